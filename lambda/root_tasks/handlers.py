@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from aws_calls.retry import RetryBudget
 from aws_calls.runtime import LambdaContext, system_clock
+from common.arn import Arn
 from common.log import log_sdk, write_line
 
 from .aws.clients import create_clients
@@ -74,11 +76,13 @@ def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> 
 
 
 def _aws(context: LambdaContext) -> Aws:
+    """Return what the functions' code works with in one invocation, and log the SDK's version."""
     log_sdk()
-    return Aws.of_invocation(
-        context,
+    function = Arn.parse(context.invoked_function_arn)
+    return Aws(
         clients=create_clients(),
-        clock=system_clock(),
+        budget=RetryBudget.of_invocation(context, clock=system_clock()),
+        find_function=lambda: function,
         now=lambda: datetime.now(UTC),
         log=write_line,
     )

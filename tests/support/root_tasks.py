@@ -17,6 +17,7 @@ import botocore.session
 from botocore.loaders import Loader, create_loader
 
 from aws_calls.runtime import one_attempt
+from common.arn import Arn
 from common.errors import RootAccessError
 from local_aws.emulation import LocalOrganization, Organization
 from local_aws.services import LocalAws
@@ -38,7 +39,7 @@ from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER
 from support.faults.clients import Register, change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
-from support.function import FakeContext, FakeTime
+from support.function import FakeTime
 from support.notices import card_in_chat, text_by_mail
 from support.policies import PolicyRequest, request_of
 from support.report_bucket import BUCKET as BUCKET
@@ -364,13 +365,12 @@ class RootTasks:
 
     def aws(self) -> Aws:
         """What one invocation of one of the functions works with."""
-        return Aws.of_invocation(
-            FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks",
-                remaining_seconds=self.timeout,
-            ),
+        return Aws(
             clients=self._clients,
-            clock=self.time.clock(),
+            budget=self.time.budget(seconds=self.timeout),
+            find_function=lambda: Arn.parse(
+                f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks"
+            ),
             now=lambda: self.now,
             log=lambda **event: self.log.append(event),
         )

@@ -73,9 +73,8 @@ class Bucket:
                 **(condition or {}),
             )
         except CallError as error:
-            # An object that was deleted after its ETag was read has no ETag to match.
-            deleted = "NoSuchKey" if "IfMatch" in (condition or {}) else None
-            if condition and error.failure.name in ("PreconditionFailed", deleted):
+            # An object that was deleted after its ETag was read has no ETag to match: NoSuchKey.
+            if condition and error.failure.name in ("PreconditionFailed", "NoSuchKey"):
                 return False
             raise
         return True

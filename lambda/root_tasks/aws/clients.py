@@ -18,8 +18,7 @@ from .session_clients import SessionClients
 MAX_ACCOUNTS_IN_PARALLEL = 25
 # The calls that are made in parallel for an account: three lists, the password and the summary.
 _MAX_CALLS_OF_ACCOUNT = 5
-# The calls that the pool makes besides those of the threads that wait for them.
-MAX_CALLS_IN_PARALLEL = MAX_ACCOUNTS_IN_PARALLEL * (_MAX_CALLS_OF_ACCOUNT - 1)
+MAX_CALLS_IN_PARALLEL = MAX_ACCOUNTS_IN_PARALLEL * _MAX_CALLS_OF_ACCOUNT
 
 
 class RunClients(Clients):

@@ -9,8 +9,7 @@ from typing import Any
 
 from aws_calls.calls import AwsCalls
 from aws_calls.failures import FailureKind, error_of_call
-from aws_calls.retry import RetryBudget
-from aws_calls.runtime import Clock, LambdaContext
+from aws_calls.runtime import Clock
 from common.arn import Arn
 
 from .clients import RunClients
@@ -38,26 +37,6 @@ class Aws(AwsCalls):
     find_function: Callable[[], Arn]
     now: Callable[[], datetime]
     log: Callable[..., None]
-
-    @classmethod
-    def of_invocation(
-        cls,
-        context: LambdaContext,
-        *,
-        clients: RunClients,
-        clock: Clock,
-        now: Callable[[], datetime],
-        log: Callable[..., None],
-    ) -> Aws:
-        """Return what an invocation of a function works with."""
-        function = Arn.parse(context.invoked_function_arn)
-        return cls(
-            find_function=lambda: function,
-            clients=clients,
-            now=now,
-            log=log,
-            budget=RetryBudget.of_invocation(context, clock=clock),
-        )
 
     @property
     def clock(self) -> Clock:

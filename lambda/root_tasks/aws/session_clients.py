@@ -47,7 +47,7 @@ class SessionClients:
     """
 
     def __init__(self, session: Session, *, config: Config) -> None:
-        self._credentials = _CurrentCredentials()
+        self._credentials = _CredentialsOfThread()
         self._config = config
         self._session = session
         self._session.register_component("credential_provider", self._credentials)
@@ -63,40 +63,42 @@ class SessionClients:
     @contextmanager
     def acting_as(self, credentials: CredentialsTypeDef) -> Iterator[None]:
         """Sign the requests of this thread, and of no other one, as a session."""
-        own = ReadOnlyCredentials(
+        self._credentials.of_thread.frozen = ReadOnlyCredentials(
             credentials["AccessKeyId"],
             credentials["SecretAccessKey"],
             credentials["SessionToken"],
         )
-        with self._credentials.replace(own):
+        try:
             yield
+        finally:
+            del self._credentials.of_thread.frozen
 
     def _create_client(self, service: str, region: str | None) -> Any:
         return new_client(self._session, service, region=region, config=self._config)
 
 
-class _CurrentCredentials(Credentials):
-    """The credentials of the session that a thread acts for, which botocore asks for to sign."""
+class _CredentialsOfThread(Credentials):
+    """The credentials of the session that a thread acts for, which botocore asks for to sign.
+
+    Attributes:
+        of_thread: Has them as `frozen`, as long as this thread acts for a session.
+    """
 
     def __init__(self) -> None:
         # Code that reads these instead of the frozen ones gets keys that AWS refuses.
         super().__init__(access_key="", secret_key="", method="root-session")
-        self._of_thread = threading.local()
-
-    @contextmanager
-    def replace(self, credentials: ReadOnlyCredentials) -> Iterator[None]:
-        before = getattr(self._of_thread, "credentials", None)
-        self._of_thread.credentials = credentials
-        try:
-            yield
-        finally:
-            self._of_thread.credentials = before
+        self.of_thread = threading.local()
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        credentials: ReadOnlyCredentials | None = getattr(self._of_thread, "credentials", None)
-        if credentials is None:
+        """Return the keys to sign a request with.
+
+        Raises:
+            NoRootSessionError: This thread acts for no session.
+        """
+        frozen: ReadOnlyCredentials | None = getattr(self.of_thread, "frozen", None)
+        if frozen is None:
             raise NoRootSessionError
-        return credentials
+        return frozen
 
     def load_credentials(self) -> Credentials:
         """Return the credentials of the clients: these."""

@@ -61,22 +61,16 @@ class RootSession(AwsCalls):
     def in_parallel(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """Return what functions return, in their order. They run in parallel, and have all ended.
 
-        They must not use this themselves: all of an account's waiting is done by one thread, so a
-        pool that is full of waiting threads never waits for itself.
+        They must not use this themselves: all of an account's waiting is done by one thread of
+        another pool, so a pool that is full of waiting threads never waits for itself.
 
         Raises:
             Exception: What the first of them in the order raises that raises anything.
         """
-        if not functions:
-            return []
-        # This thread would only wait, so it makes one of the calls.
-        others = [self.executor.submit(function) for function in functions[1:]]
-        try:
-            results = [functions[0]()]
-        finally:
-            concurrent.futures.wait(others)
-        results += [other.result() for other in others]
-        return results
+        futures = [self.executor.submit(function) for function in functions]
+        # Once this returns, no call is under way: not even if one of them has failed.
+        concurrent.futures.wait(futures)
+        return [future.result() for future in futures]
 
 
 def open_session(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from aws_calls.failures import CallError
+import functools
+
 from root_access.state import Feature
 
 from ..messages import HAS_PASSWORD
 from ..model.report_schema import ItemType, Outcome, Task
 from ..model.run_documents import Finding, Target
 from .credentials import password_created_at
-from .outcomes import already_done, failure_item, finding_of, item_of
+from .outcomes import finding_of, item_of, item_of_change
 from .task_definition import AccountTask, TaskDefinition, TaskWords
 from .task_input import ACCOUNTS, UNTIL, parse_recovery
 
-_CREATE_LOGIN_PROFILE = "iam:CreateLoginProfile"
 _PASSWORD = Target(type=ItemType.PASSWORD)
 
 
@@ -31,14 +31,12 @@ def plan(task: AccountTask) -> Finding:
 
 def execute(task: AccountTask) -> Finding:
     """Allow recovery."""
-    try:
-        task.session.call(_CREATE_LOGIN_PROFILE)
-    except CallError as error:
-        item = failure_item(_PASSWORD, error.failure)
-        if error.failure.name == "EntityAlreadyExists":
-            item = already_done(_PASSWORD, error.failure, HAS_PASSWORD)
-    else:
-        item = item_of(_PASSWORD, Outcome.DONE)
+    item = item_of_change(
+        _PASSWORD,
+        functools.partial(task.session.call, "iam:CreateLoginProfile"),
+        already_done_code="EntityAlreadyExists",
+        message=HAS_PASSWORD,
+    )
     return finding_of(task.session.account_id, [item])
 
 

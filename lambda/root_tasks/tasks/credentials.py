@@ -18,8 +18,6 @@ from ..aws.sessions import RootSession
 from ..model.report_schema import CredentialDetails, ItemType
 
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
-_GET_USER = "iam:GetUser"
-_GET_ACCESS_KEY_LAST_USED = "iam:GetAccessKeyLastUsed"
 _GET_LOGIN_PROFILE = "iam:GetLoginProfile"
 # What the summary counts.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
@@ -140,24 +138,19 @@ def list_credentials(
     def read(type_: ItemType) -> tuple[Credential, ...] | Failure:
         try:
             found = credentials_of_type(session, type_)
+            if not found:
+                message = "the account's summary counts some that the list does not have"
+                raise error_of_call(LISTING_CALLS[type_], FailureKind.INCONSISTENT_READS, message)
         except CallError as error:
             failure: Failure = error.failure
             return failure
-        return found or _contradiction(type_)
+        return found
 
     # This one call decides whether an account has credentials.
     existing = types_in_summary(session.call(GET_ACCOUNT_SUMMARY))
     wanted = [type_ for type_ in types if type_ in existing]
     found = session.in_parallel([functools.partial(read, type_) for type_ in wanted])
     return existing, dict(zip(wanted, found, strict=True))
-
-
-def _contradiction(type_: ItemType) -> Failure:
-    """Return the failure of a list that has none of what the account's summary counts."""
-    message = "the account's summary counts some that the list does not have"
-    error = error_of_call(LISTING_CALLS[type_], FailureKind.INCONSISTENT_READS, message)
-    failure: Failure = error.failure
-    return failure
 
 
 def credentials_of_type(session: RootSession, type_: ItemType) -> tuple[Credential, ...]:
@@ -200,10 +193,10 @@ def _with_last_use(session: RootSession, credential: Credential) -> Credential:
     details = credential.details
     try:
         if credential.type is ItemType.PASSWORD:
-            user = session.call(_GET_USER).require("User")
+            user = session.call("iam:GetUser").require("User")
             details = replace(details, last_used_at=user.get("PasswordLastUsed"))
         elif credential.type is ItemType.ACCESS_KEY:
-            response = session.call(_GET_ACCESS_KEY_LAST_USED, AccessKeyId=credential.id or "")
+            response = session.call("iam:GetAccessKeyLastUsed", AccessKeyId=credential.id or "")
             details = _with_use_of_key(details, response.require("AccessKeyLastUsed"))
         # AWS never reports a last use of signing certificates and MFA devices.
     except CallError as error:

@@ -20,7 +20,7 @@ from .credentials import (
     list_credentials,
     with_last_uses,
 )
-from .outcomes import already_done, failure_item, finding_of, item_of
+from .outcomes import finding_of, item_of, item_of_change
 from .request import Request
 from .task_definition import AccountTask, TaskDefinition, TaskWords
 from .task_input import SCOPE_KEYS, TaskInput, invalid_value, parse_accounts
@@ -222,13 +222,11 @@ class _Deletion:
         parameters = {}
         if parameter is not None:
             parameters[parameter] = target.id
-        try:
-            self._session.call(operation, **parameters)
-        except CallError as error:
-            if error.failure.name == "NoSuchEntity":
-                return already_done(target, error.failure)
-            return failure_item(target, error.failure)
-        return item_of(target, Outcome.DONE)
+        return item_of_change(
+            target,
+            functools.partial(self._session.call, operation, **parameters),
+            already_done_code="NoSuchEntity",
+        )
 
 
 # The input

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from aws_calls.failures import Failure
+from aws_calls.failures import CallError, Failure
 
 from ..messages import describe_with_hint
 from ..model.report_schema import Item, Outcome
@@ -61,16 +61,28 @@ def failure_item(target: Target, failure: Failure) -> Item:
     return item_of(target, outcome, describe_with_hint(failure))
 
 
-def already_done(target: Target, failure: Failure, message: str | None = None) -> Item:
-    """Return the item of a target for which a call failed because nothing is left to do.
-
-    It is done if an earlier attempt of this call, whose response was lost, may have done it.
+def item_of_change(
+    target: Target,
+    change: Callable[[], object],
+    *,
+    already_done_code: str,
+    message: str | None = None,
+) -> Item:
+    """Change a target, and return its item: done, nothing to do, failed or unknown.
 
     Args:
         target: The target.
-        failure: The failed call.
-        message: What to know about it if there was nothing to do.
+        change: Makes the call.
+        already_done_code: AWS's code if nothing is left to do.
+        message: What to know about the target in this case.
     """
-    if failure.may_have_taken_effect:
-        return item_of(target, Outcome.DONE)
-    return item_of(target, Outcome.NOTHING_TO_DO, message)
+    try:
+        change()
+    except CallError as error:
+        failure = error.failure
+        if failure.name != already_done_code:
+            return failure_item(target, failure)
+        # It is done if an earlier attempt, whose response was lost, may have done it.
+        if not failure.may_have_taken_effect:
+            return item_of(target, Outcome.NOTHING_TO_DO, message)
+    return item_of(target, Outcome.DONE)

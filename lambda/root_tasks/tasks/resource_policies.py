@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-LIST_BUCKETS = "s3:ListAllMyBuckets"
-GET_BUCKET_POLICY = "s3:GetBucketPolicy"
-PUT_BUCKET_POLICY = "s3:PutBucketPolicy"
-DELETE_BUCKET_POLICY = "s3:DeleteBucketPolicy"
-GET_QUEUE_ATTRIBUTES = "sqs:GetQueueAttributes"
-SET_QUEUE_ATTRIBUTES = "sqs:SetQueueAttributes"
+_LIST_BUCKETS = "s3:ListAllMyBuckets"
 # Without a page size ListBuckets leaves the Regions out.
 _MAX_BUCKETS_PER_PAGE = 1000
 
@@ -35,19 +30,19 @@ class _BucketPolicy:
     def read(self) -> str | None:
         """Return the policy; None if there is none."""
         with ignoring("NoSuchBucketPolicy"):
-            policy: str = self._call(GET_BUCKET_POLICY).require("Policy")
+            policy: str = self._call("s3:GetBucketPolicy").require("Policy")
             return policy
         return None
 
     def remove(self) -> None:
         """Remove the policy."""
-        self._call(DELETE_BUCKET_POLICY)
+        self._call("s3:DeleteBucketPolicy")
 
     def attach(self, text: str) -> None:
         """Attach a policy."""
         # Without ConfirmRemoveSelfBucketAccess, by which the caller, root, may give up changing the
         # policy.
-        self._call(PUT_BUCKET_POLICY, Policy=text)
+        self._call("s3:PutBucketPolicy", Policy=text)
 
     def _call(self, operation: str, **parameters: object) -> Response:
         own = {"Bucket": self._bucket, "ExpectedBucketOwner": self._session.account_id}
@@ -66,7 +61,7 @@ class _QueuePolicy:
 
     def read(self) -> str | None:
         """Return the policy; None if there is none."""
-        response = self._call(GET_QUEUE_ATTRIBUTES, AttributeNames=["Policy"])
+        response = self._call("sqs:GetQueueAttributes", AttributeNames=["Policy"])
         # A queue without a policy has no such attribute.
         return response.get("Attributes", {}).get("Policy") or None
 
@@ -76,7 +71,7 @@ class _QueuePolicy:
 
     def attach(self, text: str) -> None:
         """Attach a policy."""
-        self._call(SET_QUEUE_ATTRIBUTES, Attributes={"Policy": text})
+        self._call("sqs:SetQueueAttributes", Attributes={"Policy": text})
 
     def _call(self, operation: str, **parameters: object) -> Response:
         return self._session.call(operation, QueueUrl=self._url, **parameters)
@@ -87,9 +82,13 @@ ResourcePolicy = _BucketPolicy | _QueuePolicy
 
 def policy_of(session: RootSession, target: Target) -> ResourcePolicy:
     """Return the policy of a target, whose Region has to be known."""
-    if target.type is ItemType.BUCKET_POLICY:
-        return _BucketPolicy(session, target)
-    return _QueuePolicy(session, target)
+    match target.type:
+        case ItemType.BUCKET_POLICY:
+            return _BucketPolicy(session, target)
+        case ItemType.QUEUE_POLICY:
+            return _QueuePolicy(session, target)
+        case _:
+            raise ValueError(f"{target.type} is not a type of policy.")
 
 
 def find_bucket_region(session: RootSession, name: str) -> str | None:
@@ -99,7 +98,7 @@ def find_bucket_region(session: RootSession, name: str) -> str | None:
         CallError: The buckets could not be listed, or AWS does not name the Region.
     """
     buckets = session.pages(
-        LIST_BUCKETS,
+        _LIST_BUCKETS,
         items="Buckets",
         token="ContinuationToken",
         Prefix=name,
@@ -107,6 +106,6 @@ def find_bucket_region(session: RootSession, name: str) -> str | None:
     )
     for bucket in buckets:
         if bucket["Name"] == name:
-            region: str = require(bucket, "BucketRegion", operation=LIST_BUCKETS)
+            region: str = require(bucket, "BucketRegion", operation=_LIST_BUCKETS)
             return region
     return None

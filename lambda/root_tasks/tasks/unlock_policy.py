@@ -211,13 +211,12 @@ def _parse_bucket_input(input_: TaskInput) -> Request:
     account_ids = string_list(
         list(by_account), key=_BUCKETS, pattern=ACCOUNT_ID, expected="12-digit account IDs as keys"
     )
-    names = [
-        (id_, string_list(by_account[id_], key=id_, pattern=_BUCKET_NAME, expected="bucket names"))
-        for id_ in account_ids
-    ]
-    targets = [
-        (id_, Target(type=ItemType.BUCKET_POLICY, id=name)) for id_, own in names for name in own
-    ]
+    targets: list[tuple[str, Target]] = []
+    for account_id in account_ids:
+        names = string_list(
+            by_account[account_id], key=account_id, pattern=_BUCKET_NAME, expected="bucket names"
+        )
+        targets += [(account_id, Target(type=ItemType.BUCKET_POLICY, id=name)) for name in names]
     return _unlock_request(input_, targets)
 
 
