@@ -233,20 +233,12 @@ class PlanSelection:
     credential_types: tuple[ItemType, ...] = ()
     unused_for_days: int | None = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """The numbers of accounts that a plan left out, or left something out of, by why.
-
-    Attributes:
-        in_use: Something was used recently.
-        inaccessible: Something could not be read.
-        protected: No run makes changes in the account.
-    """
-
-    in_use: int = 0
-    inaccessible: int = 0
-    protected: int = 0
+    @property
+    def named_accounts(self) -> tuple[str, ...]:
+        """The accounts that a person named one by one; those of another run's report are none."""
+        if self.from_report is not None:
+            return ()
+        return self.accounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,7 +265,6 @@ class RunDetails:
             any.
         selection: The input of a plan to delete credentials, also of its execution; None for other
             runs.
-        left_out: What the plan that this run executes left out; None for a plan or an audit.
     """
 
     run_id: str
@@ -291,7 +282,6 @@ class RunDetails:
     until: datetime | None = None
     root_email_domains: tuple[str, ...] = ()
     selection: PlanSelection | None = None
-    left_out: LeftOut | None = None
 
     def details(self) -> dict[str, Any]:
         """Return the fields that every document of a run has, by name."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from .codec import Document
-from .report_schema import ItemType, LeftOut, PlanSelection, Result, RunDetails, Task
+from .report_schema import ItemType, PlanSelection, Result, RunDetails, Task
 
 # A run's name is a part of S3 keys, of its execution's ARN, and of commands: Step Functions also
 # allows "..", which is another folder once the bucket is copied to a disk, and "--all", which is an
@@ -122,7 +122,6 @@ class Plan(Document):
         reason: Why it was asked for, as the input states; None if it does not.
         until: When the recovery is to be closed; None if the input does not say.
         selection: The input, if it is a plan to delete credentials.
-        left_out: What it left out, if it is a plan to delete credentials.
         assignments: The accounts and the targets.
         addresses: The addresses that it shows, if it is a plan of recoveries.
     """
@@ -135,7 +134,6 @@ class Plan(Document):
     reason: str | None = None
     until: datetime | None = None
     selection: PlanSelection | None = None
-    left_out: LeftOut | None = None
     assignments: tuple[Assignment, ...]
     addresses: tuple[RootAddress, ...] = ()
 

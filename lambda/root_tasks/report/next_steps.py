@@ -9,10 +9,10 @@ from datetime import datetime
 from common.next_step import NextStep
 
 from ..messages import HOW_TO_DEPLOY, NO_SUCH_BUCKET, NO_SUCH_QUEUE, quantity
-from ..model.report_schema import AccountResult, Item, ItemType, LeftOut, Outcome, Report, Task
+from ..model.report_schema import AccountResult, Item, ItemType, Outcome, Report, Task
 from .management_root_user import PROTECT_OWN
 from .risk import all_credentials, is_recent
-from .summary import executable_until, is_plan, left_out_of, minute
+from .summary import executable_until, has_outcome, is_plan, minute
 
 # More accounts are named by their run.
 MAX_NAMED = 5
@@ -52,7 +52,7 @@ def next_steps(report: Report, *, stored: bool = True) -> tuple[NextStep, ...]:
     if is_plan(report):
         return tuple(_after_plan_of_nothing(report))
     if report.task is Task.DELETE:
-        return tuple(_after_deletion(report))
+        return (_after_deletion(report),)
     return tuple(_after_policies(report))
 
 
@@ -126,48 +126,30 @@ def _after_plan(report: Report, *, until: datetime) -> Iterator[NextStep]:
 
 def _after_plan_of_nothing(report: Report) -> Iterator[NextStep]:
     yield from _to_find_users(report)
-    left_out = left_out_of(report)
-    if left_out.in_use:
-        yield _to_plan_what_is_in_use(left_out, plan=report.run_id)
-
-
-def _after_deletion(report: Report) -> Iterator[NextStep]:
-    """Yield the audit of what was changed, and what leads to what the plan left out."""
-    # What the execution changed, or may have changed.
-    yield from _to_look_again(report, Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
-    # What the plan left out, each with what leads to it.
-    left_out, plan = report.left_out, report.executed_plan
-    if left_out is None or plan is None:
-        return
-    if left_out.in_use:
-        yield _to_plan_what_is_in_use(left_out, plan=plan)
-    if left_out.inaccessible:
-        accounts = quantity(left_out.inaccessible, "account")
-        options = ["--from-report", plan, "--outcome", Outcome.INACCESSIBLE.option]
+    in_use = sum(has_outcome(report, result, Outcome.IN_USE) for result in report.results)
+    if in_use:
+        accounts = quantity(in_use, "account")
+        outcome = ["--outcome", Outcome.IN_USE.option, "--include-in-use"]
         yield NextStep(
-            what=f"When the cause is fixed, plan again for {accounts} that the plan could not read",
-            command=_command("plan", "delete", *options),
-        )
-    if left_out.protected:
-        accounts = quantity(left_out.protected, "protected account")
-        yield NextStep(
-            what=f"To plan a deletion in {accounts} that the plan skipped, take the accounts out "
-            "of protected_accounts and deploy RootTasks."
-        )
-    if report.selection is not None and report.selection.from_report is not None:
-        yield NextStep(
-            what="See what is left in the accounts that the plan was not about",
-            command=_command("audit"),
+            what=f"Once no one uses what the plan left out as in use, in {accounts}, plan it, too",
+            command=_command("plan", "delete", "--from-report", report.run_id, *outcome),
         )
 
 
-def _to_plan_what_is_in_use(left_out: LeftOut, *, plan: str) -> NextStep:
-    accounts = quantity(left_out.in_use, "account")
-    options = ["--from-report", plan, "--outcome", Outcome.IN_USE.option, "--include-in-use"]
-    return NextStep(
-        what=f"Once no one uses what the plan left out as in use, in {accounts}, plan it, too",
-        command=_command("plan", "delete", *options),
-    )
+def _after_deletion(report: Report) -> NextStep:
+    """Return the audit of what the plan was about.
+
+    The plan may have left out some of it, as in use, inaccessible or protected. The execution has
+    no rows for that, and an audit says what to do about each. It is of every account, unless a
+    person named a few.
+    """
+    selection = report.selection
+    options: list[str] = []
+    if selection is not None and not selection.organizational_units:
+        accounts = selection.named_accounts
+        if 0 < len(accounts) <= MAX_NAMED:
+            options = ["--account", ",".join(accounts)]
+    return NextStep(what="Audit again", command=_command("audit", *options))
 
 
 def _after_recovery(report: Report) -> Iterator[NextStep]:
@@ -189,7 +171,9 @@ def _after_recovery(report: Report) -> Iterator[NextStep]:
             what=f"{when}, plan to delete the credentials again",
             command=_command("plan", "delete", "--include-in-use", *named),
         )
-    yield from _to_look_again(report, Outcome.UNKNOWN)
+    unknown = _accounts(report, Outcome.UNKNOWN)
+    if unknown:
+        yield NextStep(what="Audit again", command=_command("audit", *_account_option(unknown)))
 
 
 def _after_policies(report: Report) -> Iterator[NextStep]:
@@ -240,14 +224,6 @@ def _has_key_in_use(result: AccountResult, *, at: datetime) -> bool:
     return any(is_recent(key.last_used_at, at) for key in has.access_keys)
 
 
-def _to_look_again(report: Report, *outcomes: Outcome) -> Iterator[NextStep]:
-    """Yield the audit of the accounts with certain outcomes, if there are any."""
-    accounts = _accounts(report, *outcomes)
-    if accounts:
-        named = _naming(report, accounts, *outcomes)
-        yield NextStep(what="Audit again", command=_command("audit", *named))
-
-
 def _accounts(report: Report, *outcomes: Outcome) -> list[AccountResult]:
     return [result for result in report.results if result.outcome in outcomes]
 
@@ -256,11 +232,7 @@ def _naming(report: Report, accounts: Sequence[AccountResult], *outcomes: Outcom
     """Return the options that name accounts: a few by their IDs, many by their outcomes."""
     if len(accounts) <= MAX_NAMED:
         return _account_option(accounts)
-    run = report.run_id
-    if report.executed_plan is not None:
-        # An audit can have the same name.
-        run = f"executions/{run}"
-    options = ["--from-report", run]
+    options = ["--from-report", report.run_id]
     for outcome in outcomes:
         options += ["--outcome", outcome.option]
     return options

@@ -16,7 +16,6 @@ from ..model.report_schema import (
     Change,
     ChangeType,
     ItemType,
-    LeftOut,
     Outcome,
     PlanSelection,
     Report,
@@ -202,17 +201,6 @@ def executable_until(report: Report) -> datetime | None:
     if Outcome.PLANNED not in report.totals:
         return None
     return report.plan_expires_at
-
-
-def left_out_of(plan: Report) -> LeftOut:
-    """Return how many accounts a plan to delete credentials left out, or left something out of."""
-    return LeftOut(
-        in_use=sum(has_outcome(plan, result, Outcome.IN_USE) for result in plan.results),
-        inaccessible=sum(
-            has_outcome(plan, result, Outcome.INACCESSIBLE) for result in plan.results
-        ),
-        protected=sum(result.protected for result in plan.results),
-    )
 
 
 def has_outcome(report: Report, result: AccountResult, outcome: Outcome) -> bool:

@@ -11,7 +11,7 @@ from ..model.run_documents import Account, Assignment, Finding, Plan, RootAddres
 from ..model.task import Task
 from ..report.accepted import with_acceptance
 from ..report.risk import in_order_of_risk
-from ..report.summary import is_audited, left_out_of
+from ..report.summary import is_audited
 
 
 def make_report(
@@ -34,10 +34,9 @@ def make_report(
         plan_expires_at: When the plan can no longer be executed; None if it is not a plan.
     """
     accepted = {entry.target_id: entry for entry in run.accepted_credentials}
-    # The accounts of another run's report were not chosen one by one.
     named: Collection[str] = ()
-    if run.selection is not None and run.selection.from_report is None:
-        named = run.selection.accounts
+    if run.selection is not None:
+        named = run.selection.named_accounts
     results = [
         with_acceptance(
             result,
@@ -89,7 +88,6 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
         reason=run.reason,
         until=run.until,
         selection=run.selection,
-        left_out=left_out_of(report),
         assignments=tuple(assignments),
         addresses=tuple(addresses),
     )

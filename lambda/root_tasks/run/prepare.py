@@ -114,7 +114,6 @@ def prepare(
             executed_plan=plan.run_id,
             planned_by=plan.requested_by,
             selection=plan.selection,
-            left_out=plan.left_out,
             until=plan.until,
         )
 

@@ -14,6 +14,7 @@ from root_tasks.model.report_schema import (
     Item,
     ItemType,
     Outcome,
+    PlanSelection,
     Report,
     Task,
 )
@@ -35,6 +36,7 @@ from support.reports import (
 )
 
 PROGRAM = "centralized-root-access"
+BOTH = f"{MEMBER},{OTHER}"
 EXPIRES = STARTED + timedelta(hours=24)
 recovery = functools.partial(
     report,
@@ -42,7 +44,6 @@ recovery = functools.partial(
     executed_plan="plan",
     run_id="run",
 )
-deletion = functools.partial(report, task=Task.DELETE, executed_plan="plan", run_id="run")
 
 
 def commands(written: Report, *, stored: bool = True) -> list[str]:
@@ -156,16 +157,6 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
             ["plan delete --from-report plan-2026-11-20 --outcome in-use --include-in-use"],
         ),
         (report(result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE), []),
-        (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
-        # It may have left the organization.
-        (deletion(result(MEMBER, Outcome.SKIPPED)), []),
-        (
-            deletion(*(result(id_, Outcome.DONE) for id_ in several(6))),
-            [
-                "audit --from-report executions/run --outcome unknown --outcome failed --outcome "
-                "done"
-            ],
-        ),
         (
             recovery(
                 result(MEMBER, Outcome.DONE),
@@ -174,7 +165,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
                 result("300000000004", Outcome.FAILED),
             ),
             [
-                f"plan delete --include-in-use --account {MEMBER},{OTHER}",
+                f"plan delete --include-in-use --account {BOTH}",
                 "audit --account 300000000003",
             ],
         ),
@@ -187,15 +178,35 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
     ids=[
         "a plan whose run did not end",
         "a plan of nothing",
-        "an execution",
-        "skipped",
-        "many",
         "a recovery",
         "many recoveries",
     ],
 )
 def test_a_run_ends_in_the_command_that_comes_next(written: Report, expected: list[str]) -> None:
     assert commands(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("selection", "audit"),
+    [
+        (PlanSelection(all_accounts=True), "audit"),
+        (PlanSelection(all_accounts=False, accounts=(MEMBER, OTHER)), f"audit --account {BOTH}"),
+        (PlanSelection(all_accounts=False, accounts=tuple(several(6))), "audit"),
+        (PlanSelection(all_accounts=False, accounts=(MEMBER,), from_report="audit-1"), "audit"),
+        (
+            PlanSelection(
+                all_accounts=False, accounts=(MEMBER,), organizational_units=("Workloads",)
+            ),
+            "audit",
+        ),
+    ],
+    ids=["of all", "of a few", "of many", "of a report", "of a unit as well"],
+)
+def test_a_deletion_is_followed_by_an_audit_of_all_that_its_plan_was_about(
+    selection: PlanSelection, audit: str
+) -> None:
+    executed = dataclasses.replace(example_execution(), selection=selection)
+    assert commands(executed) == [audit]
 
 
 @pytest.mark.parametrize(
