@@ -131,5 +131,5 @@ class Convergence:
 
     def _reobserve_after_backoff(self, error: CallError) -> RootAccess:
         self._pauses += 1
-        self.organization.budget.pause(times=self._pauses, error=error)
+        self.organization.aws.budget.pause(times=self._pauses, error=error)
         return self._observe()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from aws_calls.calls import AwsCalls, require
 from aws_calls.failures import CallError, FailureKind, error_of_call, ignoring
-from aws_calls.retry import RetryBudget
 
 from .root_access_errors import (
     NotAllFeaturesError,
@@ -73,7 +71,7 @@ def identify_organization(aws: AwsCalls) -> OrganizationIdentity | None:
 
 
 def list_delegated_administrators(aws: AwsCalls) -> list[str]:
-    """Return the delegated administrators for IAM, the earliest registration first.
+    """Return the delegated administrators for IAM, sorted: AWS's order is not documented.
 
     Raises:
         CallError: The read failed.
@@ -84,33 +82,25 @@ def list_delegated_administrators(aws: AwsCalls) -> list[str]:
         ServicePrincipal=SERVICE_PRINCIPAL,
         MaxResults=_PAGE_SIZE,
     )
-    # AWS's order is not documented.
-    registered = []
-    for account in accounts:
-        account_id = require(account, "Id", operation=LIST_DELEGATED_ADMINISTRATORS)
-        since = account.get("DelegationEnabledDate", datetime.min.replace(tzinfo=UTC))
-        registered.append((since, account_id))
-    return [account_id for _, account_id in sorted(registered)]
+    return sorted(
+        require(account, "Id", operation=LIST_DELEGATED_ADMINISTRATORS) for account in accounts
+    )
 
 
+@dataclass(frozen=True, kw_only=True)
 class Organization:
-    """The organization that an account manages; delegates that are not managed may stay unknown."""
+    """The organization that an account manages.
 
-    def __init__(
-        self,
-        *,
-        aws: AwsCalls,
-        account_id: str,
-        delegates_managed: bool = True,
-    ) -> None:
-        self._aws = aws
-        self._delegates_managed = delegates_managed
-        self.account_id = account_id
+    Attributes:
+        aws: The calls of the account, with the time for retries.
+        account_id: The account.
+        delegates_managed: Whether the stack lists delegated administrators. Otherwise they may stay
+            unknown.
+    """
 
-    @property
-    def budget(self) -> RetryBudget:
-        """How long transient failures are retried."""
-        return self._aws.budget
+    aws: AwsCalls
+    account_id: str
+    delegates_managed: bool = True
 
     def observe(self) -> RootAccess:
         """Return the organization's root access. Which organization it is, is read only once.
@@ -119,7 +109,7 @@ class Organization:
             RootAccessError: Root access cannot be enabled from this account.
             CallError: A read failed, or the reads contradict each other.
         """
-        return self.budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
+        return self.aws.budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
 
     def apply(self, step: Step) -> bool:
         """Apply one step, and return whether it changed something: it may be applied already.
@@ -135,7 +125,7 @@ class Organization:
             parameters["AccountId"] = step.account_id
         changed = True
         try:
-            self._aws.call(step.operation, **parameters)
+            self.aws.call(step.operation, **parameters)
         except CallError as error:
             if error.failure.name not in _ALREADY_APPLIED.get(step.operation, ()):
                 raise
@@ -162,7 +152,7 @@ class Organization:
     @functools.cached_property
     def _managed_organization(self) -> OrganizationIdentity:
         """The organization, of which this has to be the management account."""
-        identity = identify_organization(self._aws)
+        identity = identify_organization(self.aws)
         if identity is None:
             raise NotInAnOrganizationError(account_id=self.account_id)
         if identity.management_account_id != self.account_id:
@@ -179,7 +169,7 @@ class Organization:
 
     def _read_trusted_access(self) -> Mapping[str, Any]:
         """Return IAM's entry in the list of services; empty if trusted access is disabled."""
-        services: Iterator[Mapping[str, Any]] = self._aws.pages(
+        services: Iterator[Mapping[str, Any]] = self.aws.pages(
             LIST_TRUSTED_ACCESS, items="EnabledServicePrincipals", MaxResults=_PAGE_SIZE
         )
         for service in services:
@@ -196,7 +186,7 @@ class Organization:
         """
         features: frozenset[str] = frozenset()
         try:
-            features = frozenset(self._aws.call(LIST_FEATURES).require("EnabledFeatures"))
+            features = frozenset(self.aws.call(LIST_FEATURES).require("EnabledFeatures"))
             are_hidden = False
         except CallError as error:
             # Without trusted access IAM refuses to list them, and they may be enabled all the same.
@@ -214,8 +204,8 @@ class Organization:
         Raises:
             CallError: They are managed, and could not be read.
         """
-        reads = self._aws
-        if not self._delegates_managed:
+        reads = self.aws
+        if not self.delegates_managed:
             reads = reads.within(_OPTIONAL_READ_SECONDS)
         try:
             return tuple(list_delegated_administrators(reads))
@@ -226,7 +216,7 @@ class Organization:
                 # The one refusal that counts as an empty list: AWS refuses to disable trusted
                 # access while a delegated administrator is registered.
                 return ()
-            if not self._delegates_managed:
+            if not self.delegates_managed:
                 return None
             if kind is FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise _inconsistent_reads(

@@ -62,8 +62,8 @@ class RootAccess:
         trusted_access: Whether Organizations lists trusted access for IAM.
         features: The enabled features, by IAM's names; none while trusted access is disabled: IAM
             hides them.
-        delegated_administrators: The accounts registered for IAM, the earliest registration first;
-            None: not managed, and could not be read.
+        delegated_administrators: The accounts registered for IAM; None: not managed, and could not
+            be read.
     """
 
     organization_id: str

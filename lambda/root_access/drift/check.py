@@ -185,7 +185,7 @@ class DriftCheck:
         # The state of the stack is read first: a deployment that begins later is noticed.
         stack = WatchedStack(
             stack_id=stack_id,
-            aws=self.aws.with_budget(self._organization.budget),
+            aws=self._organization.aws,
             account_id=self.function.account_id,
         )
         observed = self._observe()

@@ -61,7 +61,8 @@ def audit(task: AccountTask) -> Finding:
         if credential.type is ItemType.PASSWORD:
             password = credential.details
         else:
-            access_keys.append(_access_key(credential))
+            key = AccessKey(access_key_id=credential.id or "", **asdict(credential.details))
+            access_keys.append(key)
 
     reason = None
     # A failure of several keys is reported once.
@@ -88,10 +89,6 @@ def _ids(credentials: tuple[Credential, ...] | None) -> tuple[str, ...] | None:
     if credentials is None:
         return None
     return tuple(credential.id or "" for credential in credentials)
-
-
-def _access_key(key: Credential) -> AccessKey:
-    return AccessKey(access_key_id=key.id or "", **asdict(key.details))
 
 
 DEFINITION = TaskDefinition(

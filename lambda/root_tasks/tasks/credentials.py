@@ -6,7 +6,7 @@ No call names a user: each is about the root user of the session's account.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -48,10 +48,6 @@ class _Listing:
     id: str
     created_at: str
     has_status: bool = True
-
-    def entries(self, session: RootSession) -> Iterator[Mapping[str, Any]]:
-        """Yield the credentials as AWS lists them."""
-        return session.pages(self.operation, items=self.items, token="Marker")
 
     def credential_of(self, type_: ItemType, entry: Mapping[str, Any]) -> Credential:
         """Return a listed credential with its status and its age."""
@@ -165,7 +161,8 @@ def credentials_of_type(session: RootSession, type_: ItemType) -> tuple[Credenti
             return ()
         return (Credential(type=type_, details=CredentialDetails(created_at=created_at)),)
     listing = _LISTINGS[type_]
-    return tuple(listing.credential_of(type_, entry) for entry in listing.entries(session))
+    entries = session.pages(listing.operation, items=listing.items, token="Marker")
+    return tuple(listing.credential_of(type_, entry) for entry in entries)
 
 
 def with_last_uses(session: RootSession, credentials: Sequence[Credential]) -> list[Credential]:
@@ -197,16 +194,15 @@ def _with_last_use(session: RootSession, credential: Credential) -> Credential:
             details = replace(details, last_used_at=user.get("PasswordLastUsed"))
         elif credential.type is ItemType.ACCESS_KEY:
             response = session.call("iam:GetAccessKeyLastUsed", AccessKeyId=credential.id or "")
-            details = _with_use_of_key(details, response.require("AccessKeyLastUsed"))
+            use = response.require("AccessKeyLastUsed")
+            service = use.get("ServiceName")
+            if service == _NEVER_USED:
+                service = None
+            details = replace(
+                details, last_used_at=use.get("LastUsedDate"), last_used_service=service
+            )
         # AWS never reports a last use of signing certificates and MFA devices.
     except CallError as error:
         details = replace(details, last_use_unread=True)
         return replace(credential, details=details, unread=error.failure)
     return replace(credential, details=details)
-
-
-def _with_use_of_key(details: CredentialDetails, use: Mapping[str, Any]) -> CredentialDetails:
-    service = use.get("ServiceName")
-    if service == _NEVER_USED:
-        service = None
-    return replace(details, last_used_at=use.get("LastUsedDate"), last_used_service=service)

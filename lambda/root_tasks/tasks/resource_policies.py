@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import Response, require
@@ -78,17 +79,15 @@ class _QueuePolicy:
 
 
 ResourcePolicy = _BucketPolicy | _QueuePolicy
+_POLICIES: Mapping[ItemType, type[ResourcePolicy]] = {
+    ItemType.BUCKET_POLICY: _BucketPolicy,
+    ItemType.QUEUE_POLICY: _QueuePolicy,
+}
 
 
 def policy_of(session: RootSession, target: Target) -> ResourcePolicy:
     """Return the policy of a target, whose Region has to be known."""
-    match target.type:
-        case ItemType.BUCKET_POLICY:
-            return _BucketPolicy(session, target)
-        case ItemType.QUEUE_POLICY:
-            return _QueuePolicy(session, target)
-        case _:
-            raise ValueError(f"{target.type} is not a type of policy.")
+    return _POLICIES[target.type](session, target)
 
 
 def find_bucket_region(session: RootSession, name: str) -> str | None:
