@@ -91,14 +91,17 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
     output.mkdir(parents=True, exist_ok=True)
     # The CDK's assets are needed until their zip files are written.
     with tempfile.TemporaryDirectory() as temporary:
-        sections = _merged_sections(template, template.choices, {}, folder=Path(temporary))
-        archives = _write_archives(sections["Resources"], Path(temporary), output)
-    resources = sections["Resources"]
+        # Its resources and outputs ...
+        sections = _merge_sections(template, template.choices, {}, folder=Path(temporary))
+        resources = sections["Resources"]
+        archives = _write_archives(resources, Path(temporary), output)
+    # ... get what the parameters decide in every template, ...
     for resource in resources.values():
         resource["Properties"] |= _PARAMETER_PROPERTIES.get(resource["Type"], {})
     for section in sections.values():
         _add_conditions(section, template.existence)
     _make_dependencies_conditional(resources)
+    # ... and the sections that the template has by its definition.
     document = {
         "Description": template.description,
         "Parameters": template.parameters,
@@ -112,16 +115,17 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
     return written, *archives
 
 
-def _merged_sections(
+def _merge_sections(
     template: ParameterTemplate,
     choices: Sequence[tuple[Option, ...]],
     arguments: dict[str, object],
     *,
     folder: Path,
 ) -> dict[str, Any]:
-    """Return the resources and outputs with everything that some choices can add.
+    """Return the resources and outputs that any options of some choices have.
 
-    The conditions of these choices' options decide the properties of the resources.
+    The construct is synthesized with each combination of options. Wherever the properties of a
+    resource differ between two options of a choice, the option's condition decides.
 
     Args:
         template: The template.
@@ -137,7 +141,7 @@ def _merged_sections(
     for option in reversed(options):
         otherwise = sections
         taken = arguments | dict(option.arguments)
-        sections = _merged_sections(template, other_choices, taken, folder=folder)
+        sections = _merge_sections(template, other_choices, taken, folder=folder)
         if option.condition is not None:
             _merge_properties(option.condition, sections["Resources"], otherwise["Resources"])
     return sections
@@ -146,10 +150,10 @@ def _merged_sections(
 def _merge_properties(
     condition: str, resources: Mapping[str, Any], otherwise: Mapping[str, Any]
 ) -> None:
-    """Let a condition decide between the properties of resources and those of the same otherwise.
+    """Let a condition decide between what resources have under it, and what they have otherwise.
 
-    A resource that does not exist otherwise keeps its properties: the resource itself has a
-    condition.
+    A resource that exists only under the condition keeps its properties: whether it exists is
+    decided by its own condition.
     """
     for id_, resource in resources.items():
         if id_ in otherwise:
@@ -191,7 +195,9 @@ def _add_conditions(section: Mapping[str, dict[str, Any]], existence: Mapping[st
 
 
 def _make_dependencies_conditional(resources: Mapping[str, dict[str, Any]]) -> None:
-    """Let the metadata refer to what may not exist: DependsOn can have no conditions.
+    """Let the metadata refer to what may not exist, because DependsOn can have no conditions.
+
+    A resource is created after all that its metadata refers to.
 
     https://cloudonaut.io/optional-dependson-with-cloudformation-metadata-to-the-rescue
     """
@@ -211,16 +217,25 @@ def _make_dependencies_conditional(resources: Mapping[str, dict[str, Any]]) -> N
 
 
 def _write_archives(resources: Mapping[str, Any], folder: Path, output: Path) -> tuple[Path, ...]:
-    """Write the zip files, and let the functions take their code from the parameters' bucket."""
+    """Write the zip files, and let the functions take their code from the parameters' bucket.
+
+    Args:
+        resources: The resources, of which the functions are changed.
+        folder: The folder that has the CDK's assets.
+        output: The folder to write to.
+
+    Returns:
+        The zip files.
+    """
     archives: set[Path] = set()
     # The functions of a construct share their code.
     for resource in resources.values():
         if resource["Type"] != "AWS::Lambda::Function":
             continue
-        code = PurePosixPath(resource["Properties"]["Code"]["S3Key"]).stem
-        archive = output / f"function-{code[:12]}.zip"
+        code_hash = PurePosixPath(resource["Properties"]["Code"]["S3Key"]).stem
+        archive = output / f"function-{code_hash[:12]}.zip"
         if archive not in archives:
-            _write_archive(folder / f"asset.{code}", archive)
+            _write_archive(folder / f"asset.{code_hash}", archive)
         archives.add(archive)
         # By the code's hash: CloudFormation updates a function whose key changes, and no other.
         key = {"Fn::Join": ["", [{"Ref": "CodePrefix"}, archive.name]]}

@@ -28,12 +28,13 @@ _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
 _EXAMPLE_ACCOUNTS = "such as 222222222222,333333333333"
 _SEPARATED = "separated by commas without spaces"
 # The tasks that make changes, by the conditions under which they are listed.
-_OTHER_TASKS = {
+_TASKS_WITH_CHANGES = {
     "Deletes": (RootTask.DELETE,),
     "Recovers": (RootTask.RECOVER,),
     "Unlocks": (RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE),
 }
-_TASKS = [
+# The values of the parameter Tasks.
+_TASK_LISTS = [
     "audit",
     "audit,delete",
     "audit,recover",
@@ -49,7 +50,14 @@ _TASKS = [
 
 
 def _text(description: str, pattern: str, must: str, default: str | None = None) -> dict[str, Any]:
-    """Return a parameter that is a text; without a default it is required."""
+    """Return the definition of a parameter that is a text; without a default it is required.
+
+    Args:
+        description: Its description.
+        pattern: The regular expression that its values match.
+        must: What its values have to be, after "must be".
+        default: Its default.
+    """
     parameter = {
         "Type": "String",
         "Description": description,
@@ -62,6 +70,7 @@ def _text(description: str, pattern: str, must: str, default: str | None = None)
 
 
 def _one_of(description: str, values: Sequence[str], default: str) -> dict[str, Any]:
+    """Return the definition of a parameter that has one of some values."""
     return {
         "Type": "String",
         "Description": description,
@@ -72,36 +81,44 @@ def _one_of(description: str, values: Sequence[str], default: str) -> dict[str, 
 
 
 def _switch(description: str) -> dict[str, Any]:
+    """Return the definition of a parameter that is true, or false by default."""
     return _one_of(description, ["true", "false"], "false")
 
 
 def _equals(parameter: str, value: str) -> dict[str, Any]:
+    """Return the condition that a parameter has a value."""
     return {"Fn::Equals": [{"Ref": parameter}, value]}
 
 
 def _differs(parameter: str, value: str) -> dict[str, Any]:
+    """Return the condition that a parameter has another value."""
     return {"Fn::Not": [_equals(parameter, value)]}
 
 
 def _either(
     condition: str, argument: str, value: object, otherwise: object
 ) -> tuple[Option, Option]:
-    """Return the options of an argument that has a value under a condition, otherwise another."""
+    """Return the two options of an argument: its value under a condition, and otherwise."""
     return Option(condition, {argument: value}), Option(None, {argument: otherwise})
 
 
 def _parameter(stack: Stack, name: str) -> str:
-    # The parameter's own definition takes the place of this one.
+    """Return the value of a parameter, as a token.
+
+    Only the resources and outputs of the stack are used: the template has definitions of its own.
+    """
     return CfnParameter(stack, name).value_as_string
 
 
 def _key(stack: Stack, *, has_key: bool) -> kms.IKey | None:
+    """Return the key that the parameter names; None for the case in which it names none."""
     if not has_key:
         return None
     return kms.Key.from_key_arn(stack, "Key", _parameter(stack, "KmsKeyArn"))
 
 
 def _topic(stack: Stack, *, notifies: bool) -> sns.ITopic | None:
+    """Return the topic that the parameter names; None for the case in which it names none."""
     if not notifies:
         return None
     return sns.Topic.from_topic_arn(stack, "Topic", _parameter(stack, "NotificationTopicArn"))
@@ -171,6 +188,7 @@ _DELEGATES = ("100000000001", "100000000002")
 def _add_root_access(
     stack: Stack, *, notifies: bool, has_key: bool, repair: bool, **arguments: Any
 ) -> None:
+    """Add the construct, and its drift check."""
     key = _key(stack, has_key=has_key)
     root_access = CentralizedRootAccess(stack, "RootAccess", encryption_key=key, **arguments)
     topic = _topic(stack, notifies=notifies)
@@ -234,26 +252,30 @@ ROOT_ACCESS = ParameterTemplate(
 )
 
 
-# Two accounts that no one has stand for the list of a parameter.
+# Two accounts that no one has, or two other values, stand for the list of a parameter.
 _PROTECTED = ("100000000003", "100000000004")
 
 
 def _root_task_conditions() -> dict[str, Any]:
-    """Return which tasks are listed, each also together with protected accounts."""
+    """Return the conditions of which tasks are listed, and those of protected accounts.
+
+    For each group of tasks, such as the two that unlock policies: whether it is listed, and whether
+    it is listed and there are protected accounts.
+    """
     conditions: dict[str, Any] = {"ProtectsAccounts": _differs("ProtectedAccounts", "")}
-    for name, tasks in _OTHER_TASKS.items():
-        lists = [listed for listed in _TASKS if tasks[0] in listed.split(",")]
-        conditions[name] = {"Fn::Or": [_equals("Tasks", listed) for listed in lists]}
-        both = [{"Condition": "ProtectsAccounts"}, {"Condition": name}]
-        conditions[f"ProtectsAnd{name}"] = {"Fn::And": both}
+    for condition, tasks in _TASKS_WITH_CHANGES.items():
+        lists = [listed for listed in _TASK_LISTS if tasks[0] in listed.split(",")]
+        conditions[condition] = {"Fn::Or": [_equals("Tasks", listed) for listed in lists]}
+        both = [{"Condition": "ProtectsAccounts"}, {"Condition": condition}]
+        conditions[f"ProtectsAnd{condition}"] = {"Fn::And": both}
     return conditions
 
 
 def _add_root_tasks(stack: Stack, *, notifies: bool, has_key: bool, **arguments: Any) -> None:
-    # The choices have the other tasks in three groups.
+    """Add the construct, with an argument for each group of tasks that make changes."""
     tasks = [RootTask.AUDIT]
-    for name in _OTHER_TASKS:
-        tasks += arguments.pop(name)
+    for condition in _TASKS_WITH_CHANGES:
+        tasks += arguments.pop(condition)
     RootTasks(
         stack,
         "RootTasks",
@@ -273,7 +295,7 @@ ROOT_TASKS = ParameterTemplate(
         "Tasks": _one_of(
             "The root tasks that can be planned and executed: delete credentials, allow password "
             "recovery, unlock bucket and queue policies. An audit changes nothing.",
-            _TASKS,
+            _TASK_LISTS,
             "audit",
         ),
         "ProtectedAccounts": _text(
@@ -302,7 +324,9 @@ ROOT_TASKS = ParameterTemplate(
         _either("ImportsFindings", "security_hub_findings", True, False),
         _either("ProtectsAccounts", "protected_accounts", _PROTECTED, ()),
     )
-    + tuple(_either(name, name, tasks, ()) for name, tasks in _OTHER_TASKS.items())
+    + tuple(
+        _either(condition, condition, tasks, ()) for condition, tasks in _TASKS_WITH_CHANGES.items()
+    )
     + (_KEY_CHOICE,),
     # The policies, with Protected in their IDs, come before the other resources of their functions.
     existence={
@@ -417,11 +441,12 @@ SESSION_GUARDRAIL = ParameterTemplate(
     ),
 )
 
-# Stands for the parameter.
+# The ARN that stands for the parameter SessionRoleArn.
 _ROLE = "arn:aws:iam::100000000007:role/centralized-root-access/*"
 
 
 def _add_root_use_alarm(stack: Stack, *, notifies: bool, **arguments: Any) -> None:
+    """Add the alarms on the log group that the parameter names."""
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", _parameter(stack, "TrailLogGroup"))
     topic = _topic(stack, notifies=notifies)
     RootUseAlarm(stack, "RootUse", trail_log_group=trail, notification_topic=topic, **arguments)

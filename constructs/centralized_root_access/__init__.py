@@ -34,7 +34,7 @@ __all__ = [
     "RootUserGuardrail",
 ]
 
-_LAZY = {
+_MODULES = {
     "AcceptedCredentials": ".root_tasks.accepted_root_credentials",
     "CentralizedRootAccess": ".root_access.root_access",
     "DriftCheck": ".root_access.drift_check",
@@ -47,11 +47,16 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _LAZY:
+    """Return a construct, whose module is imported when the name is first used.
+
+    Python calls this for a name that the module does not have yet.
+    """
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        module = import_module(_LAZY[name], __name__)
+        module = import_module(_MODULES[name], __name__)
     except ModuleNotFoundError as error:
+        # Any other module that is missing is a defect of this package.
         if error.name not in ("aws_cdk", "constructs"):
             raise
         raise ImportError(

@@ -18,7 +18,8 @@ _NO_RESULT, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
 def main() -> int:
     """Run the command line, and return its exit code. It never ends in a traceback."""
     _prepare_streams()
-    # A pipeline that is canceled, or a timeout, is an interrupt: the run that continues is named.
+    # A pipeline that is canceled, or a timeout, sends SIGTERM. Handled like Ctrl+C, as a
+    # KeyboardInterrupt, so that the command can name the run that continues in AWS.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
@@ -61,7 +62,7 @@ def _prepare_streams() -> None:
 
 
 def _discard_output() -> None:
-    """Write nothing more: Python flushes once more at its exit."""
+    """Send stdout and stderr nowhere, because Python flushes them once more at its exit."""
     for descriptor in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 

@@ -50,7 +50,17 @@ def create_alarm(
     periods: int = 1,
     below_one: bool = False,
 ) -> cloudwatch.Alarm:
-    """Create an alarm for a metric above zero in any period, or below one in all of them."""
+    """Create an alarm for a metric above zero in any period, or below one in all of them.
+
+    Args:
+        scope: The construct that the alarm belongs to.
+        id: The alarm's id.
+        metric: The metric.
+        description: The alarm's description.
+        missing: What a period without a value counts as. Default: as one that sets off no alarm.
+        periods: How many of the last periods count.
+        below_one: True for the metric below one in all of them. Default: above zero in any.
+    """
     comparison = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
     if below_one:
         comparison = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
@@ -73,7 +83,10 @@ def alarm_of_events(
     *,
     description: str,
 ) -> cloudwatch.Alarm:
-    """Return an alarm for what should never happen, with time for CloudWatch to get the metric."""
+    """Return an alarm for what should never happen.
+
+    It looks at the last ten minutes, because CloudWatch gets some metrics late.
+    """
     return create_alarm(scope, id, metric, description=description, periods=_MINUTES_UNTIL_METRIC)
 
 
@@ -154,7 +167,11 @@ def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
 
 
 def _warn_of_unheard_alarms(construct: Construct) -> list[str]:
-    """Warn at synth, when an app may have added actions of its own to the alarms."""
+    """Warn at synth, when an app may have added actions of its own to the alarms.
+
+    Returns:
+        No problems, which would fail the synth: this is an :class:`AppCheck` that only warns.
+    """
     for alarm in alarms_of(construct):
         if Stack.of(alarm).resolve(_cfn_alarm(alarm).alarm_actions):
             return []
@@ -167,4 +184,5 @@ def _warn_of_unheard_alarms(construct: Construct) -> list[str]:
 
 
 def _cfn_alarm(alarm: cloudwatch.Alarm) -> cloudwatch.CfnAlarm:
+    """Return the resource of CloudFormation, which has properties that the CDK's alarm lacks."""
     return cast("cloudwatch.CfnAlarm", alarm.node.default_child)

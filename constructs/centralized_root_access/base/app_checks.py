@@ -55,7 +55,8 @@ class AppCheck:
 def problems_of(root_tasks: SessionRoleOwner) -> Iterator[str]:
     """Yield what other constructs of the same organization lack for a RootTasks.
 
-    These have a method ``_problems_with``: an app that has no RootTasks does not load it.
+    These constructs have a method ``_problems_with``, which is looked up by its name because their
+    modules are loaded only in apps that use them.
     """
     for construct in Stage.of(root_tasks).node.find_all():  # type: ignore[union-attr]
         check: Callable[[SessionRoleOwner], Iterator[str]] | None = getattr(
@@ -75,9 +76,10 @@ def missing_session_roles(
     """
     if all(_is_listed(role, entries, root_tasks) for role in root_tasks.session_roles):
         return
-    place = _place(root_tasks).replace("arn:*", "arn:aws").replace("::*", "::ACCOUNT")
+    # As a person would write the ARN, with a word for what is not known.
+    prefix = _role_arn_prefix(root_tasks).replace("arn:*", "arn:aws").replace("::*", "::ACCOUNT")
     path = root_tasks.role_path
-    fix = f"Add {place}:role{path}*"
+    fix = f"Add {prefix}:role{path}*"
     if path == "/":
         # Its pattern would be every role of the account, which session_roles refuses.
         fix = "Give it a role_path, and add that"
@@ -103,6 +105,7 @@ def is_management_account(construct: IConstruct, account: str) -> bool:
 
 
 def _are_in_two_organizations(one: IConstruct, other: IConstruct) -> bool:
+    """Return whether two constructs are in different accounts that both manage an organization."""
     accounts = {Stack.of(construct).account for construct in (one, other)}
     return len(accounts) > 1 and all(is_management_account(one, account) for account in accounts)
 
@@ -114,25 +117,29 @@ def _is_listed(
     for entry in entries:
         if not isinstance(entry, str) and entry.node.path == role.node.path:
             return True
-        if _may_name(role_arn(entry), root_tasks):
+        if _may_be_session_role(role_arn(entry), root_tasks):
             return True
     return False
 
 
-def _may_name(arn: str, root_tasks: SessionRoleOwner) -> bool:
+def _may_be_session_role(arn: str, root_tasks: SessionRoleOwner) -> bool:
     """Return whether an ARN, with or without a * at its end, may be that of a session role."""
     # A token has no such beginning.
-    if not fnmatchcase(arn, f"{_place(root_tasks)}:role/*"):
+    if not fnmatchcase(arn, f"{_role_arn_prefix(root_tasks)}:role/*"):
         return False
     # For example /root-tasks/Audit, /root-tasks/*, or /* above the path.
-    name = arn.partition(":role")[2]
-    if name.endswith("*") and root_tasks.role_path.startswith(name.removesuffix("*")):
+    path_and_name = arn.partition(":role")[2]
+    if path_and_name.endswith("*") and root_tasks.role_path.startswith(path_and_name[:-1]):
         return True
-    return f"{name.rpartition('/')[0]}/" == root_tasks.role_path
+    path = path_and_name.rpartition("/")[0]
+    return f"{path}/" == root_tasks.role_path
 
 
-def _place(root_tasks: SessionRoleOwner) -> str:
-    """Return the beginning of the ARNs of the roles, with a * for what is not known at synth."""
+def _role_arn_prefix(root_tasks: SessionRoleOwner) -> str:
+    """Return what the ARNs of the roles begin with, with a * for what is not known at synth.
+
+    For example ``arn:aws:iam::222222222222``, or ``arn:*:iam::*``.
+    """
     stack = Stack.of(root_tasks)
     account_id = "*" if Token.is_unresolved(stack.account) else stack.account
     # The stack's own partition is a token in most apps.

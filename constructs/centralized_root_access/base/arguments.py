@@ -76,8 +76,8 @@ def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) 
     """Return the account IDs, sorted, each once, so that their order does not change the stack.
 
     Args:
-        account_ids: Member accounts. A token in the list is not checked, but that it is another
-            account.
+        account_ids: Member accounts. Of a token in the list only this is checked: that it is not
+            the stack's own account.
         stack: The stack, whose own account cannot be listed.
 
     Raises:
@@ -266,6 +266,7 @@ def parse_strings(argument: str, value: Iterable[object]) -> list[str]:
 
 
 def _require_account_id(argument: str, account_id: str) -> None:
+    """Refuse what is not 12 digits, and say so if it is an organizational unit."""
     if re.fullmatch(ACCOUNT_ID, account_id):
         return
     wrong = "not one. Write all 12 digits."

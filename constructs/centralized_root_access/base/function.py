@@ -51,7 +51,7 @@ def log_group(scope: Construct, settings: LogSettings) -> logs.LogGroup:
 
 
 def function_role(function: lambda_.Function) -> iam.IRole:
-    """Return a function's role."""
+    """Return a function's role, which each has: by the CDK's type it might be None."""
     return cast("iam.IRole", function.role)
 
 

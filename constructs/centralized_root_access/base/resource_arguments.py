@@ -129,6 +129,7 @@ def attribute_of(construct: object, name: str) -> Any:
 
 
 def _require_role_arn(argument: str, role: str, *, remedy: str) -> None:
+    """Refuse a token, and what is not the ARN of a role or of several by a * at its end."""
     if Token.is_unresolved(role):
         raise ValueError(f"{argument} contains a token, {role}. Pass the role, or write its ARN.")
     if not re.fullmatch(_ROLE_ARN, role):
@@ -139,6 +140,7 @@ def _require_role_arn(argument: str, role: str, *, remedy: str) -> None:
 
 
 def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
+    """Refuse what is not a KMS key, an alias, and a key that is known to be in another Region."""
     arn = attribute_of(key, "key_arn")
     if not isinstance(arn, str):
         remedy = 'For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).'

@@ -30,6 +30,10 @@ def policy_name(scope: Construct, *, part: str = "") -> str:
 
     The account's ID would make it unique in the organization, and rename the policies that are
     deployed.
+
+    Args:
+        scope: The construct that has the policy.
+        part: What tells the policy from others of the construct, for example ``Members-``.
     """
     name = Names.unique_resource_name(scope, separator="-", max_length=_MAX_NAME_CHARACTERS)
     # A stack may be in several Regions.

@@ -93,27 +93,28 @@ class RootSessionGuardrail(Construct):
                 "targets and delegated_administrators are empty. List r-a1b2, for example."
             )
         require_partition(self)
-        self.delegate_policy: organizations.CfnPolicy | None = self._attach(
+        self.delegate_policy: organizations.CfnPolicy | None = self._create_policy(
             "DelegatePolicy",
             OrganizationPolicyType.SERVICE_CONTROL,
             part="Delegates-",
             target_ids=self._delegates,
         )
-        self.member_policy: organizations.CfnPolicy | None = self._attach(
+        self.member_policy: organizations.CfnPolicy | None = self._create_policy(
             "MemberPolicy",
             OrganizationPolicyType.RESOURCE_CONTROL,
             part="Members-",
             target_ids=self._targets,
         )
 
-    def _attach(
+    def _create_policy(
         self, id: str, type: OrganizationPolicyType, *, part: str, target_ids: Sequence[str]
     ) -> organizations.CfnPolicy | None:
+        """Create a policy that denies AssumeRoot, and attach it; without targets there is none."""
         if not target_ids:
             return None
         # The same statements in both: only the type decides which callers they bind.
         statements: list[dict[str, Any]] = []
-        for sid, condition in self._conditions().items():
+        for sid, condition in self._denied_calls().items():
             statement = {"Sid": sid, "Effect": "Deny"}
             # A service control policy has no principals.
             if type is OrganizationPolicyType.RESOURCE_CONTROL:
@@ -131,8 +132,9 @@ class RootSessionGuardrail(Construct):
             target_ids=target_ids,
         )
 
-    def _conditions(self) -> dict[str, Any]:
-        # The partition is a wildcard, so the text is the same in each.
+    def _denied_calls(self) -> dict[str, Any]:
+        """Return the conditions of the calls of AssumeRoot that are denied, by the Sids."""
+        # The partition is a wildcard, so that the text is the same in each.
         tasks = [f"arn:*:iam::aws:policy/root-task/{TASK_POLICIES[task]}" for task in self._tasks]
         roles = [role_arn(role) for role in self._roles]
         return {
@@ -141,14 +143,15 @@ class RootSessionGuardrail(Construct):
         }
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
-        # A policy that is attached elsewhere denies it nothing.
+        """Yield what the policies would deny to a RootTasks of the same app."""
+        # A policy that is attached to other accounts denies it nothing.
         if not (self._targets or Stack.of(root_tasks).account in self._delegates):
             return
         # A plan may open a session of another task, which only reads.
         needed = {
             session for task in root_tasks.tasks for session in (task, read_only_session(task))
         }
-        others = sorted(needed.difference(self._tasks))
-        if others:
-            yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
+        denied = sorted(needed.difference(self._tasks))
+        if denied:
+            yield f"tasks lacks {', '.join(denied)}, which {root_tasks.node.path} needs. Add it."
         yield from missing_session_roles(self._roles, root_tasks)

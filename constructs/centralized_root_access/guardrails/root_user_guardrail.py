@@ -111,8 +111,9 @@ class RootUserGuardrail(Construct):
             AppCheck(lambda: self._problems({"targets": attached_to, "exempt_accounts": exempt}))
         )
 
-    def _problems(self, lists: Mapping[str, Iterable[str]]) -> Iterator[str]:
-        for argument, listed in lists.items():
+    def _problems(self, listed_by_argument: Mapping[str, Iterable[str]]) -> Iterator[str]:
+        """Yield a sentence for each argument that lists the management account."""
+        for argument, listed in listed_by_argument.items():
             for account in listed:
                 if is_management_account(self, account):
                     yield (
@@ -128,7 +129,7 @@ def root_user_denial(exempt_accounts: Sequence[str] = ()) -> dict[str, Any]:
     Only calls in a root session have the key ``aws:AssumedRoot``.
     """
     condition: dict[str, Any] = {
-        # The partition is a wildcard: the text is the same in each.
+        # The partition is a wildcard, so that the text is the same in each.
         "ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"},
         "Null": {"aws:AssumedRoot": "true"},
     }

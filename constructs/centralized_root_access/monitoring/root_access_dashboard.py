@@ -75,6 +75,7 @@ class RootAccessDashboard(Construct):
 
 
 def _accounts(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
+    """Return the row with the accounts that have root credentials, and the inaccessible ones."""
     with_credentials = root_tasks.metric_accounts_with_root_credentials
     audited = root_tasks.metric_accounts_audited
     inaccessible = root_tasks.metric_accounts_inaccessible
@@ -91,6 +92,7 @@ def _accounts(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
 
 
 def _management_account_and_findings(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
+    """Return the row with the management account's own root user, and Security Hub's findings."""
     imported, refused = root_tasks.metric_findings_imported, root_tasks.metric_findings_refused
     # Findings are opt-in: without them the other graph has the whole row.
     findings: list[cloudwatch.IWidget] = []
@@ -113,21 +115,22 @@ def _management_account_and_findings(root_tasks: RootTasks) -> list[cloudwatch.I
 
 
 def _executions(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
+    """Return the row with the executions of each state machine, by how they ended."""
     state_machines = {"Audits and plans": root_tasks.audit_state_machine}
     if root_tasks.execute_state_machine is not None:
         state_machines["Executions of plans"] = root_tasks.execute_state_machine
     graphs: list[cloudwatch.IWidget] = []
-    for title, own in state_machines.items():
+    for title, state_machine in state_machines.items():
         # A refused execution ends as succeeded, so it is not stacked on the others.
-        refused = audit_metric(own, "ExecutionsRefused").with_(statistic="Sum")
+        refused = audit_metric(state_machine, "ExecutionsRefused").with_(statistic="Sum")
         graphs.append(
             _graph(
                 title,
                 [
-                    _line(own.metric_succeeded(), "Succeeded", cloudwatch.Color.GREEN),
-                    _line(own.metric_failed(), "Failed", cloudwatch.Color.RED),
-                    _line(own.metric_timed_out(), "Timed out", cloudwatch.Color.ORANGE),
-                    _line(own.metric_aborted(), "Stopped", cloudwatch.Color.GREY),
+                    _line(state_machine.metric_succeeded(), "Succeeded", cloudwatch.Color.GREEN),
+                    _line(state_machine.metric_failed(), "Failed", cloudwatch.Color.RED),
+                    _line(state_machine.metric_timed_out(), "Timed out", cloudwatch.Color.ORANGE),
+                    _line(state_machine.metric_aborted(), "Stopped", cloudwatch.Color.GREY),
                 ],
                 right=[_line(refused, "Refused, of the succeeded", cloudwatch.Color.PURPLE)],
                 width=_FULL_WIDTH // len(state_machines),
@@ -138,6 +141,7 @@ def _executions(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
 
 
 def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
+    """Return the graph that is 1 while the organization matches the stack."""
     metric = drift_check.metric_in_desired_state.with_(
         period=Duration.hours(1), label="In desired state"
     )
@@ -146,6 +150,7 @@ def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
 
 
 def _line(metric: cloudwatch.Metric, label: str, color: str) -> cloudwatch.Metric:
+    """Return a metric as a line of a graph, with a point a day."""
     return metric.with_(period=_PERIOD, label=label, color=color)
 
 
@@ -158,7 +163,8 @@ def _graph(
     maximum: float | None = None,
     stacked: bool | None = None,
 ) -> cloudwatch.GraphWidget:
-    # Counts: the axis begins at zero, and has no unit.
+    """Return a graph of counts, of which some may have an axis of their own at the right."""
+    # Counts have no unit, and begin at zero.
     axis = cloudwatch.YAxisProps(min=0, max=maximum, show_units=False)
     return cloudwatch.GraphWidget(
         title=title,

@@ -163,10 +163,10 @@ class RootUseAlarm(Construct):
             )
         if management_account is not None:
             parse_account_ids("management_account", [management_account])
-        self._roles = parse_roles("session_roles", session_roles)
+        self._session_roles = parse_roles("session_roles", session_roles)
         require_partition(self)
         self.emergency_policy: organizations.CfnPolicy | None = None
-        # The description has no room for more: the runbook says what follows.
+        # What to do first: an alarm's description has no room for what the runbook says after it.
         step = (
             "Deny a member's, by the runbook, then: "
             "centralized-root-access plan delete --account ACCOUNT --include-in-use"
@@ -190,7 +190,7 @@ class RootUseAlarm(Construct):
         self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
             "UnexpectedAssumeRoot",
             trail_log_group,
-            pattern=_assume_root_pattern(self._roles),
+            pattern=_assume_root_pattern(self._session_roles),
             what="Another principal than the session roles called AssumeRoot.",
             step="Ask the caller. If no one intended it, follow the runbook.",
             query=_FIND_ASSUME_ROOT,
@@ -204,9 +204,10 @@ class RootUseAlarm(Construct):
         notify_of_alarms(notification_topic, self)
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
-        # Without a list every AssumeRoot is to fire.
-        if self._roles:
-            yield from missing_session_roles(self._roles, root_tasks)
+        """Yield a sentence if sessions of a RootTasks of the same app would set off the alarm."""
+        # Without a list every AssumeRoot is to set it off.
+        if self._session_roles:
+            yield from missing_session_roles(self._session_roles, root_tasks)
 
     def _build_notices(
         self,
@@ -214,6 +215,7 @@ class RootUseAlarm(Construct):
         topic: sns.ITopic,
         management_account: _ManagementAccount,
     ) -> cloudwatch.Alarm:
+        """Build the function that publishes notices, and return the alarm for when it fails."""
         # Loaded only where it is needed, as it takes a while.
         from aws_cdk import aws_logs_destinations as destinations
 
@@ -259,6 +261,7 @@ class RootUseAlarm(Construct):
         )
 
     def _build_emergency_policy(self) -> organizations.CfnPolicy:
+        """Build the policy that denies root users everything, and attach it to nothing."""
         return create_policy(
             self,
             "EmergencyPolicy",
@@ -280,6 +283,17 @@ class RootUseAlarm(Construct):
         query: str,
         runbook: str,
     ) -> cloudwatch.Alarm:
+        """Build a metric of the events that match a pattern, and return its alarm.
+
+        Args:
+            name: The id of the metric filter, and the beginning of the metric's name.
+            log_group: The log group of the organization's trail.
+            pattern: The filter pattern of CloudWatch Logs.
+            what: What the alarm means.
+            step: What to do.
+            query: The query of Logs Insights that finds the events.
+            runbook: The heading in docs/guides/operating.md.
+        """
         metric_filter = logs.MetricFilter(
             self,
             name,
@@ -305,7 +319,10 @@ class RootUseAlarm(Construct):
 
 @jsii.implements(IStableStringProducer)
 class _ManagementAccount:
-    """The management account, once the app is complete."""
+    """The management account, which the CDK asks for at synth, when the app is complete.
+
+    The app may create its CentralizedRootAccess after the RootUseAlarm.
+    """
 
     def __init__(self, alarm: RootUseAlarm, argument: str | None) -> None:
         self._alarm = alarm

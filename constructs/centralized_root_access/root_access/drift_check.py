@@ -167,6 +167,7 @@ class DriftCheck(Construct):
     def _build_rules(
         self, stack: Stack, function: lambda_.IFunction, *, interval: Duration
     ) -> list[events.Rule]:
+        """Build what runs the check: an interval, and in us-east-1 the events of certain calls."""
         on_interval = events.Rule(
             self,
             "Interval",

@@ -57,6 +57,7 @@ def check_statements(
 
 
 def _common_statements(*, enable_trusted_access: bool) -> list[iam.PolicyStatement]:
+    """Return the statements that read root access, and may also enable trusted access."""
     statements = [
         allow(
             "ReadRootAccess",

@@ -211,7 +211,8 @@ class CentralizedRootAccess(Construct):
         """Refuse a second construct for the organization: they would overwrite each other."""
         while stack.nested_stack_parent is not None:
             stack = stack.nested_stack_parent
-        # Two stacks of an unknown account may be of two accounts.
+        # The stack keeps the mark if its account is unknown, because another stack without a known
+        # account may be of another one; otherwise the app does.
         holder, key = cast("Construct", stack), stack.node.id
         where = f"stack {stack.node.path}"
         if not Token.is_unresolved(stack.account):
@@ -224,6 +225,7 @@ class CentralizedRootAccess(Construct):
             )
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
+        """Yield what keeps a RootTasks of the same app from opening sessions; warn of features."""
         for feature in RootAccessFeature:
             tasks = [task for task in root_tasks.tasks if needed_feature(task) is feature]
             if tasks and feature not in self._features:
@@ -235,8 +237,8 @@ class CentralizedRootAccess(Construct):
         own, account = Stack.of(self).account, Stack.of(root_tasks).account
         if self._delegated_administrators is None:
             return
-        able = [own] + self._delegated_administrators
-        if account not in able and are_known(account, *able):
+        accounts_with_access = [own] + self._delegated_administrators
+        if account not in accounts_with_access and are_known(account, *accounts_with_access):
             yield (
                 f"delegated_administrators lacks {account}, the account of {root_tasks.node.path}: "
                 "it could open no root session. Add it."
@@ -263,6 +265,7 @@ class CentralizedRootAccess(Construct):
             )
 
     def _build_resource(self) -> CustomResource:
+        """Build the function, and the custom resource that has it change the organization."""
         function = python_function(
             self,
             "Function",

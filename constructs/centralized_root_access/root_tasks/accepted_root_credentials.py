@@ -73,7 +73,8 @@ def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> l
 
 
 def _parse_reason(argument: str, reason: object) -> str:
-    # It is shown in terminals, mails and pages: one line, without control characters.
+    """Return the reason of an entry; refuse what reports could not show as it is."""
+    # Terminals, mails and pages show the reason: one line, without control characters.
     if not isinstance(reason, str) or not reason.isprintable() or not reason.strip():
         raise ValueError(
             f"{argument} must be one line of text, got {reason!r}. Write why they stay."
@@ -88,6 +89,7 @@ def _parse_reason(argument: str, reason: object) -> str:
 
 
 def _parse_day(argument: str, day: object) -> str:
+    """Return the last day of an entry; refuse what is not a day as YYYY-MM-DD."""
     try:
         # Python also reads other forms, such as 2027-W13-3.
         if isinstance(day, str) and date.fromisoformat(day).isoformat() == day:

@@ -61,7 +61,7 @@ NOT_STARTED = alarm_description(
 
 def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metric:
     """Return a metric of the full audits of a state machine."""
-    # Attached: a dashboard of another Region has to name this one.
+    # Attached, so that a dashboard of another Region names the Region of the metric.
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
@@ -148,6 +148,7 @@ def alarm_of_missing_audits(
 
 
 def _sum(metrics: Mapping[str, cloudwatch.Metric], *, label: str) -> cloudwatch.MathExpression:
+    """Return the sum of metrics, which have the names by which the expression calls them."""
     # SUM leaves out metrics that have never had a value; with + there would be no value at all.
     filled = ", ".join(f"FILL({name}, 0)" for name in metrics)
     return cloudwatch.MathExpression(

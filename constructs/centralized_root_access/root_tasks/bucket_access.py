@@ -31,8 +31,9 @@ class BucketAccess:
     Attributes:
         read: The objects that it may read.
         write: The objects that it may write, and no other principal.
-        listed: The prefixes that it may list: S3 denies the read of an object that does not exist
-            to a role that cannot look for it in the list.
+        listed: The prefixes of keys that it may list. A function that reads an object which may not
+            exist needs it: to a role that may not list the key, S3 answers AccessDenied instead of
+            NoSuchKey.
     """
 
     read: Sequence[str] = ()
@@ -41,7 +42,7 @@ class BucketAccess:
 
 
 def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
-    """Return the access of each function, by the functions' ids.
+    """Return the access of each function, by the functions' ids, for example ``WriteReport``.
 
     Args:
         tasks: The tasks that executions may ask for.
@@ -63,8 +64,8 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
             listed=backups + recoveries,
         )
     }
-    for id, read in read_only_functions(tasks).items():
-        results = [f"runs/*/results/{task}/*" for task in read]
+    for id, tasks_of_function in read_only_functions(tasks).items():
+        results = [f"runs/*/results/{task}/*" for task in tasks_of_function]
         access[id] = BucketAccess(read=["runs/*/work.json"], write=results)
     access["WriteReport"] = BucketAccess(
         read=["runs/*/run.json", "runs/*/results/*"] + latest,
@@ -75,7 +76,7 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
         return access
 
     # Executions of plans.
-    # The mark is what lets a plan be executed once.
+    # The mark on a plan that was executed: there is no second execution of it.
     mark = ["runs/*/executed-by.json"]
     access["StartExecution"] = BucketAccess(
         read=["runs/*/plan.json"] + mark + ["executions/*/run.json"],
@@ -114,8 +115,8 @@ def read_only_functions(tasks: Iterable[RootTask]) -> dict[str, list[RootTask]]:
 
 
 def access_statements(access: BucketAccess, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
-    """Return the statements of a function's role."""
-    # The Sids are in the template: they never change.
+    """Return the statements that give a function's role its access to the bucket."""
+    # Templates have the Sids, which therefore never change.
     statements: list[iam.PolicyStatement] = []
     if access.read:
         objects = [bucket.arn_for_objects(pattern) for pattern in access.read]
@@ -142,13 +143,13 @@ def protect_bucket(bucket: s3.Bucket, writers: Mapping[str, BucketAccess]) -> No
         writers: The access of each role, by its ARN.
     """
     _deny(bucket, "DenyOtherWriters", _CHANGES, patterns=["*"], except_roles=list(writers))
-    # What the same roles may write is in one statement: backups, for example, have two writers.
-    by_roles: dict[tuple[str, ...], list[str]] = {}
+    # Objects with the same writers are in one statement: backups, for example, have two writers.
+    patterns_by_roles: dict[tuple[str, ...], list[str]] = {}
     # A dictionary keeps the order, on which the Sids depend.
     for pattern in {pattern: None for access in writers.values() for pattern in access.write}:
         roles = tuple(arn for arn, access in writers.items() if pattern in access.write)
-        by_roles.setdefault(roles, []).append(pattern)
-    for number, (roles, patterns) in enumerate(by_roles.items(), start=1):
+        patterns_by_roles.setdefault(roles, []).append(pattern)
+    for number, (roles, patterns) in enumerate(patterns_by_roles.items(), start=1):
         sid = f"DenyOtherWriters{number}"
         _deny(bucket, sid, ["s3:PutObject*"], patterns=patterns, except_roles=list(roles))
 
@@ -161,6 +162,7 @@ def _deny(
     patterns: Iterable[str],
     except_roles: list[str],
 ) -> None:
+    """Deny actions on objects to everyone but some roles, by the bucket's policy."""
     bucket.add_to_resource_policy(
         iam.PolicyStatement(
             sid=sid,

@@ -92,6 +92,7 @@ class RootTaskFunctions:
         protect_bucket(self.bucket, writers)
 
     def _build_start_run(self) -> lambda_.Function:
+        """Build the function that checks the input of an audit or a plan, and starts the run."""
         return self._build(
             "StartRun",
             description="Starts an audit or a plan of a root task.",
@@ -125,6 +126,7 @@ class RootTaskFunctions:
         return functions
 
     def _build_write_report(self) -> lambda_.Function:
+        """Build the function that writes the reports of audits and plans, and sends notices."""
         statements: list[iam.PolicyStatement] = []
         # An audit in the management account also looks at that account's own root user.
         if RootTask.AUDIT in self.tasks:
@@ -143,7 +145,10 @@ class RootTaskFunctions:
         return function
 
     def _build_start_execution(self, audits: sfn.StateMachine) -> lambda_.Function:
-        # It checks the plan against what is allowed now, and against the execution that made it.
+        """Build the function that starts the execution of a plan.
+
+        It checks the plan against what is allowed now, and against the execution that made it.
+        """
         settings = self._settings(
             "tasks", "protectedAccounts", "rootEmailDomains", "allowPolicyOverride"
         )
@@ -173,7 +178,8 @@ class RootTaskFunctions:
         return functions
 
     def _build_write_execution_report(self) -> lambda_.Function:
-        # Notices and findings are about audits.
+        """Build the function that writes the reports of executions of plans."""
+        # Notices and findings are about audits, but the function reads the same settings.
         settings = {"notificationTopicArn": None, "securityHubFindings": False}
         return self._build(
             "WriteExecutionReport",
@@ -218,7 +224,17 @@ class RootTaskFunctions:
         timeout: Duration = _RUN_TIMEOUT,
         role_path: str | None = None,
     ) -> lambda_.Function:
-        # Its own calls, its own objects, and the key of these.
+        """Build a function whose role may make certain calls, and use certain objects.
+
+        Args:
+            id: The function's id, by which :func:`bucket_access` has its objects.
+            description: Its purpose.
+            handler: The function in ``root_tasks.handlers``.
+            statements: The calls that it may make, besides those for its objects.
+            settings: What it reads from its environment, besides the bucket's name.
+            timeout: The maximum duration of an invocation.
+            role_path: The IAM path of its role; by default "/".
+        """
         all_statements = list(statements)
         all_statements += access_statements(bucket_access(self.tasks)[id], self.bucket)
         if self.encryption_key is not None:
@@ -236,6 +252,7 @@ class RootTaskFunctions:
         )
 
     def _settings(self, *names: str) -> dict[str, object]:
+        """Return those of all settings that a function reads."""
         return {name: self.settings[name] for name in names}
 
 
@@ -243,6 +260,8 @@ def allow_reading_executions(
     scope: Construct, state_machine: sfn.StateMachine, function: lambda_.Function
 ) -> None:
     """Let a function read the executions of its own state machine, with their events.
+
+    Before it makes a change it looks whether its execution was stopped.
 
     Args:
         scope: The construct that they belong to.

@@ -376,6 +376,7 @@ class RootTasks(Construct):
         return grant.combine(self._encryption_key.grant_decrypt(grantee))
 
     def _build_metrics(self, *, security_hub_findings: bool) -> None:
+        """Set the metrics of the full audits, and of the state machines' executions."""
         audits = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(audits, "AccountsAudited")
         self.metric_accounts_with_root_credentials = audit_metric(
@@ -395,6 +396,7 @@ class RootTasks(Construct):
         self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
 
     def _build_alarms(self, audit_interval: Duration | None, *, rule: events.Rule | None) -> None:
+        """Build the alarms; two of them are only about audits on an interval, by a rule."""
         self.credentials_alarm = alarm_of_audits(
             self, "Credentials", self.metric_accounts_with_root_credentials, description=CREDENTIALS
         )
@@ -422,6 +424,7 @@ class RootTasks(Construct):
             )
 
     def _build_outputs(self) -> None:
+        """Add the outputs by which the command line finds the state machines, roles and bucket."""
         arn = self.audit_state_machine.state_machine_arn
         description = "ARN of the state machine that audits and plans root tasks."
         add_output(self, "AuditStateMachineArn", description=description, value=arn)

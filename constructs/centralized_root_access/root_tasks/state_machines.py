@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TIMEOUT_RESERVE = Duration.minutes(1)
 # EventBridge's limit of a rule's name.
 _MAX_NAME_CHARACTERS = 64
-# The beginnings of the state machines' ids, and what they do.
+# The beginning of a state machine's id, and its comment.
 _AUDIT = (
     "Audit",
     "Audits the root users of the organization's member accounts, and plans root tasks.",
@@ -123,10 +123,10 @@ def build_state_machine(
         result_path="$.results",
     )
     # Without a mode: CDK warns of any ProcessorConfig of a Distributed Map.
-    batches.item_processor(_batch(states, functions.batch, makes_changes=makes_changes))
+    batches.item_processor(_run_batch(states, functions.batch, makes_changes=makes_changes))
     # The report is written even if the map fails.
     batches.add_catch(no_results, result_path=sfn.JsonPath.DISCARD)
-    # It ends as SUCCEEDED: what needs no page does not count among the failures.
+    # A refused execution ends as SUCCEEDED, so that the alarm on failed ones does not count it.
     refused = sfn.Succeed(
         states, "Refused", comment="The input is refused: the output's cause says why."
     )
@@ -178,24 +178,32 @@ def audit_rule(
     return rule
 
 
-def _batch(
+def _run_batch(
     states: Construct,
     functions: Mapping[lambda_.Function, Sequence[RootTask]],
     *,
     makes_changes: bool,
 ) -> sfn.IChainable:
-    # Without the catch, what the map returns for a batch that failed would be up to Step Functions.
+    """Return the states that run one batch: a choice of the function that has the run's task.
+
+    Args:
+        states: The construct that the states belong to.
+        functions: The functions, each with its tasks.
+        makes_changes: Whether they make changes.
+    """
+    # A batch that failed has the result {}. Without the catch, what the map returns for it would be
+    # up to Step Functions.
     no_result = sfn.Pass(states, "No result", result=sfn.Result.from_object({}))
     choice = sfn.Choice(states, "Which task?")
-    for function, listed in functions.items():
+    for function, tasks_of_function in functions.items():
         invoke = _invoke(
             states, function.node.id, function, payload=None, makes_changes=makes_changes
         )
         invoke.add_catch(no_result)
-        is_listed = [sfn.Condition.string_equals("$.task", task) for task in listed]
-        condition = is_listed[0]
-        if len(is_listed) > 1:
-            condition = sfn.Condition.or_(*is_listed)
+        is_task = [sfn.Condition.string_equals("$.task", task) for task in tasks_of_function]
+        condition = is_task[0]
+        if len(is_task) > 1:
+            condition = sfn.Condition.or_(*is_task)
         choice.when(condition, invoke)
     return choice
 
@@ -208,8 +216,17 @@ def _invoke(
     payload: dict[str, Any] | None,
     makes_changes: bool = False,
 ) -> tasks.LambdaInvoke:
+    """Return the state that invokes a function.
+
+    Args:
+        scope: The construct that the state belongs to.
+        id: The state's name.
+        function: The function.
+        payload: What the function gets; None: the state's input.
+        makes_changes: Whether the function makes changes, so that an invocation of which nobody
+            knows whether it began is not repeated.
+    """
     timeout = cast("Duration", function.timeout).plus(_TIMEOUT_RESERVE)
-    # Without a payload of its own the function gets the state's input.
     task_input = None
     if payload is not None:
         task_input = sfn.TaskInput.from_object(payload)
