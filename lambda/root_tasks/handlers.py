@@ -78,11 +78,10 @@ def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> 
 def _aws(context: LambdaContext) -> Aws:
     """Return what the functions' code works with in one invocation, and log the SDK's version."""
     log_sdk()
-    function = Arn.parse(context.invoked_function_arn)
     return Aws(
         clients=create_clients(),
         budget=RetryBudget.of_invocation(context, clock=system_clock()),
-        find_function=lambda: function,
+        function=Arn.parse(context.invoked_function_arn),
         now=lambda: datetime.now(UTC),
         log=write_line,
     )

@@ -86,7 +86,9 @@ def test_the_management_account_is_audited_as_documented_and_without_a_session(
 ) -> None:
     organization = command_line.root_tasks.organization
     page = (ROOT / "docs" / "guides" / "two-accounts.md").read_text()
-    (documented,) = re.findall("`centralized-root-access (audit [^`]*) --profile management`", page)
+    (documented,) = re.findall(
+        r"centralized-root-access (audit --from-here .*) --profile management", page
+    )
     assert command_line.run(*documented.split()).exit_code == 0
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
     # Another account that is named counts as before.
@@ -101,7 +103,7 @@ def test_an_error_that_nothing_expects_ends_in_a_sentence(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("centralized_root_access.cli.runs.shown_report.keep_report", fail)
+    monkeypatch.setattr("centralized_root_access.cli.runs.report_output.keep_report", fail)
     shown = command_line.run("audit", "--from-here", "--format", "json")
     assert shown.exit_code == 2
     assert "ZeroDivisionError" in shown.stderr

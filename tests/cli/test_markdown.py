@@ -20,17 +20,14 @@ To be deleted in 1 of 4 accounts: 1 password and 2 access keys. Left out, becaus
 
 **Before you approve:** ` This cannot be undone. `
 
-- Run: ` plan-2026-11-20 `
-- Requested by: ` an unknown principal `
-- To be executed until: 2026-11-21 04:10 UTC
-- SHA-256 of its report.json, for `--approved-report`: `{SHA256}`
-
-| outcome | accounts |
-|---|---:|
-| to be deleted | 1 |
-| in use | 1 |
-| nothing to do | 1 |
-| skipped | 1 |
+- Run: ` Plan `
+- Task: ` delete `
+- Run by: ` 222222222222, the delegated administrator `
+- Requested by: ` an unknown principal, as the command states `
+- Started: ` 2026-11-20 04:10 UTC, took 1 min 37 s `
+- Run ID: ` plan-2026-11-20 `
+- SHA-256 of report.json: ` {SHA256} `
+- Can be executed until: ` 2026-11-21 04:10 UTC `
 
 | account | name | OU | outcome | what |
 |---|---|---|---|---|
@@ -39,7 +36,7 @@ To be deleted in 1 of 4 accounts: 1 password and 2 access keys. Left out, becaus
 """
 
 
-def test_a_plan_has_its_summary_its_counts_its_hash_and_each_item() -> None:
+def test_a_plan_has_its_summary_its_facts_its_hash_and_each_item() -> None:
     assert as_markdown(example_plan(), sha256=SHA256).startswith(PLAN)
 
 
@@ -52,7 +49,7 @@ def test_what_somebody_else_chose_is_nothing_but_code(task: Task) -> None:
     names = [printable(name).replace("|", r"\x7c") for name in HOSTILE_NAMES if name.strip()]
     code = [part.content.strip() for part in parts if part.type == "code_inline"]
     assert [name for name in names if name.strip() not in code] == []
-    # No name ends its cell: each line of the second table has its five.
-    assert sum(token.type == "td_open" for token in tokens) % 5 == 2
+    # No name ends its cell: each line of the table has its five.
+    assert sum(token.type == "td_open" for token in tokens) % 5 == 0
     words = [part.content for part in parts if part.type == "text"]
     assert [word for word in words if "example.com" in word or "alert" in word] == []

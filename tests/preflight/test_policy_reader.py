@@ -49,9 +49,7 @@ def reader_of(client: Any) -> PolicyReader:
     sessions = SessionClients(Session(), config=one_attempt())
     return PolicyReader(
         Aws(
-            find_function=lambda: Arn(
-                partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""
-            ),
+            function=Arn(partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""),
             clients=RunClients(lambda service: client, sessions=sessions),
             now=lambda: datetime.now(UTC),
             log=lambda **event: None,

@@ -28,13 +28,13 @@ class Aws(AwsCalls):
     Attributes:
         clients: Its clients.
         budget: How long to retry transient failures; it ends with the invocation.
-        find_function: Returns the partition, the Region and the account that it runs in.
+        function: The partition, the Region and the account that it runs in.
         now: Returns the time in UTC.
         log: Writes one event, given as keyword arguments.
     """
 
     clients: RunClients
-    find_function: Callable[[], Arn]
+    function: Arn
     now: Callable[[], datetime]
     log: Callable[..., None]
 
@@ -42,15 +42,6 @@ class Aws(AwsCalls):
     def clock(self) -> Clock:
         """The time that waiting is measured by."""
         return self.budget.clock
-
-    @property
-    def function(self) -> Arn:
-        """The partition, the Region and the account that it runs in.
-
-        Raises:
-            CallError: This is a person's machine, and AWS refused to say whose the credentials are.
-        """
-        return self.find_function()
 
     @property
     def account_id(self) -> str:

@@ -145,7 +145,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
     page = _PAGE.read_text(encoding="utf-8")
     report_sha256 = hashlib.sha256(report_json).hexdigest()
     approval = approval_step(report, report_sha256=report_sha256)
-    facts = [*_facts(report), ("SHA-256 of report.json", report_sha256)]
+    facts = [*facts_of(report), ("SHA-256 of report.json", report_sha256)]
     is_dangerous = (
         in_use_warning(report)
         or accepted_warning(report)
@@ -293,7 +293,8 @@ def _notice(report: Report) -> str:
     return " ".join([what, once, *warnings_before_execution(report)])
 
 
-def _facts(report: Report) -> Iterable[tuple[str, str]]:
+def facts_of(report: Report) -> Iterable[tuple[str, str]]:
+    """Yield the facts about a run, each with its name, for the head of its page."""
     # What run it was.
     run = "Audit of selected accounts"
     if report.executed_plan is not None:

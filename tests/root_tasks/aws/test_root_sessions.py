@@ -137,9 +137,7 @@ def aws_of(sts: Any, clock: Clock) -> Aws:
     """What a function works with whose STS is this one."""
     sts.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_, **__: None))
     return Aws(
-        find_function=lambda: Arn(
-            partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""
-        ),
+        function=Arn(partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""),
         clients=RunClients(lambda service: sts, sessions=session_clients()),
         now=lambda: STARTED,
         log=lambda **event: None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +51,6 @@ class Caller:
     now: Callable[[], datetime]
     profile: str | None = None
 
-    @property
-    def function(self) -> Arn:
-        """The function that the code runs as here, in the credentials' account and the Region."""
-        partition = Arn.parse(self.arn).partition
-        return Arn(partition=partition, region=self.region, account_id=self.account_id, resource="")
-
     def client(self, service: str, *, config: Config | None = None) -> Any:
         """Return a client that makes one attempt a call.
 
@@ -84,7 +78,8 @@ class Caller:
         session.set_config_variable("region", self.region)
         config = one_attempt().merge(Config(max_pool_connections=connections))
         return Aws(
-            find_function=lambda: self.function,
+            # The ARN of an identity has no Region.
+            function=replace(Arn.parse(self.arn), region=self.region),
             clients=RunClients(
                 functools.partial(self.client, config=config),
                 sessions=SessionClients(session, config=config),

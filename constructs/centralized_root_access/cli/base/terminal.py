@@ -52,22 +52,20 @@ class Environment:
         return f"{prefix}-{self.now():%Y%m%d-%H%M}-{suffix}"
 
 
-def print_note(*sentences: str) -> None:
-    """Write sentences to stderr, to keep stdout machine-readable.
+def print_note(note: str) -> None:
+    """Write a sentence to stderr, to keep stdout machine-readable.
 
-    A terminal breaks lines between words. A command to paste has a line of its own, which nothing
-    breaks.
+    In a terminal, lines break between words only, and a command at the end of the note, which a
+    person may paste, has a line of its own that nothing breaks.
     """
-    for sentence in sentences:
-        text = printable(sentence)
-        if not sys.stderr.isatty():
-            click.echo(text, err=True)
-            continue
-        # Only the words before a command are wrapped.
-        words, command, options = text.partition(f"{PROGRAM} ")
-        click.echo(wrap(words, shutil.get_terminal_size().columns), err=True)
-        if command:
-            click.echo(f"  {command}{options}", err=True)
+    text = printable(note)
+    if not sys.stderr.isatty():
+        click.echo(text, err=True)
+        return
+    words, command, options = text.partition(f"{PROGRAM} ")
+    click.echo(wrap(words, shutil.get_terminal_size().columns), err=True)
+    if command:
+        click.echo(f"  {command}{options}", err=True)
 
 
 def wrap(text: str, width: int, *, indent: str = "") -> str:
@@ -143,7 +141,9 @@ def confirm(question: str, *, otherwise: str) -> bool:
         with redirect_stdout(sys.stderr):
             confirmed = click.confirm(question, err=True)
     except click.Abort:
-        print_note("", otherwise)
+        # The question's line has no end yet.
+        print_note("")
+        print_note(otherwise)
         raise
     if not confirmed:
         print_note(otherwise)

@@ -65,9 +65,9 @@ def audit(
     if from_here:
         return _audit_from_here(selection.input, output=output, target=target)
     with failures_as("Unable to audit"):
+        from ..runs.report_output import show_result
         from ..runs.reports import Reports
         from ..runs.selected_accounts import accounts_of_report
-        from ..runs.shown_report import show_result
 
         try:
             reports = Reports.find(target)
@@ -90,8 +90,7 @@ def _audit_from_here(
 
         from ..base.caller import find_caller
         from ..runs.from_here import audit_from_here
-        from ..runs.next_step_sentences import sentences
-        from ..runs.shown_report import keep_report, show_report
+        from ..runs.report_output import keep_report, print_steps, show_report
         from ..runs.stored_report import StoredReport
 
         caller = find_caller(target)
@@ -105,7 +104,7 @@ def _audit_from_here(
         # Nothing else has this report: it is shown before it is saved.
         show_report(stored, output=output)
     if output.format == TABLE:
-        print_note(*sentences(next_steps(report, stored=False), target=target))
+        print_steps(next_steps(report, stored=False), target=target)
         if not output.open and not output.path:
             print_note("To keep the report: --output FILE. To read it as a page: --open.")
     return keep_report(stored, output=output)

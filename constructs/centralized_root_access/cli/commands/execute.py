@@ -66,8 +66,8 @@ def execute(
         from root_tasks.tasks.task_input import REASON
 
         from ..runs.deployment import AUDIT_FOLDER, EXECUTE_FOLDER
+        from ..runs.report_output import show_result
         from ..runs.reports import Reports
-        from ..runs.shown_report import show_result
 
         reports = Reports.find(target)
         runs = reports.runs
@@ -135,7 +135,7 @@ def _is_confirmed(
     from root_tasks.model.outcome import Outcome
     from root_tasks.report.summary import requesters, warnings_before_execution, what_it_does
 
-    from ..runs.shown_report import print_doubt
+    from ..runs.report_output import print_doubt
     from ..show.screen import show_report
 
     # The question stands right below what would be done.

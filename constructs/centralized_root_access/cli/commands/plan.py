@@ -57,9 +57,9 @@ def _planning(task: Task) -> Decorator:
             *, reason: str | None, output: Output, target: TargetOptions, **options: Any
         ) -> ExitCode:
             with failures_as("Unable to plan"):
+                from ..runs.report_output import show_result
                 from ..runs.reports import Reports
                 from ..runs.selected_accounts import accounts_of_report
-                from ..runs.shown_report import show_result
 
                 # What is None was not given.
                 given = function(**options) | {"reason": reason}

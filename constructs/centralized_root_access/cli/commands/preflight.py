@@ -149,7 +149,8 @@ def preflight(
                 show=update,
             )
         _show(verdict, format_)
-        print_note(*_notes(verdict, has_roles=bool(session_roles)))
+        for note in _notes(verdict, has_roles=bool(session_roles)):
+            print_note(note)
         return _exit_code(verdict)
 
 
@@ -231,8 +232,8 @@ def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple
     from root_tasks.model.report_schema import Outcome
     from root_tasks.report.summary import is_plan
 
+    from ..runs.report_output import print_doubt
     from ..runs.reports import Reports
-    from ..runs.shown_report import print_doubt
 
     stored = Reports.find(target).of_run(run)
     print_doubt(stored)

@@ -35,8 +35,8 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
     with failures_as("Unable to show the report"):
         from root_tasks.report.summary import minute
 
+        from ..runs.report_output import keep_report, show_next_steps, show_report
         from ..runs.reports import Reports
-        from ..runs.shown_report import keep_report, show_next_steps, show_report
 
         reports = Reports.find(target)
         stored = reports.latest() if run is None else reports.of_run(run)

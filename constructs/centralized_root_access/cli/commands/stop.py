@@ -94,7 +94,7 @@ def _show(reports: Reports, execution: RunExecution) -> ExitCode:
     with failures_as(f"{unseen} {to_do}; the plan's report says if it can still be executed"):
         from root_tasks.model.outcome import Outcome
 
-        from ..runs.shown_report import show_next_steps
+        from ..runs.report_output import show_next_steps
         from ..show import screen
 
         stored = reports.of_execution(execution)

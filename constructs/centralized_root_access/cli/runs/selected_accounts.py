@@ -10,8 +10,8 @@ from root_tasks.tasks.task_input import FROM_REPORT
 from ..base.command_errors import CommandError
 from ..base.options import Selection
 from ..base.terminal import print_note
+from .report_output import print_doubt
 from .reports import Reports
-from .shown_report import print_doubt
 
 
 def accounts_of_report(

@@ -14,7 +14,7 @@ from root_tasks.report.render import as_csv, as_html
 
 from .exit_codes import explicit_accounts
 
-REPORT_CSV, REPORT_HTML = "report.csv", "report.html"
+REPORT_HTML = "report.html"
 
 
 class Doubt(Enum):
@@ -62,10 +62,10 @@ class StoredReport:
         """Return the same with the reason why it is not known to be what its run wrote."""
         return replace(self, doubt=doubt)
 
-    def file(self, name: str) -> bytes:
-        """Return a file of the report: report.json, report.csv or report.html."""
-        if name == REPORT_JSON:
-            return self.body
-        if name == REPORT_CSV:
-            return as_csv(self.report)
-        return as_html(self.report, self.body)
+    def files(self) -> dict[str, bytes]:
+        """Return the bytes of report.json, report.csv and report.html, by these names."""
+        return {
+            REPORT_JSON: self.body,
+            "report.csv": as_csv(self.report),
+            REPORT_HTML: as_html(self.report, self.body),
+        }

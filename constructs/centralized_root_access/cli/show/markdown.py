@@ -11,22 +11,20 @@ from collections.abc import Iterator
 
 from common.untrusted import printable
 from root_tasks.model.report_schema import Report
+from root_tasks.report.render import facts_of
 from root_tasks.report.summary import (
     executable_until,
     headline,
     minute,
-    request_in_words,
-    requesters,
     title,
     warnings_before_execution,
-    words_of,
 )
 
 from .report_rows import heading_of, listed_results, policies_of_plan, rows_of
 
 
 def as_markdown(report: Report, *, sha256: str, everything: bool = False) -> str:
-    """Return a report as Markdown: its summary, its counts, and a table of its items.
+    """Return a report as Markdown: its summary, the facts about its run, and a table of its items.
 
     Args:
         report: The report.
@@ -35,10 +33,13 @@ def as_markdown(report: Report, *, sha256: str, everything: bool = False) -> str
     """
     sections = [f"### {title(report)}", headline(report)]
     sections += [f"**Warning:** {_code(warning)}" for warning in report.warnings]
-    if executable_until(report) is not None:
+    facts = [*facts_of(report), ("SHA-256 of report.json", sha256)]
+    until = executable_until(report)
+    if until is not None:
+        facts.append(("Can be executed until", minute(until)))
         warnings = warnings_before_execution(report)
         sections += [f"**Before you approve:** {_code(warning)}" for warning in warnings]
-    sections += ["\n".join(_facts(report, sha256)), "\n".join(_counts(report))]
+    sections.append("\n".join(f"- {name}: {_code(value)}" for name, value in facts))
     rows = list(_rows(report, everything=everything))
     if rows:
         head = ["| account | name | OU | outcome | what |", "|---|---|---|---|---|"]
@@ -46,29 +47,6 @@ def as_markdown(report: Report, *, sha256: str, everything: bool = False) -> str
     for name, text in policies_of_plan(report):
         sections += [_code(name), _block(text)]
     return "\n\n".join(sections) + "\n"
-
-
-def _facts(report: Report, sha256: str) -> Iterator[str]:
-    yield f"- Run: {_code(report.run_id)}"
-    requested_by = requesters(report)
-    if requested_by:
-        yield f"- Requested by: {_code(requested_by)}"
-    if report.reason is not None:
-        yield f"- Reason: {_code(report.reason)}"
-    if report.selection is not None:
-        yield f"- Asked for: {_code(request_in_words(report.selection))}"
-    until = executable_until(report)
-    if until is not None:
-        yield f"- To be executed until: {minute(until)}"
-        yield f"- SHA-256 of its report.json, for `--approved-report`: `{sha256}`"
-
-
-def _counts(report: Report) -> Iterator[str]:
-    in_words = words_of(report).outcome
-    yield "| outcome | accounts |"
-    yield "|---|---:|"
-    for outcome, count in report.totals.items():
-        yield f"| {in_words(outcome)} | {count:,} |"
 
 
 def _rows(report: Report, *, everything: bool) -> Iterator[str]:

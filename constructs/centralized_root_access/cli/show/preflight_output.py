@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
+
 from root_tasks.messages import quantity
 from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.report.render import csv_table
@@ -15,13 +17,14 @@ from ...preflight.evaluate import Cause, Reason
 from ...preflight.fixes import Keep, StatementFix
 from ...preflight.organization_verdict import OrganizationVerdict
 from ...preflight.verdicts import WORST_FIRST, AccountVerdict, DenialCause, TaskResult
+from ..base.terminal import console
 from . import screen
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from rich.text import Text
 
-
+# Blanks between two columns.
+_GAP = 2
 # A line that stands for many accounts names so many of their units.
 _MAX_UNITS = 3
 # The values of an undecided condition that a line shows.
@@ -84,9 +87,9 @@ def show_table(verdict: OrganizationVerdict) -> None:
         lines.append(table)
         lines.append(screen.safe_text())
     for fix in verdict.fixes:
-        lines += [screen.whole_line(line) for line in _fix_lines(fix)]
+        lines += [screen.safe_text(line) for line in _fix_lines(fix)]
         lines.append(screen.safe_text())
-    lines.append(screen.safe_text(_summary(verdict), "bold"))
+    lines.append(screen.wrapped(_summary(verdict), width=console().width, style="bold"))
     screen.show_lines(lines)
 
 
@@ -97,7 +100,9 @@ def _table(verdict: OrganizationVerdict) -> Table:
     for account in worst_first:
         reasons = tuple(_reason(cause, verdict) for cause in account.causes)
         groups.setdefault(reasons, []).append(account)
-    table = screen.new_table("result", "account", "name", "OU", "tasks", "policy", "attached to")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    for name in ("result", "account", "name", "OU", "tasks", "policy", "attached to"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("result", "account"))
     for reasons, accounts in groups.items():
         account_cells = [screen.safe_text(text) for text in _account_cells(accounts)]
         for reason in reasons:

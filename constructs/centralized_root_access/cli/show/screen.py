@@ -1,4 +1,4 @@
-"""Tables and lists. Nothing reaches a terminal unescaped."""
+"""The list of a report's accounts. Nothing reaches a terminal unescaped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from common.untrusted import printable
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 _AccountRows = tuple[AccountResult, Sequence[ReportRow]]
 _AccountRow = tuple[AccountResult, ReportRow]
 
-# Between two columns.
-_GAP = 2
 # A longer reason is a note below the table, in its full width. An item never is.
 _MAX_REASON_CHARACTERS = 60
 _STYLES = {
@@ -48,14 +45,9 @@ def safe_text(text: str = "", style: str = "") -> Text:
     return Text(printable(text), style)
 
 
-def whole_line(text: str) -> Text:
-    """Return a line that can be copied: one that rich wraps has line ends in it."""
-    return Text(printable(text), no_wrap=True)
-
-
 def wrapped(text: str, *, width: int, style: str = "", indent: str = "") -> Text:
     """Return a text in lines of a width, which break between words only."""
-    return Text(wrap(text, width, indent=indent), style, no_wrap=True)
+    return Text(wrap(text, width, indent=indent), style)
 
 
 def show_report(report: Report, *, everything: bool = False, to_decide: bool = False) -> None:
@@ -126,7 +118,7 @@ def _report_table(
         words, command, options = f"Note {number}: {note}".rpartition(f"`{PROGRAM} ")
         yield wrapped(words or options, width=width)
         if command:
-            yield whole_line(f"  {PROGRAM} {options.removesuffix('`.')}")
+            yield safe_text(f"  {PROGRAM} {options.removesuffix('`.')}")
     if notes:
         yield safe_text()
 
@@ -157,14 +149,6 @@ def _account_lists(
         yield safe_text()
 
 
-def new_table(*columns: str) -> Table:
-    """Return an empty table."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
-    for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in ("result", "account"))
-    return table
-
-
 def show_lines(lines: Iterable[RenderableType], *, target: Console | None = None) -> None:
     """Show tables and lines.
 
@@ -176,7 +160,8 @@ def show_lines(lines: Iterable[RenderableType], *, target: Console | None = None
     # Through click: rich ends the process by itself if the pipe is closed.
     with target.capture() as captured:
         for line in lines:
-            target.print(line, soft_wrap=isinstance(line, Text) and bool(line.no_wrap))
+            # Rich would break a text at the width: an ARN could not be copied.
+            target.print(line, soft_wrap=isinstance(line, Text))
     text = "\n".join(line.rstrip() for line in captured.get().splitlines())
     if text:
         click.echo(text, file=target.file, color=True)

@@ -1,4 +1,4 @@
-"""The end of a command with a report, which is shown, saved and opened, with what comes next."""
+"""The output of a command with a report, which is shown, saved and opened, with what comes next."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import json
 import os
 import tempfile
 import webbrowser
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from root_tasks.aws.stores import REPORT_JSON, sha256
+from common.next_step import NextStep
+from root_tasks.aws.stores import sha256
 from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_csv
 
 from ..base.command_errors import CommandError, ExitCode, failures_as
-from ..base.options import Output
-from ..base.terminal import CSV, JSON, MARKDOWN, TABLE, print_note
+from ..base.options import Output, TargetOptions
+from ..base.terminal import CSV, JSON, MARKDOWN, PROGRAM, TABLE, print_note
 from .exit_codes import exit_code
-from .next_step_sentences import sentences
 from .reports import Reports
 from .step_functions import RunExecution
-from .stored_report import REPORT_CSV, REPORT_HTML, Doubt, StoredReport
-
-_BY_SUFFIX = {".json": REPORT_JSON, ".csv": REPORT_CSV, ".html": REPORT_HTML}
+from .stored_report import REPORT_HTML, Doubt, StoredReport
 
 
 def show_result(
@@ -68,7 +67,23 @@ def show_next_steps(reports: Reports, stored: StoredReport) -> None:
             print_note(state.obstacle)
             return
         print_note(f"SHA-256 of its report.json, for --approved-report: {sha256(stored.body)}")
-    print_note(*sentences(next_steps(report), target=target))
+    print_steps(next_steps(report), target=target)
+
+
+def print_steps(steps: Iterable[NextStep], *, target: TargetOptions) -> None:
+    """Print next steps, with commands that work where this one does."""
+    for place, step in enumerate(steps):
+        # A terminal says "Next" once.
+        what, command = step.what, step.command
+        if place == 0:
+            what = f"Next, {what[0].lower()}{what[1:]}"
+        if command is None:
+            print_note(what)
+            continue
+        # A query has no options.
+        if command.startswith(f"{PROGRAM} "):
+            command = target.complete(command)
+        print_note(f"{what}: {command}")
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
@@ -137,17 +152,18 @@ def _save_report(stored: StoredReport, path: Path | None) -> None:
     """
     if path is None:
         return
-    # A folder may be gone since the command began.
-    if path.is_dir() or path.suffix.lower() not in _BY_SUFFIX:
-        targets = {path / name: name for name in _BY_SUFFIX.values()}
+    files = stored.files()
+    name_by_suffix = f"report{path.suffix.lower()}"
+    if path.is_dir() or name_by_suffix not in files:
+        targets = {path / name: body for name, body in files.items()}
     else:
-        targets = {path: _BY_SUFFIX[path.suffix.lower()]}
-    for target, name in targets.items():
+        targets = {path: files[name_by_suffix]}
+    for target, body in targets.items():
         try:
             if target != path:
-                # Only its owner may read a new one.
+                # Only its owner may read a new folder, or one that was deleted meanwhile.
                 path.mkdir(mode=0o700, exist_ok=True)
-            _write_private(target, stored.file(name))
+            _write_private(target, body)
         except OSError as error:
             raise CommandError(
                 f"Unable to save the report as {target}: {error.strerror}."
@@ -166,7 +182,7 @@ def _open_page(stored: StoredReport) -> str:
     """
     try:
         page = Path(tempfile.mkdtemp(prefix="centralized-root-access-")) / REPORT_HTML
-        _write_private(page, stored.file(REPORT_HTML))
+        _write_private(page, stored.files()[REPORT_HTML])
     except OSError as error:
         raise CommandError(
             f"Unable to save the page in a temporary folder: {error.strerror}."
