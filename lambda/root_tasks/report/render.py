@@ -109,22 +109,21 @@ def as_csv(report: Report) -> bytes:
 
     It begins with the mark by which spreadsheets recognize UTF-8.
     """
-    rows = [_cells(report, result) for result in report.results]
-    table = ([row.get(column) for column in _COLUMNS] for row in rows)
-    return _table(_COLUMNS, table, line_end="\r\n").encode("utf-8-sig")
+    cells_of_rows = [_cells(report, result) for result in report.results]
+    rows = [[cells.get(column) for column in _COLUMNS] for cells in cells_of_rows]
+    return csv_table(_COLUMNS, rows, line_end="\r\n").encode("utf-8-sig")
 
 
-def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def csv_table(
+    columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_end: str = "\n"
+) -> str:
     """Return a table as CSV, in cells that no spreadsheet takes for a formula.
 
     Args:
         columns: The names of the columns.
         rows: The values of each row.
+        line_end: What ends a row: a line feed for a terminal, CRLF for a file.
     """
-    return _table(columns, rows, line_end="\n")
-
-
-def _table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_end: str) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator=line_end)
     writer.writerow(columns)

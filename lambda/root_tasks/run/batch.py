@@ -17,7 +17,7 @@ from .. import messages
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
 from ..aws.executions import was_stopped
 from ..aws.invocation import Aws
-from ..aws.stores import BackupStore, RunStore, Storage
+from ..aws.stores import RunStore, Storage
 from ..model.run_documents import BatchResult, Finding, Work
 from .account_runner import RESULT_RESERVE_SECONDS, AccountRunner, finding_without_change
 from .settings import RunBatchSettings
@@ -58,7 +58,7 @@ def run_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings)
     """
     storage = Storage.of(aws, settings.bucket)
     work = storage.runs.read(Work, event["runId"], checksum=event["workSha256"])
-    return _run(aws, storage.runs, work, event["batch"], backups=storage.backups)
+    return _run(aws, storage.runs, work, event["batch"], settings=settings)
 
 
 def execute_batch(
@@ -92,9 +92,7 @@ def execute_batch(
         findings = [finding_without_change(work, each, reason) for each in assignments]
         return _store(aws, storage.executions, work, batch, findings)
 
-    before_results = aws.within(aws.budget.remaining_seconds - RESULT_RESERVE_SECONDS)
-    backups = Storage.of(before_results, settings.bucket).backups
-    return _run(aws, storage.executions, work, batch, backups=backups)
+    return _run(aws, storage.executions, work, batch, settings=settings)
 
 
 def _reason_to_stop(aws: Aws, work: Work) -> str | None:
@@ -108,8 +106,12 @@ def _reason_to_stop(aws: Aws, work: Work) -> str | None:
 
 
 def _run(
-    aws: Aws, runs: RunStore, work: Work, batch: int, *, backups: BackupStore
+    aws: Aws, runs: RunStore, work: Work, batch: int, *, settings: RunBatchSettings
 ) -> dict[str, Any]:
+    """Run the task in the accounts of a batch, and store its result."""
+    # A backup that S3 does not take in time leaves enough of it to store the result.
+    before_results = aws.within(aws.budget.remaining_seconds - RESULT_RESERVE_SECONDS)
+    backups = Storage.of(before_results, settings.bucket).backups
     runner = AccountRunner(aws=aws, work=work, back_up=backups.write)
     # The threads that wait for calls are never those that make them.
     with (

@@ -190,14 +190,10 @@ class MemberDirectory:
         yield members
 
     def _everybody(self) -> Iterator[dict[str, Account]]:
-        listed: set[str] = set()
         accounts = self._list()
         page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
         while page:
-            # AWS may list an account twice while others are added or removed.
-            new = {id_: member for id_, member in page.items() if id_ not in listed}
-            listed.update(new)
-            yield new
+            yield page
             page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
 
     def _list(self) -> Iterator[AccountTypeDef]:

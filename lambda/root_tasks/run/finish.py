@@ -100,8 +100,13 @@ def write_report(
     report, files = publication.report, publication.files
     urls = {file.name: runs.write_file(run.run_id, file) for file in files}
     store_recoveries(storage.recoveries, report)
-    totals = {str(outcome): count for outcome, count in report.totals.items()}
-    aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
+    aws.log(
+        event="run_finished",
+        runId=run.run_id,
+        task=run.task,
+        mode=run.mode,
+        totals=report.totals,
+    )
     if publication.is_latest:
         for file in files[1:]:
             storage.reports.write(file)
@@ -114,7 +119,7 @@ def write_report(
         "mode": run.mode,
         "report": urls[HTML],
         REPORT_SHA256: sha256(files[0].body),
-        "totals": totals,
+        "totals": report.totals,
         "summary": summary(report),
     }
     if run.mode is Mode.PLAN:

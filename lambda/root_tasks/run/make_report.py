@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from ..messages import PROTECTED_AUDIT
@@ -37,18 +37,18 @@ def make_report(
     named: Collection[str] = ()
     if run.selection is not None:
         named = run.selection.named_accounts
-    results = [
-        with_acceptance(
-            result,
-            accepted,
-            unit_path=account.unit_path,
-            at=run.started_at,
-            named=account.account_id in named,
+    results = []
+    for account in run.accounts:
+        result = _account_result(account, _result(account, findings, own_root_user), run)
+        results.append(
+            with_acceptance(
+                result,
+                accepted,
+                unit_path=account.unit_path,
+                at=run.started_at,
+                named=account.account_id in named,
+            )
         )
-        for account, result in zip(
-            run.accounts, _results(run, findings, own_root_user), strict=True
-        )
-    ]
     return Report(
         **run.details(),
         finished_at=finished_at,
@@ -93,28 +93,25 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
     )
 
 
-def _results(
-    run: Run, findings: Mapping[str, Finding], own_root_user: Result | None
-) -> Iterator[AccountResult]:
-    for account in run.accounts:
-        result = _result(account, findings, own_root_user)
-        reasons = [result.reason]
-        if account.protected and is_audited(result):
-            reasons.append(PROTECTED_AUDIT)
-        yield AccountResult(
-            account_id=result.account_id,
-            outcome=result.outcome,
-            reason=" ".join(filter(None, reasons)) or None,
-            hint=result.hint,
-            credentials=result.credentials,
-            items=result.items,
-            name=account.name,
-            email=account.email,
-            organizational_unit=account.organizational_unit,
-            joined_at=account.joined_at,
-            email_outside=is_outside(account.email, run.root_email_domains),
-            protected=account.protected,
-        )
+def _account_result(account: Account, result: Result, run: Run) -> AccountResult:
+    """Return the result of an account with what only the report has of the account: its names."""
+    reasons = [result.reason]
+    if account.protected and is_audited(result):
+        reasons.append(PROTECTED_AUDIT)
+    return AccountResult(
+        account_id=result.account_id,
+        outcome=result.outcome,
+        reason=" ".join(filter(None, reasons)) or None,
+        hint=result.hint,
+        credentials=result.credentials,
+        items=result.items,
+        name=account.name,
+        email=account.email,
+        organizational_unit=account.organizational_unit,
+        joined_at=account.joined_at,
+        email_outside=is_outside(account.email, run.root_email_domains),
+        protected=account.protected,
+    )
 
 
 def is_outside(email: str | None, domains: Collection[str]) -> bool | None:

@@ -14,7 +14,7 @@ from ..aws.executions import Execution, state_machine_name
 from ..aws.invocation import Aws
 from ..aws.stores import ChecksumMismatchError, RunStore, Storage
 from ..model.codec import DecodingError
-from ..model.run_documents import RUN_ID, Backup, Run, Work
+from ..model.run_documents import RUN_ID, Run, Work
 from ..model.task import Task
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.request import Request
@@ -203,25 +203,6 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work) -> dict[str, Any]:
 
 def _with_policy_of_backup(request: Request, reference: str, storage: Storage) -> Request:
     """Return a request whose only target gets the policy of a backup."""
-    (assignment,) = request.assignments
-    (target,) = assignment.targets
-    backup = _read_backup(storage, reference)
-    if (backup.account_id, backup.type, backup.id) != (
-        assignment.account_id,
-        target.type,
-        target.id,
-    ):
-        raise RunRefusedError(
-            RefusalReason.BACKUP_OF_ANOTHER,
-            reference=reference,
-            id=backup.id,
-            account_id=backup.account_id,
-        )
-    target = replace(target, new_policy=backup.policy, backup=reference)
-    return replace(request, assignments=(replace(assignment, targets=(target,)),))
-
-
-def _read_backup(storage: Storage, reference: str) -> Backup:
     try:
         backup = storage.backups.read(reference)
     except ChecksumMismatchError as error:
@@ -230,4 +211,17 @@ def _read_backup(storage: Storage, reference: str) -> Backup:
         raise RunRefusedError(RefusalReason.NOT_A_BACKUP, reference=reference) from error
     if backup is None:
         raise RunRefusedError(RefusalReason.BACKUP_NOT_FOUND, reference=reference)
-    return backup
+
+    # The input names one bucket or queue, and the backup has to be of the same one.
+    (assignment,) = request.assignments
+    (target,) = assignment.targets
+    asked_for = (assignment.account_id, target.type, target.id)
+    if (backup.account_id, backup.type, backup.id) != asked_for:
+        raise RunRefusedError(
+            RefusalReason.BACKUP_OF_ANOTHER,
+            reference=reference,
+            id=backup.id,
+            account_id=backup.account_id,
+        )
+    target = replace(target, new_policy=backup.policy, backup=reference)
+    return replace(request, assignments=(replace(assignment, targets=(target,)),))

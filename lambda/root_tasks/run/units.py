@@ -40,10 +40,6 @@ class Unit:
     id: str
     path: str
 
-    def children(self, names: Mapping[str, str]) -> list[Unit]:
-        """Return the units directly in it, whose names are given by their IDs."""
-        return [Unit(id=id_, path=f"{self.path}/{name}") for id_, name in names.items()]
-
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCache:
@@ -159,7 +155,8 @@ class UnitTree:
             unit = waiting.pop()
             yield unit
             if is_wanted(unit):
-                waiting += unit.children(self.names_in(unit.id))
+                for unit_id, name in self.names_in(unit.id).items():
+                    waiting.append(Unit(id=unit_id, path=f"{unit.path}/{name}"))
 
     def id_of(self, value: str) -> str:
         """Return the ID of a unit that is given by its ID, its path or the end of its path.

@@ -118,7 +118,12 @@ class _Audits:
 
     def begin(self, accounts: Iterable[Account]) -> None:
         """Begin to audit accounts, but for those that are skipped."""
-        wanted = [account.account_id for account in accounts if account.skip_reason is None]
+        wanted = [
+            account.account_id
+            for account in accounts
+            # AWS may list an account twice while others are added or removed.
+            if account.skip_reason is None and account.account_id not in self._audits
+        ]
         self._count(begun=len(wanted))
         for account_id in wanted:
             self._audits[account_id] = self._accounts.submit(self._audit, account_id)
