@@ -182,19 +182,21 @@ def evaluate_request(
             policies; none if the type is disabled.
     """
     call = request.call
-    results = [
-        _level(level, PolicyType.SERVICE_CONTROL_POLICY, request) for level in service_control
+    by_level = [
+        _verdict_at_level(level, PolicyType.SERVICE_CONTROL_POLICY, request)
+        for level in service_control
     ]
     if call.service in _RESOURCE_CONTROLLED_SERVICES:
-        for level in resource_control:
-            result = _level(level, PolicyType.RESOURCE_CONTROL_POLICY, request)
-            results.append(_with_doubt(call, result))
-    decision = strictest({result.decision for result in results})
+        by_level += [
+            _with_doubt(_verdict_at_level(level, PolicyType.RESOURCE_CONTROL_POLICY, request))
+            for level in resource_control
+        ]
+    decision = strictest({verdict.decision for verdict in by_level})
     # An allowed level has no causes, and those of an unknown one explain no denial.
     causes: list[Cause] = []
-    for result in results:
-        if result.decision is decision:
-            causes += result.causes
+    for verdict in by_level:
+        if verdict.decision is decision:
+            causes += verdict.causes
     return Verdict(call=call, decision=decision, causes=tuple(causes))
 
 
@@ -206,16 +208,14 @@ def strictest(decisions: Collection[Decision]) -> Decision:
     return Decision.ALLOWED
 
 
-@dataclass(frozen=True, kw_only=True)
-class _LevelResult:
-    """The result of the policies at one level, and its causes; none if it is allowed."""
+def _with_doubt(verdict: Verdict) -> Verdict:
+    """Return a verdict of resource control policies, undecided if they may not apply to the call.
 
-    decision: Decision
-    causes: tuple[Cause, ...]
-
-
-def _with_doubt(call: Call, result: _LevelResult) -> _LevelResult:
-    """Return a result of resource control policies, undecided if they may not apply to the call."""
+    Only a denial becomes undecided: what they do not deny is allowed in both cases.
+    """
+    if verdict.decision is not Decision.DENIED:
+        return verdict
+    call = verdict.call
     if call.action == ASSUME_ROOT:
         # AWS lists a resource type for it, and STS among the services; no one has recorded what
         # AWS does.
@@ -225,11 +225,9 @@ def _with_doubt(call: Call, result: _LevelResult) -> _LevelResult:
         # sqs:ListQueues was denied (NOTICE).
         doubt = Reason.NO_RESOURCE
     else:
-        return result
-    if result.decision is not Decision.DENIED:
-        return result
-    causes = tuple(replace(cause, reason=doubt) for cause in result.causes)
-    return _LevelResult(decision=Decision.UNKNOWN, causes=causes)
+        return verdict
+    causes = tuple(replace(cause, reason=doubt) for cause in verdict.causes)
+    return Verdict(call=call, decision=Decision.UNKNOWN, causes=causes)
 
 
 # What a statement means for a call, by its effect and whether it applies. An Allow that certainly
@@ -241,7 +239,7 @@ _REASONS = {
 }
 
 
-def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _LevelResult:
+def _verdict_at_level(level: Level, policy_type: PolicyType, request: SessionRequest) -> Verdict:
     """Return what a level says: its policies together must allow, and none may deny."""
     causes: dict[Reason, list[Cause]] = {reason: [] for reason in Reason}
     at_level = functools.partial(Cause, policy_type=policy_type, level=level)
@@ -269,13 +267,13 @@ def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _L
     if not is_allowed and not may_be_allowed:
         denials.append(at_level(reason=Reason.NO_ALLOW))
     if denials:
-        return _LevelResult(decision=Decision.DENIED, causes=tuple(denials))
+        return Verdict(call=request.call, decision=Decision.DENIED, causes=tuple(denials))
     unknown = causes[Reason.UNREADABLE_POLICY] + causes[Reason.UNDECIDED_DENY]
     if not is_allowed:
         unknown += causes[Reason.UNDECIDED_ALLOW]
     if unknown:
-        return _LevelResult(decision=Decision.UNKNOWN, causes=tuple(unknown))
-    return _LevelResult(decision=Decision.ALLOWED, causes=())
+        return Verdict(call=request.call, decision=Decision.UNKNOWN, causes=tuple(unknown))
+    return Verdict(call=request.call, decision=Decision.ALLOWED)
 
 
 def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tuple[Undecided, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,9 @@ from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, Organization
 from .documents import Policy, PolicyType, parse_policy
 from .evaluate import Decision
 from .verdicts import AccountVerdict, TaskResult, TaskVerdict
+
+# Only the statements of resource control policies have it.
+_PRINCIPAL_ELEMENT = re.compile(r'"Principal"\s*:')
 
 
 class PreflightError(RootAccessError):
@@ -104,7 +107,7 @@ def parse_change(
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
         raise PreflightError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
     policy_type = PolicyType.SERVICE_CONTROL_POLICY
-    if _has_principal(content):
+    if _PRINCIPAL_ELEMENT.search(content):
         policy_type = PolicyType.RESOURCE_CONTROL_POLICY
     policy = parse_policy(
         content, policy_id="not attached yet", name=file.stem, policy_type=policy_type
@@ -114,16 +117,6 @@ def parse_change(
     return PolicyChange(
         policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
     )
-
-
-def _has_principal(content: str) -> bool:
-    try:
-        statements = json.loads(content)["Statement"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return False
-    if not isinstance(statements, list):
-        statements = [statements]
-    return any(isinstance(statement, dict) and "Principal" in statement for statement in statements)
 
 
 def new_denials(

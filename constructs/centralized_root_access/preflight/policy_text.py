@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import string
 from collections.abc import Callable
@@ -132,24 +133,18 @@ class Template:
     def _expression(self) -> re.Pattern[str]:
         """Its regular expression.
 
-        The text between two asterisks is matched once, so the time grows at most with the product
-        of the lengths, however many asterisks there are.
+        The names of files have the same two wildcards. fnmatch matches the text between two
+        asterisks once, so the time grows at most with the product of the lengths, however many
+        asterisks there are.
         """
-        chunks = [""]
+        file_pattern = ""
         for token in self.tokens:
-            if token is Wildcard.MANY:
-                chunks.append("")
-            elif token is Wildcard.ONE:
-                chunks[-1] += "."
+            if isinstance(token, Wildcard):
+                file_pattern += token
             else:
-                chunks[-1] += re.escape(str(token))
-        expression = chunks[0]
-        for chunk in chunks[1:-1]:
-            # An atomic group takes the first match, and never tries another one.
-            expression += f"(?>.*?{chunk})"
-        if len(chunks) > 1:
-            expression += f".*{chunks[-1]}"
-        return re.compile(expression, re.DOTALL)
+                # In brackets a character stands for itself: a variable's value may have asterisks.
+                file_pattern += re.sub(r"[*?[]", r"[\g<0>]", str(token))
+        return re.compile(fnmatch.translate(file_pattern))
 
     def resolve(self, value_of: Callable[[str], str | Unresolved]) -> Template | Unresolved:
         """Return the template with the variables' values as plain text, or why that cannot be.
