@@ -416,8 +416,8 @@ def _properties(type_: Any, named: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(type_, localns={"datetime": datetime})
     ids = ("accountId", "managementAccountId")
     return {
-        key: _reference("accountId") if key in ids else _schema_of(hints[name], named)
-        for key, (name, _) in fields_by_key(type_).items()
+        key: _reference("accountId") if key in ids else _schema_of(hints[field.name], named)
+        for key, field in fields_by_key(type_).items()
     }
 
 

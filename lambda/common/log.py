@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import botocore
 
@@ -26,35 +26,32 @@ def log_sdk() -> None:
 
 def metric_line(
     *,
-    dimensions: Mapping[str, str],
+    dimension_sets: Sequence[Mapping[str, str]],
     values: Mapping[str, int],
     timestamp: float,
-    other_dimensions: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """Return the members of a log line from which CloudWatch takes metrics.
 
     Args:
-        dimensions: The metrics' set of dimensions.
+        dimension_sets: The metrics are counted for each of these sets of dimensions.
         values: Each metric's value, a count.
         timestamp: Seconds since 1970.
-        other_dimensions: A second set of dimensions, for which the metrics are counted as well.
     """
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-    sets = [dimensions]
-    if other_dimensions:
-        sets.append(other_dimensions)
+    dimensions: dict[str, str] = {}
+    for dimension_set in dimension_sets:
+        dimensions |= dimension_set
     return {
         "_aws": {
             "Timestamp": int(timestamp * 1000),
             "CloudWatchMetrics": [
                 {
                     "Namespace": _NAMESPACE,
-                    "Dimensions": [list(names) for names in sets],
+                    "Dimensions": [list(dimension_set) for dimension_set in dimension_sets],
                     "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
                 }
             ],
         },
         **dimensions,
-        **(other_dimensions or {}),
         **values,
     }

@@ -38,9 +38,9 @@ def format_time(moment: datetime) -> str:
 
 
 @cache
-def fields_by_key(type_: Any) -> dict[str, tuple[str, dataclasses.Field[Any]]]:
+def fields_by_key(type_: Any) -> dict[str, dataclasses.Field[Any]]:
     """Return a dataclass's fields by their JSON keys."""
-    return {_camel_case(field.name): (field.name, field) for field in dataclasses.fields(type_)}
+    return {_camel_case(field.name): field for field in dataclasses.fields(type_)}
 
 
 def to_json(value: Any) -> Any:
@@ -51,8 +51,8 @@ def to_json(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            key: to_json(getattr(value, name))
-            for key, (name, _) in fields_by_key(type(value)).items()
+            key: to_json(getattr(value, field.name))
+            for key, field in fields_by_key(type(value)).items()
         }
     if isinstance(value, dict):
         return {key: to_json(member) for key, member in value.items()}
@@ -104,18 +104,19 @@ class _Reader:
 
     def _object(self, type_: Any, value: Any, *, path: str) -> Any:
         _require_type(value, dict, path, "is not an object")
-        fields = fields_by_key(type_)
+        fields, types_by_name = fields_by_key(type_), _hints(type_)
         unknown = sorted(value.keys() - fields)
         if unknown and self.refuse_unknown:
             raise FieldError(path, f"has unknown keys: {', '.join(unknown)}")
         # An unknown key is otherwise ignored: a later release may have added it.
         arguments = {}
-        for key, (name, field) in fields.items():
+        for key, field in fields.items():
             inner = key
             if path:
                 inner = f"{path}.{key}"
             if key in value:
-                arguments[name] = self.value(_hints(type_)[name], value[key], path=inner)
+                field_type = types_by_name[field.name]
+                arguments[field.name] = self.value(field_type, value[key], path=inner)
             elif field.default is dataclasses.MISSING:
                 raise FieldError(inner, "is missing")
         return type_(**arguments)

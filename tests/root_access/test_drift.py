@@ -53,7 +53,7 @@ def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(
     since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
     assert line == {
         **metric_line(
-            dimensions={"OrganizationId": organization.id},
+            dimension_sets=[{"OrganizationId": organization.id}],
             values={"InDesiredState": 1},
             timestamp=1_800_000_000.5,
         ),

@@ -83,6 +83,10 @@ class SessionRequest:
             return entry
         return entry(self)
 
+    def text_of(self, key: str) -> str | Unresolved:
+        """Return the text that stands for a policy variable, or why there is none."""
+        return self.possible(key).text
+
 
 _Entry = Possible | Callable[[SessionRequest], Possible]
 

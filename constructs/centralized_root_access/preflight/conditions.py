@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 from .condition_keys import OtherValues, Possible, SessionRequest, Value
 from .documents import Condition, Quantifier
 from .operators import Operator, Undefined, ValueOf
@@ -12,28 +10,16 @@ from .truth import Truth, agreement, all_of, any_of, truth_of
 
 
 def condition_holds(condition: Condition, request: SessionRequest) -> Truth:
-    """Return whether a condition holds for everything that its key may be.
-
-    The outcome depends on what the condition reads in a request: its key, and its policy variables.
-    """
-    variables = tuple((key, request.possible(key)) for key in condition.variables)
-    return _outcome(condition, request.possible(condition.key), variables)
-
-
-# The calls of an account read the same, and so do the accounts of a unit if a condition is about
-# their path.
-@functools.lru_cache(maxsize=10_000)
-def _outcome(
-    condition: Condition, possible: Possible, variables: tuple[tuple[str, Possible], ...]
-) -> Truth:
-    if condition.operator is None:
+    """Return whether a condition holds for everything that its key may be."""
+    possible = request.possible(condition.key)
+    operator = condition.operator
+    if operator is None:
         return _null_holds(condition, possible)
-    value_of = {key: value.text for key, value in variables}.__getitem__
-    cases = [_holds(condition, condition.operator, value, value_of) for value in possible.values]
+    cases = [_holds(condition, operator, value, request.text_of) for value in possible.values]
     if possible.absent:
-        cases.append(_holds_without_key(condition, condition.operator))
+        cases.append(_holds_without_key(condition, operator))
     if possible.others is not None:
-        cases.append(_holds_for_others(condition, condition.operator, possible))
+        cases.append(_holds_for_others(condition, operator, possible))
     return agreement(cases)
 
 

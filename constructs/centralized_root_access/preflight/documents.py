@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 
 from common.identifier import Identifier
 from common.json_text import refuse_constant, unique_keys
 
 from .operators import OPERATORS, Operator
-from .policy_text import Template, Variable, lowercase, parse_template
+from .policy_text import Template, lowercase, parse_template
 
 
 class PolicyType(Identifier):
@@ -35,11 +34,9 @@ class Quantifier(StrEnum):
     FOR_ANY_VALUE = "ForAnyValue"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Condition:
     """One key of one operator of a condition block.
-
-    Two are the same only if they are one object: the last outcomes are kept by it.
 
     Attributes:
         operator_name: The operator as written, with its prefix and suffix.
@@ -56,16 +53,6 @@ class Condition:
     operator: Operator | None
     quantifier: Quantifier | None
     if_exists: bool
-
-    @cached_property
-    def variables(self) -> frozenset[str]:
-        """The keys of its policy variables."""
-        return frozenset(
-            token.key
-            for value in self.values
-            for token in value.tokens
-            if isinstance(token, Variable)
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .calls import Call
 from .condition_keys import SessionRequest
 from .documents import Statement
-from .policy_text import ARN_PARTS, Template, Unresolved, Variable, lowercase
+from .policy_text import Template, Unresolved, Variable, lowercase
 from .truth import Truth, all_of, any_of
 
 
@@ -48,12 +48,11 @@ def _one_resource_matches(
 ) -> Truth:
     if template.matches_everything:
         return Truth.TRUE
+    if not template.is_arn or not template.raw.isascii():
+        # In other policies AWS completes an ARN with fewer parts; what Organizations makes of it is
+        # not known.
+        return Truth.UNKNOWN
     parts = template.arn_parts
-    if parts[0].tokens != ("arn",) or not template.raw.isascii():
-        return Truth.UNKNOWN
-    if len(parts) < ARN_PARTS:
-        # AWS completes such an ARN in other policies; what Organizations makes of it is not known.
-        return Truth.UNKNOWN
     resource = request.call.resource
     if resource is None:
         return _matches_without_resource(parts, request.call)
@@ -103,7 +102,7 @@ def _part_matches(
     if not (part.is_fixed or is_name or _is_account(place, part)):
         # AWS does not document variables there.
         return Truth.UNKNOWN
-    resolved = part.resolve(lambda key: request.possible(key).text)
+    resolved = part.resolve(request.text_of)
     if resolved is Unresolved.UNKNOWN:
         return Truth.UNKNOWN
     if isinstance(resolved, Unresolved):

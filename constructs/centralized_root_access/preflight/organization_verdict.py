@@ -145,7 +145,7 @@ def judge_organization(
     organization, members = _read_members(
         directory, organizational_units=organizational_units, account_ids=account_ids
     )
-    opener = _opener(directory, organization, members, session_roles)
+    opener = _opener(directory, organization, session_roles)
     members = with_unit_names(directory.units, members)
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
@@ -162,7 +162,7 @@ def judge_organization(
         change = _with_target_ids(change, directory, scope)
         places = change.places(attachments)
         if opener.is_in_management_account and not session_roles:
-            delegates = _delegates_below(directory, members, places)
+            delegates = _delegates_below(directory, places)
         scope = scope.below(places)
 
     # Read the documents of these policies.
@@ -249,7 +249,6 @@ def _read_members(
 def _opener(
     directory: MemberDirectory,
     organization: OrganizationIdentity,
-    members: Mapping[str, Account],
     session_roles: tuple[str, ...],
 ) -> SessionOpener:
     """Return who opens root sessions: the session roles, or a role of the caller's account."""
@@ -261,9 +260,8 @@ def _opener(
         return SessionOpener(
             account_id=account_id, is_in_management_account=True, principal_arns=session_roles
         )
-    unit_ids = members[account_id].unit_ids if account_id in members else None
     try:
-        unit_ids = unit_ids or directory.units.parents_of(account_id)
+        unit_ids = directory.units.parents_of(account_id)
     except CallError as error:
         if error.failure.name != "ChildNotFound":
             raise
@@ -312,16 +310,10 @@ def _with_target_ids(
     return replace(change, target_ids=tuple(target_ids))
 
 
-def _delegates_below(
-    directory: MemberDirectory, members: Mapping[str, Account], places: Collection[str]
-) -> tuple[str, ...]:
+def _delegates_below(directory: MemberDirectory, places: Collection[str]) -> tuple[str, ...]:
     """Return the delegated administrators for IAM to which policies in some places apply."""
-    below = []
-    for account_id in list_delegated_administrators(directory.aws):
-        if account_id in members:
-            unit_ids = members[account_id].unit_ids
-        else:
-            unit_ids = directory.units.parents_of(account_id)
-        if _is_below(account_id, unit_ids, places):
-            below.append(account_id)
-    return tuple(below)
+    return tuple(
+        account_id
+        for account_id in list_delegated_administrators(directory.aws)
+        if _is_below(account_id, directory.units.parents_of(account_id), places)
+    )

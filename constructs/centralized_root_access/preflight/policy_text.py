@@ -17,8 +17,6 @@ _LOWERCASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 def lowercase(text: str) -> str:
     """Return a text with A to Z in lowercase, and no other letter, even if it looks like one."""
-    if text.isascii():
-        return text.lower()
     return text.translate(_LOWERCASE)
 
 
@@ -125,8 +123,6 @@ class Template:
 
     def matches(self, text: str) -> bool:
         """Return whether it matches the whole of a text."""
-        if not any(isinstance(token, Wildcard) for token in self.tokens):
-            return self.text == text
         return self._expression.fullmatch(text) is not None
 
     @cached_property

@@ -238,7 +238,7 @@ class DriftCheck:
         metric: dict[str, object] = {}
         if steps or can_repair:
             metric = metric_line(
-                dimensions={ORGANIZATION_ID: root_access.organization_id},
+                dimension_sets=[{ORGANIZATION_ID: root_access.organization_id}],
                 values={IN_DESIRED_STATE: int(not steps)},
                 timestamp=self.checked_at.timestamp(),
             )

@@ -206,9 +206,11 @@ def _log_metrics(
     if not any(values.get(name) for name in _ALARMING):
         timestamp = report.finished_at + (now - began)
     line = metric_line(
-        dimensions={ORGANIZATION_ID: report.organization_id},
-        # The construct's alarms use it: the construct does not know the organization.
-        other_dimensions={STATE_MACHINE_NAME: state_machine_name(run.execution_arn)},
+        dimension_sets=[
+            {ORGANIZATION_ID: report.organization_id},
+            # The construct's alarms use it: the construct does not know the organization.
+            {STATE_MACHINE_NAME: state_machine_name(run.execution_arn)},
+        ],
         values=values,
         timestamp=timestamp.timestamp(),
     )

@@ -153,7 +153,7 @@ def start_or_refuse(
             raise
         execution = Execution.parse(event["execution"])
         metric = metric_line(
-            dimensions={STATE_MACHINE_NAME: state_machine_name(execution.arn)},
+            dimension_sets=[{STATE_MACHINE_NAME: state_machine_name(execution.arn)}],
             values={"ExecutionsRefused": 1},
             timestamp=aws.now().timestamp(),
         )
