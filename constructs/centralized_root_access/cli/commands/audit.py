@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +23,8 @@ from ..base.terminal import TABLE, print_note, progress_bar
 
 if TYPE_CHECKING:
     from root_tasks.refusals import RunRefusedError
+
+    from ..base.caller import Caller
 
 
 _WITHOUT_CONSTRUCT = (
@@ -84,16 +88,15 @@ def _audit_from_here(
     input_: dict[str, object], *, output: Output, target: TargetOptions
 ) -> ExitCode:
     with failures_as("Unable to audit"):
+        caller = _find_caller_and_import(target)
         from root_tasks.refusals import RunRefusedError
         from root_tasks.report.next_steps import next_steps
         from root_tasks.report.render import as_json
 
-        from ..base.caller import find_caller
         from ..runs.from_here import audit_from_here
         from ..runs.report_output import keep_report, print_steps, show_report
         from ..runs.stored_report import StoredReport
 
-        caller = find_caller(target)
         name = target.environment.run_name("audit")
         try:
             with progress_bar(name, of="accounts") as update:
@@ -108,6 +111,16 @@ def _audit_from_here(
         if not output.open and not output.path:
             print_note("To keep the report: --output FILE. To read it as a page: --open.")
     return keep_report(stored, output=output)
+
+
+def _find_caller_and_import(target: TargetOptions) -> Caller:
+    """Return who the credentials belong to, and import meanwhile what audits from here."""
+    from ..base.caller import find_caller
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # The import takes as long as the call.
+        pool.submit(import_module, "centralized_root_access.cli.runs.from_here")
+        return find_caller(target)
 
 
 def _with_advice_from_here(error: RunRefusedError) -> Exception:

@@ -115,6 +115,8 @@ class _Audits:
         self._audits: dict[str, Future[Finding]] = {}
         self._lock = threading.Lock()
         self._begun = self._done = 0
+        # The SDK loads what all sessions need while the first page is listed.
+        self._calls.submit(aws.clients.sessions.client, "iam", region=None)
 
     def begin(self, accounts: Iterable[Account]) -> None:
         """Begin to audit accounts, but for those that are skipped."""
