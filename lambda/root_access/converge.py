@@ -25,6 +25,9 @@ class Convergence:
         applied: The steps that changed something, in the order in which they were applied last.
         possibly_applied: The steps whose response was lost.
         observed: The state that was observed last; None before the first observation.
+        _confirmed: The steps that AWS responded to: a later read has to show them.
+        _failed: The step that failed; None if it was a read.
+        _pauses: How often the loop has waited for a change to become visible.
     """
 
     organization: Organization
@@ -64,6 +67,7 @@ class Convergence:
         return observed
 
     def _error(self, failure: Failure) -> ConvergenceError:
+        """Return the error of a call that ended the loop, with what was and was not applied."""
         missing: tuple[Step, ...] = ()
         if self.observed is not None:
             missing = self.plan(self.observed)
@@ -124,12 +128,19 @@ class Convergence:
         self.log(event="applied", step=str(step))
 
     def _observe(self) -> RootAccess:
+        """Observe the organization, and log its state."""
+        # If this fails, the error is about a read, and about no earlier step.
         self._failed = None
         self.observed = self.organization.observe()
         self.log(event="observed", **self.observed.to_dict())
         return self.observed
 
     def _reobserve_after_backoff(self, error: CallError) -> RootAccess:
+        """Wait, each time longer, and observe again.
+
+        Raises:
+            CallError: There is no time left to wait; it is the given error.
+        """
         self._pauses += 1
         self.organization.aws.budget.pause(times=self._pauses, error=error)
         return self._observe()

@@ -89,6 +89,7 @@ def respond(
 def _handle(
     event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
 ) -> dict[str, Any]:
+    """Do what a Create or an Update asks for, and return the members of the response about it."""
     import botocore
 
     from aws_calls.runtime import create_clients, system_clock
@@ -122,10 +123,12 @@ def _outcome(
     if request_type == "Update" and physical_id:
         # Another one than the given one would be a replacement.
         failed["PhysicalResourceId"] = physical_id
+    # The thread leaves its outcome here: empty means that it did not end in time.
     outcomes: list[dict[str, Any]] = []
     abandoned = threading.Event()
 
     def work() -> None:
+        """Handle the request. Any exception is an outcome as well: nothing else catches it."""
         try:
             outcomes.append({"Status": "SUCCESS", **handle(event, context, abandoned=abandoned)})
         except BaseException as error:
@@ -142,6 +145,8 @@ def _outcome(
 
 
 def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
+    """Return why the request failed: the sentence of our own error, or what to do about a crash."""
+    # Only RootAccessError is for people. Its class is not known here, where nothing is imported.
     if getattr(error, "is_for_people", False):
         return str(error)
     log(event="crashed", error=type(error).__name__, trace=traceback.format_exception(error))
@@ -152,6 +157,12 @@ def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
 
 
 def _body(event: Mapping[str, Any], outcome: dict[str, Any]) -> bytes:
+    """Return the response in JSON, with a reason that is cut to what CloudFormation accepts.
+
+    Args:
+        event: The request, whose IDs the response repeats.
+        outcome: Status, PhysicalResourceId, and Reason or Data.
+    """
     identity = ("StackId", "RequestId", "LogicalResourceId")
     response = {member: event.get(member, "") for member in identity}
     response |= outcome | {"Reason": ""}
@@ -166,6 +177,11 @@ def _body(event: Mapping[str, Any], outcome: dict[str, Any]) -> bytes:
 
 
 def _response_url(event: Mapping[str, Any]) -> urllib.parse.SplitResult:
+    """Return the pre-signed URL that the response is put to.
+
+    Raises:
+        ResponseNotDeliveredError: The request has none, or one that cannot be used.
+    """
     text = str(event.get("ResponseURL"))
     # Suppressed, not chained: the message of such an error can have the URL in it, and Lambda logs
     # the chain.
@@ -206,6 +222,11 @@ def _deliver(
 
 
 def _put(url: urllib.parse.SplitResult, body: bytes, *, timeout: float) -> int:
+    """Send the response once, and return the HTTP status.
+
+    Raises:
+        OSError, ValueError, HTTPException: There was no status, or the URL is malformed.
+    """
     connection_type = http.client.HTTPConnection
     if url.scheme == "https":
         connection_type = http.client.HTTPSConnection
@@ -219,8 +240,10 @@ def _put(url: urllib.parse.SplitResult, body: bytes, *, timeout: float) -> int:
 
 
 def _remaining_seconds(context: LambdaContext) -> float:
+    """Return the seconds until Lambda ends the invocation."""
     return context.get_remaining_time_in_millis() / 1000
 
 
 def _write_line(**event: object) -> None:
+    """Write a line of JSON to the function's log, as `common.log.write_line` does."""
     print(json.dumps(event), flush=True)

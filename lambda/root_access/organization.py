@@ -226,9 +226,16 @@ class Organization:
 
 
 def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
-    """Return the error of reads that cannot all be true: a change takes a moment to be visible."""
-    sees, but = "does not list", "succeeds"
+    """Return the error of reads that cannot both be true: a change takes a moment to be visible.
+
+    Args:
+        operation: The read that contradicts the list of trusted services.
+        trusted_access: Whether that list has IAM.
+    """
+    message = f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
     if trusted_access:
-        sees, but = "lists", "reports it as disabled"
-    message = f"{LIST_TRUSTED_ACCESS} {sees} {SERVICE_PRINCIPAL}, but {operation} {but}"
+        message = (
+            f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as "
+            "disabled"
+        )
     return error_of_call(operation, FailureKind.INCONSISTENT_READS, message)

@@ -133,6 +133,7 @@ class ConvergenceError(RootAccessError):
         )
 
     def _accounts_of(self, operation: Operation) -> str:
+        """Return in words the accounts that were not registered, or not deregistered."""
         steps = [step for step in self.not_applied if step.operation is operation]
         return " and ".join(str(step.account_id) for step in steps)
 
@@ -148,6 +149,7 @@ def describe_step(
 
 
 def _remedy(failure: Failure, *, step: Step | None, retry_advice: str) -> str:
+    """Return what to do about a failed step or read; empty if AWS's message has to do."""
     match failure.kind:
         case FailureKind.ACCESS_DENIED:
             return (
@@ -165,7 +167,6 @@ def _remedy(failure: Failure, *, step: Step | None, retry_advice: str) -> str:
             remedy = _REGISTER_REMEDIES.get(failure.reason or failure.name, default)
             return remedy.format(step.account_id)
         case FailureKind.REFUSED:
-            # AWS's message has to do.
             return ""
         case _:
             return retry_advice

@@ -47,7 +47,9 @@ class InvalidValueError(RootAccessError):
 class DesiredState:
     """The lists of a stack: any other feature is disabled, and any other account deregistered.
 
-    Without a list of delegated administrators they are not managed.
+    Attributes:
+        features: The features to enable.
+        delegated_administrators: The accounts to register; None: they are not managed.
     """
 
     features: frozenset[Feature]
@@ -121,6 +123,17 @@ def desired_state(*, features: object, delegated_administrators: object = None) 
 
 
 def _parse_list(value: object, pattern: str, *, name: str, entries: str) -> frozenset[str]:
+    """Return the strings of a list in a request.
+
+    Args:
+        value: What the request has in place of the list.
+        pattern: The regular expression that each string must match.
+        name: The property's name, for the error.
+        entries: What the list has to consist of, for the error.
+
+    Raises:
+        InvalidValueError: It is not a list, or one of its entries does not match.
+    """
     expected = f"a list of {entries}"
     if not isinstance(value, list | tuple):
         raise InvalidValueError(name=name, value=value, expected=expected)

@@ -98,8 +98,9 @@ def read_delivery(event: object) -> Mapping[str, object]:
 
 
 def _use(event: Mapping[str, object]) -> Use:
+    """Return how far the root user got in an event of CloudTrail."""
     name = event.get("eventName")
-    has_failed = name == "ConsoleLogin" and _sign_in(event) == "Failure"
+    has_failed = name == "ConsoleLogin" and _sign_in_result(event) == "Failure"
     if has_failed or name == "PasswordRecoveryRequested":
         return Use.SIGN_IN_ATTEMPTED
     if name == "ConsoleLogin":
@@ -119,15 +120,17 @@ def _ending(event: Mapping[str, object]) -> list[str]:
     # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
     if event.get("eventName") == "ConsoleLogin":
         mfa = members(event.get("additionalEventData")).get("MFAUsed")
-        words += [_sign_in(event), f"MFA used: {_text(mfa)}"]
+        words += [_sign_in_result(event), f"MFA used: {_text(mfa)}"]
     return words
 
 
-def _sign_in(event: Mapping[str, object]) -> str:
+def _sign_in_result(event: Mapping[str, object]) -> str:
+    """Return Success or Failure, as the event of a sign-in to the console has it."""
     return _text(members(event.get("responseElements")).get("ConsoleLogin"))
 
 
 def _text(value: object) -> str:
+    """Return a value of an event as a short text without control characters, or "unknown"."""
     return text_or_unknown(value, _MAX_CHARACTERS)
 
 

@@ -104,6 +104,7 @@ def _notice(
     account_id: str,
     settings: Settings,
 ) -> Notice:
+    """Return the notice of the events of a delivery, of which there is at least one."""
     # In a list that is cut, calls that were denied must not hide a sign-in.
     worst_first = list(Use)
     uses = sorted(uses, key=lambda use: worst_first.index(use.use))

@@ -65,6 +65,7 @@ def _accounts(account_ids: Iterable[str]) -> list[str]:
 
 
 def _management_steps(account: str) -> list[NextStep]:
+    """Return how to contain the use of the management account's root user."""
     return [
         NextStep(
             what="No SCP binds the root user of the management account. Sign in as this root user, "
@@ -85,12 +86,13 @@ def _management_steps(account: str) -> list[NextStep]:
 
 
 def _steps_to_deny(accounts: Sequence[str], policy_id: str) -> list[NextStep]:
+    """Return how to deny the root users of member accounts everything, by a policy."""
     steps = [
         NextStep(
             what="In the management account, attach the policy that denies root users everything. "
             "It prints nothing; DuplicatePolicyAttachmentException means that it is attached "
             "already",
-            command=_for_each(accounts, "attach-policy", policy_id),
+            command=_command_for_each(accounts, "attach-policy", policy_id),
         ),
         NextStep(
             what="If AWS says that an account has the maximum number of policies, attach it to its "
@@ -108,6 +110,7 @@ def _steps_to_deny(accounts: Sequence[str], policy_id: str) -> list[NextStep]:
 
 
 def _steps_to_delete(accounts: Sequence[str]) -> list[NextStep]:
+    """Return how to delete the root credentials of member accounts, even those in use."""
     listed = ",".join(accounts)
     return [
         NextStep(
@@ -123,14 +126,16 @@ def _steps_to_delete(accounts: Sequence[str]) -> list[NextStep]:
 
 
 def _step_to_undo(accounts: Sequence[str], policy_id: str) -> NextStep:
+    """Return how to detach the policy that denies the root users everything."""
     return NextStep(
         what="When it is over, in the management account, detach the policy. "
         "PolicyNotAttachedException means that it is detached already",
-        command=_for_each(accounts, "detach-policy", policy_id),
+        command=_command_for_each(accounts, "detach-policy", policy_id),
     )
 
 
-def _for_each(accounts: Sequence[str], operation: str, policy_id: str) -> str:
+def _command_for_each(accounts: Sequence[str], operation: str, policy_id: str) -> str:
+    """Return the command that attaches a policy to each account, or detaches it."""
     # One line, because chat shows a command in a line. The next one runs even if one fails.
     command = f"aws organizations {operation} --policy-id {policy_id} --target-id"
     return "; ".join(f"{command} {account}" for account in accounts)
@@ -138,7 +143,7 @@ def _for_each(accounts: Sequence[str], operation: str, policy_id: str) -> str:
 
 def _steps_to_see_calls(accounts: Sequence[str]) -> list[NextStep]:
     """Return the queries for what root users did, and for what they left, such as keys."""
-    listed = _listed(accounts)
+    listed = _query_list(accounts)
     return [
         NextStep(
             what="In CloudWatch Logs Insights, on the log group above, see what it did",
@@ -162,17 +167,19 @@ def _steps_to_see_calls(accounts: Sequence[str]) -> list[NextStep]:
 
 
 def _step_to_see_sign_ins(accounts: Sequence[str]) -> NextStep:
+    """Return the query for whether a later attempt to sign in has succeeded."""
+    listed = _query_list(accounts)
     return NextStep(
         what="In CloudWatch Logs Insights, on the log group above, see whether it succeeded",
         command="fields eventTime, recipientAccountId, eventName, responseElements.ConsoleLogin, "
         "sourceIPAddress"
-        f' | filter userIdentity.type = "Root" and userIdentity.accountId in {_listed(accounts)}'
+        f' | filter userIdentity.type = "Root" and userIdentity.accountId in {listed}'
         ' and eventSource = "signin.amazonaws.com"'
         " | sort eventTime desc",
     )
 
 
-def _listed(accounts: Sequence[str]) -> str:
-    """Return accounts as a query lists them."""
+def _query_list(accounts: Sequence[str]) -> str:
+    """Return accounts as a query lists them: ["222222222222", "333333333333"]."""
     quoted = [f'"{account}"' for account in accounts[:MAX_LISTED]]
     return f"[{', '.join(quoted)}]"

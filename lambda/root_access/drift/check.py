@@ -155,8 +155,8 @@ class DriftCheck:
         )
         # Enabling trusted access restores the features, so another call disabled what is disabled
         # now.
-        undone = recorded.name == "DisableAWSServiceAccess" and observed.trusted_access
-        caused = [step for step in steps if recorded.may_have_caused(step) and not undone]
+        is_undone = recorded.name == "DisableAWSServiceAccess" and observed.trusted_access
+        caused = [step for step in steps if recorded.may_have_caused(step) and not is_undone]
         others = [step for step in steps if step not in caused]
         contradictions = recorded.contradictions(self._desired, observed)
 
@@ -182,6 +182,12 @@ class DriftCheck:
             self._publish(notice)
 
     def _check_and_repair(self, stack_id: str) -> None:
+        """Report, and enable what is missing, unless the stack is deployed meanwhile.
+
+        Raises:
+            CheckFailedError: Root access or the state of the stack could not be read.
+            RootAccessError: The repair failed.
+        """
         # The state of the stack is read first: a deployment that begins later is noticed.
         stack = WatchedStack(
             stack_id=stack_id,
@@ -216,6 +222,11 @@ class DriftCheck:
                 raise repair.error
 
     def _observe(self) -> RootAccess:
+        """Return the organization's root access.
+
+        Raises:
+            CheckFailedError: It could not be read.
+        """
         try:
             return self._organization.observe()
         except CallError as error:
@@ -224,6 +235,7 @@ class DriftCheck:
             ) from error
 
     def _plan_repair(self, observed: RootAccess) -> tuple[Step, ...]:
+        """Return the steps of a repair: they enable what the stack lists and is disabled."""
         return plan_repair(desired=self._desired, observed=observed)
 
     def _report(
@@ -265,11 +277,12 @@ class DriftCheck:
         self.log(event=event, reason=reason)
 
     def _publish(self, notice: Notice) -> None:
+        """Publish a notice, with how to see what differs now; without a topic there are none."""
         if self.settings.notification_topic_arn is None:
             return
-        see = NextStep(what="See what differs now", command=status_command(self._desired))
+        see_status = NextStep(what="See what differs now", command=status_command(self._desired))
         publish_or_fail(
-            replace(notice, next_steps=[see] + list(notice.next_steps)),
+            replace(notice, next_steps=[see_status] + list(notice.next_steps)),
             aws=self.aws,
             topic_arn=self.settings.notification_topic_arn,
             log=self.log,

@@ -65,10 +65,10 @@ def drift_notice(
         next_steps=[_ASK_THE_CALLER] + _corrections(steps),
         message=paragraphs(
             f"After this call, organization {organization_id} does not match the stack.",
-            _paragraph_of(call),
-            _deviations("Deviations:", caused),
-            _deviations("Also different from the stack, for another reason:", others),
-            _meanwhile(steps),
+            _caller_paragraph(call),
+            _deviation_list("Deviations:", caused),
+            _deviation_list("Also different from the stack, for another reason:", others),
+            _effect_list(steps),
             prospect,
         ),
     )
@@ -108,9 +108,9 @@ def contradiction_notice(
             "This call contradicted the stack. Its effect was undone before the drift check looked "
             f"at organization {organization_id}: in between, root access or a delegated "
             "administrator may have been used.",
-            _paragraph_of(call),
-            _deviations("It led to:", contradictions),
-            _deviations("Different from the stack, for another reason:", others),
+            _caller_paragraph(call),
+            _deviation_list("It led to:", contradictions),
+            _deviation_list("Different from the stack, for another reason:", others),
         ),
     )
 
@@ -126,7 +126,7 @@ def repair_notice(
         found: The steps that would have corrected the deviations before it.
         left: The steps that would correct what it saw last.
     """
-    left = [step for step in _visible(left) if step not in repair.applied]
+    left = [step for step in _without_hidden_features(left) if step not in repair.applied]
 
     # Say what came of it.
     if repair.root_access is None:
@@ -135,13 +135,13 @@ def repair_notice(
         outcome = f"The repair did not finish. {reason}\nEach scheduled check tries again."
     elif left:
         state = "partly repaired"
-        outcome = _deviations("Still different from the stack:", left)
+        outcome = _deviation_list("Still different from the stack:", left)
     else:
         state = "repaired"
         outcome = "The organization matches the stack now."
 
     # Look for the caller of each call that the repair undid, or that is still to be undone.
-    steps = worst_first(_visible(found) + repair.applied + left)
+    steps = worst_first(_without_hidden_features(found) + repair.applied + left)
     causes = dict.fromkeys(cause(step.operation) for step in steps)
     next_steps = [_lookup("Find the caller, in CloudTrail", name) for name in causes]
     next_steps.append(_ASK_THE_CALLER)
@@ -156,11 +156,11 @@ def repair_notice(
         message=paragraphs(
             f"The scheduled drift check found that organization {organization_id} did not match "
             "the stack.",
-            _deviations("Deviations found:", found),
+            _deviation_list("Deviations found:", found),
             bullets("Applied by the repair:", repair.applied),
             bullets("May have been applied:", repair.possibly_applied),
             outcome,
-            _meanwhile(left),
+            _effect_list(left),
             "CloudTrail has the call that caused it in us-east-1 of the management account, or of "
             "a delegated administrator's account.",
         ),
@@ -215,21 +215,24 @@ def _subject(what: str, organization_id: str, steps: Sequence[Step]) -> str:
 
 
 def _thread(organization_id: str) -> str:
+    """Return the thread in chat that all notices about root access of an organization share."""
     return f"{organization_id}-root-access"
 
 
-def _visible(steps: Sequence[Step]) -> list[Step]:
+def _without_hidden_features(steps: Sequence[Step]) -> list[Step]:
     """Return the steps without features that IAM only hides while trusted access is disabled."""
     if all(step.operation is not Operation.ENABLE_TRUSTED_ACCESS for step in steps):
         return list(steps)
     return [step for step in steps if step.operation not in ENABLE_FEATURE.values()]
 
 
-def _deviations(title: str, steps: Sequence[Step]) -> str:
+def _deviation_list(title: str, steps: Sequence[Step]) -> str:
+    """Return what the steps would correct, as a list below a title; nothing without steps."""
     return bullets(title, map(deviation, worst_first(steps)))
 
 
-def _meanwhile(steps: Sequence[Step]) -> str:
+def _effect_list(steps: Sequence[Step]) -> str:
+    """Return what it means for now that the steps are not applied; nothing without steps."""
     return bullets("Meanwhile:", map(effect, worst_first(steps)))
 
 
@@ -249,7 +252,8 @@ def _lookup(what: str, event_name: str, *, region: str = "us-east-1") -> NextSte
     )
 
 
-def _paragraph_of(call: RecordedCall) -> str:
+def _caller_paragraph(call: RecordedCall) -> str:
+    """Return who made a call, and when."""
     lines = [
         f"Call: {call.name}",
         f"Caller: {call.caller}",

@@ -21,8 +21,8 @@ _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId",
 # A call whose service is unknown may be about root access.
 _SERVICES = (SERVICE_PRINCIPAL, UNKNOWN)
 _ENABLE_TRUSTED_ACCESS = "EnableAWSServiceAccess"
-# The call that undoes another one. Without trusted access IAM hides the features, with it they
-# return.
+# By the name of a call: the calls that undo it. Without trusted access IAM hides the features, with
+# it they return.
 _CORRECTIONS = {cause(operation): [operation] for operation in Operation} | {
     "DisableAWSServiceAccess": [Operation.ENABLE_TRUSTED_ACCESS] + list(ENABLE_FEATURE.values()),
     _ENABLE_TRUSTED_ACCESS: list(DISABLE_FEATURE.values()),
@@ -90,15 +90,16 @@ class RecordedCall:
         """
         if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
             return ()
-        nothing = replace(
+        nothing_enabled = replace(
             observed, trusted_access=False, features=frozenset(), delegated_administrators=()
         )
-        everything = replace(
+        everything_enabled = replace(
             observed,
             trusted_access=True,
             features=frozenset(Feature),
             delegated_administrators=(self.account_id,),
         )
         # Whatever the call changed, one of these differs from the stack by it.
-        steps = plan(desired=desired, observed=nothing) + plan(desired=desired, observed=everything)
+        steps = plan(desired=desired, observed=nothing_enabled)
+        steps += plan(desired=desired, observed=everything_enabled)
         return tuple(step for step in dict.fromkeys(steps) if self.may_have_caused(step))

@@ -22,7 +22,13 @@ _MAX_STACK_READ_SECONDS = 30.0
 
 @dataclass(eq=False, kw_only=True)
 class CheckFailedError(RootAccessError):
-    """The drift check could not read root access or, to repair it, the state of the stack."""
+    """The drift check could not read root access or, to repair it, the state of the stack.
+
+    Attributes:
+        unread: What could not be read, in words.
+        failure: The read that failed.
+        account_id: The account of the drift check.
+    """
 
     unread: str
     failure: Failure
@@ -63,7 +69,11 @@ class WatchedStack:
     one that ends before the repair.
 
     Attributes:
+        stack_id: The ARN of the stack.
+        aws: The calls of the function.
+        account_id: The account of the function, for an error.
         error: Why its state could not be read at the beginning; None: it could.
+        _before: Its status at the beginning, and when its last update began.
     """
 
     stack_id: str
