@@ -71,7 +71,7 @@ POLICY_UNCHANGED = "The policy is unchanged."
 POLICY_UNKNOWN = "Plan the same again: the plan shows the policy that is attached now."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
 
-# AWS's words in a denial.
+# The types of policies that AWS names in a denial.
 _POLICIES = ("service control policy", "resource control policy")
 
 
@@ -110,8 +110,8 @@ def hint(failure: Failure) -> str | None:
 
 def hint_of(result: Result) -> str | None:
     """Return the hint of an account, with the command that explains a denial by a policy."""
-    said = [result.reason] + [item.message for item in result.items]
-    if not any(policy in (sentence or "") for policy in _POLICIES for sentence in said):
+    sentences = [result.reason] + [item.message for item in result.items]
+    if not any(policy in (sentence or "") for policy in _POLICIES for sentence in sentences):
         return result.hint
     command = f"`centralized-root-access preflight --account {result.account_id}`"
     return " ".join(filter(None, (result.hint, f"The statement and its fix: {command}.")))

@@ -21,10 +21,12 @@ _MAX_VALUE_CHARACTERS = 1000
 
 
 def _plan_refusal(why: str) -> str:
+    """Return the sentence of a plan that cannot be executed; run_id is filled in later."""
     return f"Run {{run_id}} cannot be executed: {why} Create a new plan. Nothing was changed."
 
 
 def _backup_refusal(why: str) -> str:
+    """Return the sentence of a backup that no plan can use; reference is filled in later."""
     return f"The policy of {{reference}} cannot be given back: {why} Nothing was changed."
 
 
@@ -173,6 +175,10 @@ def task_not_in_stack(task: Task, *, tasks: Iterable[Task]) -> RunRefusedError:
 
 
 def _text(value: object) -> str:
+    """Return a value of a refusal in words: a failed call, the first entries of a list, or a text.
+
+    For example ["a", "b"] → "a, b". What others chose is cut, and has no control characters.
+    """
     if isinstance(value, Failure):
         return printable(describe(value))
     if isinstance(value, Collection) and not isinstance(value, str):

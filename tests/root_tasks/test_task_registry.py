@@ -15,7 +15,7 @@ from root_tasks.model.run_documents import Finding, Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
-from root_tasks.tasks.outcomes import finding_of, item_of
+from root_tasks.tasks.outcomes import account_finding, report_item
 from root_tasks.tasks.task_definition import AccountTask, TaskDefinition, TaskWords
 from root_tasks.tasks.task_input import ACCOUNTS, parse_named_accounts
 from support.accounts import MEMBER, OTHER
@@ -28,15 +28,15 @@ NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
 def plan(task: AccountTask) -> Finding:
     oldest = credentials_of_type(task.session, ItemType.ACCESS_KEY)[:1]
     targets = [Target(type=ItemType.ACCESS_KEY, id=key.id) for key in oldest]
-    items = [item_of(target, Outcome.PLANNED) for target in targets]
-    return finding_of(task.session.account_id, items, planned=targets)
+    items = [report_item(target, Outcome.PLANNED) for target in targets]
+    return account_finding(task.session.account_id, items, planned=targets)
 
 
 def execute(task: AccountTask) -> Finding:
     for target in task.targets:
         task.session.call("iam:DeleteAccessKey", AccessKeyId=target.id)
-    return finding_of(
-        task.session.account_id, [item_of(target, Outcome.DONE) for target in task.targets]
+    return account_finding(
+        task.session.account_id, [report_item(target, Outcome.DONE) for target in task.targets]
     )
 
 

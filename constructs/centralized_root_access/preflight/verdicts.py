@@ -145,7 +145,7 @@ def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
     """
     # Ask the policies about every call. A plan has sessions of its own, in which nothing can be
     # changed.
-    session_tasks = dict.fromkeys((DEFINITIONS[task].planned_by or task, task))
+    session_tasks = dict.fromkeys((DEFINITIONS[task].plans_in_sessions_of or task, task))
     opening = [check.verdict(ASSUME_ROOT, account, task=session) for session in session_tasks]
     needed = TASK_CALLS[task]
     calls = {action: check.verdict(action, account) for action in needed.all}

@@ -17,7 +17,13 @@ _LIST = "s3:ListBucket"
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """The objects of a bucket, and the account that owns it."""
+    """The objects of a bucket.
+
+    Attributes:
+        aws: The calls of the caller.
+        name: The bucket's name.
+        account_id: The account that has to own the bucket: a name alone could be another account's.
+    """
 
     aws: AwsCalls
     name: str
@@ -27,16 +33,16 @@ class Bucket:
         """Return an object's bytes."""
         s3 = self.aws.clients("s3")
 
-        def attempt() -> bytes:
+        def read_once() -> bytes:
             with call_errors(_GET):
-                body: bytes = s3.get_object(Key=key, **self._own)["Body"].read()
+                body: bytes = s3.get_object(Key=key, **self._bucket_parameters)["Body"].read()
                 return body
 
         # Not by `call`: the connection can also break while the body is read.
-        return self.aws.budget.attempt(attempt, operation=_GET)
+        return self.aws.budget.attempt(read_once, operation=_GET)
 
     def read_if_there(self, key: str) -> bytes | None:
-        """Return an object; None if there is none.
+        """Return an object's bytes; None if there is no such object.
 
         S3 denies an object that does not exist to a role that may not list the whole bucket, so
         what is denied is looked up in the list:
@@ -58,15 +64,22 @@ class Bucket:
         content_type: str = "application/json",
         condition: Mapping[str, str] | None = None,
     ) -> bool:
-        """Write an object, and return whether the condition held.
+        """Write an object, and return whether it was written: not if the condition did not hold.
 
         A conflict with another write in progress (409) says nothing of the condition: it is
         retried.
+
+        Args:
+            key: The object's key.
+            body: Its bytes.
+            content_type: The value of the HTTP header.
+            condition: The parameter of PutObject that is the condition, such as IF_NEW; None to
+                replace whatever is there.
         """
         try:
             self.aws.call(
                 "s3:PutObject",
-                **self._own,
+                **self._bucket_parameters,
                 Key=key,
                 Body=body,
                 ContentType=content_type,
@@ -80,32 +93,34 @@ class Bucket:
         return True
 
     def claim(self, key: str, body: bytes) -> bool:
-        """Write an object that is written once, and return whether it is this one."""
-        # The response to an earlier attempt may have been lost.
+        """Write an object unless there is one, and return whether it has these bytes now."""
+        # It also has them if an earlier attempt wrote it and its response was lost.
         return self.write(key, body, condition=IF_NEW) or self.read(key) == body
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in their order."""
-        return (entry["Key"] for entry in self._list(prefix))
+        return (entry["Key"] for entry in self._list_objects(prefix))
 
     def find_etag(self, key: str) -> str | None:
         """Return the ETag of an object, readable or not; None if there is no object."""
         # A key sorts before all longer keys with the same prefix.
-        entry = next(self._list(key), None)
+        entry = next(self._list_objects(key), None)
         if entry is None or entry["Key"] != key:
             return None
         return str(require(entry, "ETag", operation=_LIST))
 
     @property
-    def _own(self) -> dict[str, Any]:
+    def _bucket_parameters(self) -> dict[str, Any]:
+        """What each call names: the bucket, and the account that has to own it."""
         return {"Bucket": self.name, "ExpectedBucketOwner": self.account_id}
 
-    def _list(self, prefix: str) -> Iterator[Any]:
+    def _list_objects(self, prefix: str) -> Iterator[Any]:
+        """Yield AWS's entries of the objects whose keys start with a prefix, in their order."""
         return self.aws.pages(
             _LIST,
             items="Contents",
             token="ContinuationToken",
             response_token="NextContinuationToken",
             Prefix=prefix,
-            **self._own,
+            **self._bucket_parameters,
         )

@@ -34,6 +34,7 @@ class RunClients(Clients):
 
     def __init__(self, create: Callable[[str], Any], *, sessions: SessionClients) -> None:
         def create_naming_runs(service: str) -> Any:
+            """Create a client; that of STS names the run in its requests to open a session."""
             client = create(service)
             if service == "sts":
                 # The last moment before a request is sent: no signature covers this header.
@@ -59,6 +60,7 @@ class RunClients(Clients):
             del self._of_thread.run_id
 
     def _name_run(self, request: Any, **_: object) -> None:
+        """Add the run of this thread to the user agent of a request."""
         agent = f" centralized-root-access/{self._of_thread.run_id}"
         request.headers["User-Agent"] += agent.encode()
 

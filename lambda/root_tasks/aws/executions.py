@@ -112,14 +112,15 @@ def report_sha256_of(*, status: str, output: str, cause: str) -> str | None:
         cause: The cause of its failure, or an empty text.
     """
     if status == "FAILED":
-        found = _CAUSE_WITH_REPORT.fullmatch(cause)
-        if found is None:
+        match = _CAUSE_WITH_REPORT.fullmatch(cause)
+        if match is None:
             return None
-        return found["sha256"]
+        return match["sha256"]
     # A list of executions has no outputs.
     if status != "SUCCEEDED" or not output:
         return None
-    held = json.loads(output).get(REPORT_SHA256)
-    if isinstance(held, str):
-        return held
+    # The output of a run that was refused has no hash.
+    sha256 = json.loads(output).get(REPORT_SHA256)
+    if isinstance(sha256, str):
+        return sha256
     return None

@@ -120,7 +120,7 @@ class RunStore:
 
         A retry of the same execution replaces its own run.
         """
-        key, body = self._key(run.run_id, RUN_JSON), encode(run)
+        key, body = self._key_in_run(run.run_id, RUN_JSON), encode(run)
         if not self._bucket.write(key, body, condition=IF_NEW):
             try:
                 existing = decode(Run, self._bucket.read(key))
@@ -136,34 +136,40 @@ class RunStore:
     def write(self, document: Work | Plan) -> str:
         """Store the work of a run or its plan, and return its SHA-256."""
         body = encode(document)
-        self._bucket.write(self._key(document.run_id, f"{document.KIND}.json"), body)
+        self._bucket.write(self._key_in_run(document.run_id, f"{document.KIND}.json"), body)
         return sha256(body)
 
     def read(self, type_: type[D], run_id: str, *, checksum: str) -> D:
         """Return a run, its work or its plan."""
-        key = self._key(run_id, f"{type_.KIND}.json")
-        return decode(type_, _verify(key, self._bucket.read(key), checksum))
+        key = self._key_in_run(run_id, f"{type_.KIND}.json")
+        return decode(type_, _verified(key, self._bucket.read(key), checksum))
 
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
-        """Claim a batch, and return whether this token has: a batch is claimed only once."""
-        key = f"{self._results(work.run_id, work.task)}{batch:05}.claim"
+        """Claim a batch that makes changes, and return whether this is the one claim on it.
+
+        Args:
+            work: The run's work.
+            batch: The number of the batch.
+            token: Identifies the claim; the same again after its response was lost.
+        """
+        key = f"{self._results_folder(work.run_id, work.task)}{batch:05}.claim"
         return self._bucket.claim(key, token.encode())
 
     def write_result(self, work: Work, batch: int, result: BatchResult) -> str:
         """Store the result of a batch, and return its SHA-256, which is a part of the key."""
         body = encode(result)
-        self._bucket.write(self._result_key(work.run_id, work.task, batch, sha256(body)), body)
+        self._bucket.write(self._key_of_result(work.run_id, work.task, batch, sha256(body)), body)
         return sha256(body)
 
     def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
         """Return the result of a batch."""
         # The hash is in the key, so a second attempt of a batch overwrites no first one.
-        key = self._result_key(run.run_id, run.task, batch, checksum)
+        key = self._key_of_result(run.run_id, run.task, batch, checksum)
         body = self._bucket.read_if_there(key)
         if body is None:
             # It was there, so someone has removed it.
             raise ChecksumMismatchError(key)
-        return decode(BatchResult, _verify(key, body, checksum))
+        return decode(BatchResult, _verified(key, body, checksum))
 
     def batches_with_a_claim(self, run: Run) -> frozenset[int]:
         """Return the batches of an execution that may have made changes.
@@ -171,33 +177,37 @@ class RunStore:
         Raises:
             CallError: A page of the list could not be read.
         """
-        claims = re.compile(re.escape(self._results(run.run_id, run.task)) + r"([0-9]{5})\.claim")
+        folder = self._results_folder(run.run_id, run.task)
+        claims = re.compile(re.escape(folder) + r"([0-9]{5})\.claim")
         keys = self._bucket.keys(f"{self._folder}/{run.run_id}/results/")
         return frozenset(int(match[1]) for match in map(claims.fullmatch, keys) if match)
 
     def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
-        """Mark a plan as executed, and return whether this execution has: it is executed once."""
-        return self._bucket.claim(self._key(run_id, EXECUTION_MARK), encode(mark))
+        """Mark a plan as executed, and return whether it is this execution's: there is only one."""
+        return self._bucket.claim(self._key_in_run(run_id, EXECUTION_MARK), encode(mark))
 
     def read_mark(self, run_id: str) -> ExecutionMark:
         """Return the mark of a plan, which says which execution has claimed it."""
-        return decode(ExecutionMark, self._bucket.read(self._key(run_id, EXECUTION_MARK)))
+        return decode(ExecutionMark, self._bucket.read(self._key_in_run(run_id, EXECUTION_MARK)))
 
     def write_file(self, run_id: str, file: File) -> str:
         """Store a file of a run's report, and return its S3 URL."""
-        key = self._key(run_id, file.name)
+        key = self._key_in_run(run_id, file.name)
         self._bucket.write(key, file.body, content_type=file.content_type)
         return f"s3://{self._bucket.name}/{key}"
 
-    def _key(self, run_id: str, name: str) -> str:
+    def _key_in_run(self, run_id: str, name: str) -> str:
+        """Return the key of a file in a run's folder, such as runs/audit-2026-11-20/run.json."""
         return f"{self._folder}/{run_id}/{name}"
 
-    def _results(self, run_id: str, task: Task) -> str:
+    def _results_folder(self, run_id: str, task: Task) -> str:
+        """Return the start of the keys of a task's results, such as runs/nightly/results/audit/."""
         # A function may write the results of its own tasks only.
         return f"{self._folder}/{run_id}/results/{task}/"
 
-    def _result_key(self, run_id: str, task: Task, batch: int, checksum: str) -> str:
-        return f"{self._results(run_id, task)}{batch:05}-{checksum}.json"
+    def _key_of_result(self, run_id: str, task: Task, batch: int, checksum: str) -> str:
+        """Return the key of a batch's result, such as .../results/audit/00007-SHA256.json."""
+        return f"{self._results_folder(run_id, task)}{batch:05}-{checksum}.json"
 
 
 class ReportStore:
@@ -241,6 +251,7 @@ class ReportStore:
 
 
 def _latest_key(name: str) -> str:
+    """Return the key of a file of the latest full audit."""
     return f"latest/{name}"
 
 
@@ -311,8 +322,12 @@ def sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _verify(key: str, body: bytes, checksum: str) -> bytes:
-    """Return an object's bytes if they are those that were stored."""
+def _verified(key: str, body: bytes, checksum: str) -> bytes:
+    """Return an object's bytes if they are those that were stored.
+
+    Raises:
+        ChecksumMismatchError: They are others.
+    """
     if sha256(body) != checksum:
         raise ChecksumMismatchError(key)
     return body

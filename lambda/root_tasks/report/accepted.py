@@ -17,7 +17,7 @@ from ..messages import (
 )
 from ..model.report_schema import AccountResult, Item, ItemType, Outcome
 from ..model.run_documents import AcceptedCredentials
-from ..tasks.outcomes import finding_of
+from ..tasks.outcomes import account_finding
 from .summary import credentials_of, item_counts, minute, types_without_list
 
 # What is said until the end, and after it: of accepted credentials, and of those of a recovery.
@@ -139,7 +139,7 @@ def _without_items(
             else item
             for item in items
         ]
-    finding = finding_of(result.account_id, items)
+    finding = account_finding(result.account_id, items)
     outcome = finding.outcome if all(map(_stays, items)) else Outcome.PLANNED
     return replace(result, outcome=outcome, reason=finding.reason, items=finding.items)
 

@@ -16,7 +16,7 @@ from ..aws.sessions import RootSession, open_session
 from ..model.report_schema import Item, Outcome
 from ..model.run_documents import Assignment, Backup, Finding, Mode, Target, Work
 from ..tasks import DEFINITIONS
-from ..tasks.outcomes import item_of
+from ..tasks.outcomes import report_item
 from ..tasks.task_definition import AccountTask
 
 # No session is opened, and no backup stored, in the last minute of an invocation: the results of
@@ -82,7 +82,7 @@ class AccountRunner:
         task = self.work.task
         if self.work.mode is not Mode.EXECUTE:
             # A plan's session cannot change anything if AWS has such a policy.
-            task = DEFINITIONS[task].planned_by or task
+            task = DEFINITIONS[task].plans_in_sessions_of or task
         return open_session(
             self.aws,
             account_id,
@@ -129,7 +129,7 @@ class AccountRunner:
         if self.work.mode is not Mode.EXECUTE:
             return finding_without_change(self.work, assignment, reason, hint=hint)
         items = [
-            replace(item_of(target, Outcome.UNKNOWN), backup=references.get(target))
+            replace(report_item(target, Outcome.UNKNOWN), backup=references.get(target))
             for target in assignment.targets
         ]
         return Finding(
@@ -181,7 +181,7 @@ def finding_without_change(
     if work.mode is Mode.EXECUTE:
         outcome = Outcome.FAILED
         said = message or reason
-        items = [item_of(target, Outcome.FAILED, said) for target in assignment.targets]
+        items = [report_item(target, Outcome.FAILED, said) for target in assignment.targets]
     return Finding(
         account_id=assignment.account_id,
         outcome=outcome,

@@ -1,7 +1,15 @@
 """The root tasks: what each does in the root session of one account.
 
-A task is a member of `Task`, a module here, its entry in `DEFINITIONS`, and its calls in the
-pre-flight's table.
+To add a task:
+
+1. a member of `Task` in `model/task.py`, with the name of AWS's policy;
+2. a module here with its `TaskDefinition`, and its entry in `DEFINITIONS`;
+3. a member of `RootTask` in the constructs' `base/enums.py`, and its entries in the tables there,
+   from which the role's permission, the functions and the outputs follow;
+4. its calls in `preflight/task_calls.py`, and its command in `cli/commands/plan.py`;
+5. an option of the templates in `cloudformation/templates.py`;
+6. what AWS's policy allows in `local_aws/emulation/task_policies.py`, so that tests can run it;
+7. its input in `docs/reference/task-input.md`; then `make docs` and `make snapshots`.
 """
 
 from __future__ import annotations

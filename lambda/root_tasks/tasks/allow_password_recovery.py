@@ -10,7 +10,7 @@ from ..messages import HAS_PASSWORD
 from ..model.report_schema import ItemType, Outcome, Task
 from ..model.run_documents import Finding, Target
 from .credentials import password_created_at
-from .outcomes import finding_of, item_of, item_of_change
+from .outcomes import account_finding, change_target, report_item
 from .task_definition import AccountTask, TaskDefinition, TaskWords
 from .task_input import ACCOUNTS, UNTIL, parse_recovery
 
@@ -25,19 +25,23 @@ def plan(task: AccountTask) -> Finding:
     """
     account_id = task.session.account_id
     if password_created_at(task.session) is not None:
-        return finding_of(account_id, [item_of(_PASSWORD, Outcome.NOTHING_TO_DO, HAS_PASSWORD)])
-    return finding_of(account_id, [item_of(_PASSWORD, Outcome.PLANNED)], planned=[_PASSWORD])
+        return account_finding(
+            account_id, [report_item(_PASSWORD, Outcome.NOTHING_TO_DO, HAS_PASSWORD)]
+        )
+    return account_finding(
+        account_id, [report_item(_PASSWORD, Outcome.PLANNED)], planned=[_PASSWORD]
+    )
 
 
 def execute(task: AccountTask) -> Finding:
     """Allow recovery."""
-    item = item_of_change(
+    item = change_target(
         _PASSWORD,
         functools.partial(task.session.call, "iam:CreateLoginProfile"),
         already_done_code="EntityAlreadyExists",
         message=HAS_PASSWORD,
     )
-    return finding_of(task.session.account_id, [item])
+    return account_finding(task.session.account_id, [item])
 
 
 DEFINITION = TaskDefinition(
@@ -53,5 +57,5 @@ DEFINITION = TaskDefinition(
     parse=parse_recovery,
     plan=plan,
     execute=execute,
-    planned_by=Task.AUDIT,
+    plans_in_sessions_of=Task.AUDIT,
 )

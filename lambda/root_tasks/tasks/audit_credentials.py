@@ -37,7 +37,8 @@ def audit(task: AccountTask) -> Finding:
             credentials=RootCredentials(password=False),
         )
 
-    # The credentials of each type. None: there are some, and which ones could not be read.
+    # The credentials of each type that AWS lists. None: there are some, and which ones could not be
+    # read.
     failures: list[Failure] = []
     credentials: dict[ItemType, tuple[Credential, ...] | None] = dict.fromkeys(_LISTED, ())
     for type_, found in listed.items():
@@ -86,6 +87,7 @@ def audit(task: AccountTask) -> Finding:
 
 
 def _ids(credentials: tuple[Credential, ...] | None) -> tuple[str, ...] | None:
+    """Return the IDs of credentials; None if these could not be read."""
     if credentials is None:
         return None
     return tuple(credential.id or "" for credential in credentials)

@@ -20,7 +20,7 @@ from .credentials import (
     list_credentials,
     with_last_uses,
 )
-from .outcomes import finding_of, item_of, item_of_change
+from .outcomes import account_finding, change_target, report_item
 from .request import Request
 from .task_definition import AccountTask, TaskDefinition, TaskWords
 from .task_input import SCOPE_KEYS, TaskInput, invalid_value, parse_accounts
@@ -73,17 +73,20 @@ def plan(task: AccountTask) -> Finding:
     planned: list[Target] = []
     mfa_is_needed = not existing.issubset([*wanted, ItemType.MFA_DEVICE])
     for credential in with_last_uses(session, exist):
-        target = _target(credential)
-        outcome, message = _decision(credential, task.credentials, mfa_is_needed=mfa_is_needed)
-        items.append(replace(item_of(target, outcome, message), credential=credential.details))
+        target = _target_of(credential)
+        outcome, message = _planned_or_why_not(
+            credential, task.credentials, mfa_is_needed=mfa_is_needed
+        )
+        items.append(replace(report_item(target, outcome, message), credential=credential.details))
         if outcome is Outcome.PLANNED:
             planned.append(target)
         else:
             mfa_is_needed = True
-    return finding_of(session.account_id, items, planned=planned)
+    return account_finding(session.account_id, items, planned=planned)
 
 
-def _target(credential: Credential) -> Target:
+def _target_of(credential: Credential) -> Target:
+    """Return what a plan has of a credential, by which the execution recognizes it."""
     created_at = None
     if credential.type in _IDENTIFIED_BY_DATE:
         created_at = credential.details.created_at
@@ -95,10 +98,16 @@ def _target(credential: Credential) -> Target:
     )
 
 
-def _decision(
+def _planned_or_why_not(
     credential: Credential, selection: CredentialSelection, *, mfa_is_needed: bool
 ) -> tuple[Outcome, str | None]:
-    """Return whether a credential is planned, and why not."""
+    """Return the outcome of a credential in a plan, and the sentence about it, if there is one.
+
+    Args:
+        credential: The credential, with its last use.
+        selection: Which credentials the plan may list.
+        mfa_is_needed: Whether a credential stays that MFA protects.
+    """
     if credential.type is ItemType.MFA_DEVICE and mfa_is_needed:
         return Outcome.SKIPPED, messages.MFA_LEFT_OUT
     since = selection.in_use_since
@@ -117,78 +126,83 @@ def _decision(
 
 
 def execute(task: AccountTask) -> Finding:
-    """Delete what was planned, and nothing else. What else exists is reported."""
+    """Delete what was planned, and nothing else. What else exists is reported as left out."""
     deletion = _Deletion(task)
     targets = sorted(task.targets, key=lambda target: _ORDER.index(target.type))
     items = [deletion.delete(target) for target in targets]
+    # MFA is only deactivated once the others were listed, so they may be listed already.
     if not any(target.type is ItemType.MFA_DEVICE for target in targets):
-        deletion.look()
-    finding = finding_of(task.session.account_id, items + deletion.others())
-    return replace(finding, reason=finding.reason or deletion.look_failure)
+        deletion.list_protected_by_mfa()
+    finding = account_finding(task.session.account_id, items + deletion.items_not_in_plan())
+    return replace(finding, reason=finding.reason or deletion.others_unread)
 
 
 class _Deletion:
     """The deletion of the planned credentials of one account.
 
     Attributes:
-        look_failure: Why it could not be read which other credentials exist; None if it was.
+        others_unread: Why it could not be read which other credentials exist; None if it could.
     """
 
     def __init__(self, task: AccountTask) -> None:
         self._session = task.session
-        # The targets that have an item.
+        # The targets that have an item in the report, so that none has two.
         self._reported = set(task.targets)
         self._deleted: set[Target] = set()
-        self._others: dict[Target, None] = {}
-        self.look_failure: str | None = None
+        # All credentials that were seen, each once, in the order in which they were seen.
+        self._seen: dict[Target, None] = {}
+        self.others_unread: str | None = None
 
     def delete(self, target: Target) -> Item:
         """Delete a credential, unless that would weaken the account."""
-        # A look at everything else comes first: MFA is deactivated right after its own look.
-        reason = None
+        # All others are listed first, so that nothing is between the check of an MFA device itself
+        # and its deactivation.
+        reason_to_keep = None
         if target.type is ItemType.MFA_DEVICE:
-            reason = self._reason_to_keep_mfa()
-        item = self._item_left(target)
+            reason_to_keep = self._reason_to_keep_mfa()
+        item = self._item_if_not_as_planned(target)
         if item is not None:
             return item
-        if reason is not None:
-            return item_of(target, Outcome.FAILED, reason)
-        item = self._call_deletion(target)
+        if reason_to_keep is not None:
+            return report_item(target, Outcome.FAILED, reason_to_keep)
+        item = self._call_to_delete(target)
         if item.outcome in (Outcome.DONE, Outcome.NOTHING_TO_DO):
             self._deleted.add(target)
         return item
 
-    def look(self) -> tuple[Target, ...] | None:
+    def list_protected_by_mfa(self) -> tuple[Target, ...] | None:
         """Return which credentials exist that MFA protects; None if that could not be read."""
         lists = [functools.partial(credentials_of_type, self._session, type_) for type_ in _ORDER]
         try:
-            found = self._session.in_parallel(lists)
+            by_type = self._session.in_parallel(lists)
         except CallError as error:
-            self.look_failure = f"{messages.OTHERS_NOT_READ} {describe(error.failure)}"
+            self.others_unread = f"{messages.OTHERS_NOT_READ} {describe(error.failure)}"
             return None
-        exist = tuple(map(_target, itertools.chain.from_iterable(found)))
-        self._others |= dict.fromkeys(exist)
+        exist = tuple(map(_target_of, itertools.chain.from_iterable(by_type)))
+        self._seen |= dict.fromkeys(exist)
         return tuple(target for target in exist if target.type in _PROTECTED_BY_MFA)
 
-    def others(self) -> list[Item]:
-        """Return what was seen that is not in the plan, and so was left unchanged."""
-        # A device that was enabled again has the same ID.
+    def items_not_in_plan(self) -> list[Item]:
+        """Return the items of what was seen, is not in the plan, and so was left unchanged."""
+        # A device that was enabled again is another target with the same ID.
         ids = {target.id for target in self._reported if target.id}
-        others = [
-            each for each in self._others if each not in self._reported and each.id not in ids
-        ]
-        return [item_of(target, Outcome.SKIPPED, messages.NOT_IN_PLAN) for target in others]
+        left = [each for each in self._seen if each not in self._reported and each.id not in ids]
+        return [report_item(target, Outcome.SKIPPED, messages.NOT_IN_PLAN) for target in left]
 
     def _reason_to_keep_mfa(self) -> str | None:
-        """Look again: a key may have been created since, and a deletion may have failed."""
+        """Return why MFA has to stay: another credential exists; None if none does.
+
+        They are listed again: a key may have been created since, and a deletion may have failed.
+        """
         message = "the list still has what was deleted"
         outdated = error_of_call("iam:ListAccessKeys", FailureKind.INCONSISTENT_READS, message)
         for attempt in range(1, _MAX_LOOKS + 1):
-            exist = self.look()
+            exist = self.list_protected_by_mfa()
             if exist is None:
-                return f"Not deactivated. {self.look_failure}"
+                return f"Not deactivated. {self.others_unread}"
             if not exist:
                 return None
+            # What was just deleted may still be listed, and what was not deleted stays.
             if not self._deleted.issuperset(exist):
                 break
             try:
@@ -198,31 +212,32 @@ class _Deletion:
                 break
         return messages.MFA_STAYS
 
-    def _item_left(self, target: Target) -> Item | None:
+    def _item_if_not_as_planned(self, target: Target) -> Item | None:
         """Return the item of a credential that is not as planned; None if it may be deleted."""
         # A key that was active is deleted, whatever it is by now.
         if target.type not in _IDENTIFIED_BY_DATE and not target.inactive:
             return None
         try:
-            exist = map(_target, credentials_of_type(self._session, target.type))
-            found = next((existing for existing in exist if existing.id == target.id), None)
+            exist = map(_target_of, credentials_of_type(self._session, target.type))
+            current = next((existing for existing in exist if existing.id == target.id), None)
         except CallError as error:
             why = messages.describe_with_hint(error.failure)
             message = f"{messages.CREDENTIAL_UNREAD} {why}"
-            return item_of(target, Outcome.FAILED, message)
-        if found is None:
-            return item_of(target, Outcome.NOTHING_TO_DO)
-        if found != target or (target.inactive and not found.inactive):
-            self._reported.add(found)
-            return item_of(target, Outcome.FAILED, messages.CREDENTIAL_CHANGED)
+            return report_item(target, Outcome.FAILED, message)
+        if current is None:
+            return report_item(target, Outcome.NOTHING_TO_DO)
+        if current != target or (target.inactive and not current.inactive):
+            self._reported.add(current)
+            return report_item(target, Outcome.FAILED, messages.CREDENTIAL_CHANGED)
         return None
 
-    def _call_deletion(self, target: Target) -> Item:
+    def _call_to_delete(self, target: Target) -> Item:
+        """Make the call that deletes a credential, and return its item."""
         operation, parameter = _DELETIONS[target.type]
         parameters = {}
         if parameter is not None:
             parameters[parameter] = target.id
-        return item_of_change(
+        return change_target(
             target,
             functools.partial(self._session.call, operation, **parameters),
             already_done_code="NoSuchEntity",
@@ -246,12 +261,14 @@ def parse(input_: TaskInput) -> Request:
 
 
 def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
+    """Return the types that an input names, in the order of deletion; none stands for all."""
     expected = f"types of credentials: {', '.join(_ORDER)}"
     types = input_.strings(_CREDENTIAL_TYPES, _CREDENTIAL_TYPE, expected)
     return tuple(type_ for type_ in _ORDER if type_ in types)
 
 
 def _parse_unused_for(input_: TaskInput) -> timedelta | None:
+    """Return for how long a credential has to be unused; None to plan those in use as well."""
     days = input_.values.get(_UNUSED_FOR_DAYS, _DEFAULT_UNUSED_FOR_DAYS)
     # A bool is an int, too.
     if type(days) is not int or not 0 <= days <= _MAX_UNUSED_FOR_DAYS:
@@ -274,5 +291,5 @@ DEFINITION = TaskDefinition(
     parse=parse,
     plan=plan,
     execute=execute,
-    planned_by=Task.AUDIT,
+    plans_in_sessions_of=Task.AUDIT,
 )

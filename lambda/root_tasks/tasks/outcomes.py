@@ -10,6 +10,7 @@ from ..messages import describe_with_hint
 from ..model.report_schema import Item, Outcome
 from ..model.run_documents import Finding, Target
 
+# The outcomes of an account that its report explains, by the message of the item.
 _NEED_A_REASON = (
     Outcome.UNKNOWN,
     Outcome.FAILED,
@@ -19,10 +20,10 @@ _NEED_A_REASON = (
 )
 
 
-def finding_of(
+def account_finding(
     account_id: str, items: Sequence[Item], *, planned: Sequence[Target] = ()
 ) -> Finding:
-    """Return the finding of an account: its outcome is that of the item that needs attention most.
+    """Return what a task found in an account: its outcome is that of the most important item.
 
     An account with something planned is planned, regardless of its other items: its plan can be
     executed. The reason is then about what is not planned.
@@ -46,29 +47,29 @@ def finding_of(
     )
 
 
-def item_of(target: Target, outcome: Outcome, message: str | None = None) -> Item:
-    """Return the item of a target."""
+def report_item(target: Target, outcome: Outcome, message: str | None = None) -> Item:
+    """Return a target as an item of the report: what it is, how it ended, what to know about it."""
     return Item(
         type=target.type, id=target.id, outcome=outcome, message=message, region=target.region
     )
 
 
-def failure_item(target: Target, failure: Failure) -> Item:
-    """Return the item of a target whose call failed: unknown if it may have taken effect."""
+def failed_item(target: Target, failure: Failure) -> Item:
+    """Return a target whose call failed as an item: unknown if the call may have taken effect."""
     outcome = Outcome.FAILED
     if failure.may_have_taken_effect:
         outcome = Outcome.UNKNOWN
-    return item_of(target, outcome, describe_with_hint(failure))
+    return report_item(target, outcome, describe_with_hint(failure))
 
 
-def item_of_change(
+def change_target(
     target: Target,
     change: Callable[[], object],
     *,
     already_done_code: str,
     message: str | None = None,
 ) -> Item:
-    """Change a target, and return its item: done, nothing to do, failed or unknown.
+    """Change a target, and return it as an item: done, nothing to do, failed or unknown.
 
     Args:
         target: The target.
@@ -81,8 +82,8 @@ def item_of_change(
     except CallError as error:
         failure = error.failure
         if failure.name != already_done_code:
-            return failure_item(target, failure)
+            return failed_item(target, failure)
         # It is done if an earlier attempt, whose response was lost, may have done it.
         if not failure.may_have_taken_effect:
-            return item_of(target, Outcome.NOTHING_TO_DO, message)
-    return item_of(target, Outcome.DONE)
+            return report_item(target, Outcome.NOTHING_TO_DO, message)
+    return report_item(target, Outcome.DONE)

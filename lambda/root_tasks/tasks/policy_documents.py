@@ -12,6 +12,7 @@ from common.json_text import pretty_json, refuse_constant, unique_keys
 from ..messages import enumeration
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+# One key of each pair is in every statement.
 _REQUIRED = (("Principal", "NotPrincipal"), ("Action", "NotAction"))
 _EFFECTS = {"Allow": "allows", "Deny": "denies"}
 
@@ -58,7 +59,7 @@ def effect_on_everyone(policy: str) -> str:
     """
     clauses = set()
     for statement in _statements(json.loads(policy)):
-        whom = _whom(statement)
+        whom = _everyone_in_words(statement)
         if whom is not None:
             clauses.add(f"{_EFFECTS[statement['Effect']]} {whom}")
     if not clauses:
@@ -67,6 +68,7 @@ def effect_on_everyone(policy: str) -> str:
 
 
 def _lines(policy: str | None) -> list[str]:
+    """Return the lines of a policy as an approver reads it; none if there is no policy."""
     if policy is None:
         return []
     return pretty_json(policy).split("\n")
@@ -81,20 +83,22 @@ def _statements(document: dict[str, Any]) -> Iterator[Any]:
 
 
 def _is_complete(statement: object) -> bool:
+    """Return whether a statement has an effect, a principal and an action."""
     if not isinstance(statement, dict) or statement.get("Effect") not in list(_EFFECTS):
         return False
     return all(any(key in statement for key in keys) for keys in _REQUIRED)
 
 
 def _is_everyone(principal: object) -> bool:
+    """Return whether a Principal is "*", {"AWS": "*"} or {"AWS": ["*", ...]}."""
     accounts = principal
     if isinstance(principal, dict):
         accounts = principal.get("AWS")
     return accounts == "*" or (isinstance(accounts, list) and "*" in accounts)
 
 
-def _whom(statement: dict[str, Any]) -> str | None:
-    """Return whom a statement is about; None if it names its principals."""
+def _everyone_in_words(statement: dict[str, Any]) -> str | None:
+    """Return whom a statement is about, such as "everyone"; None if it names its principals."""
     whom = None
     if "NotPrincipal" in statement:
         whom = "everyone whom it does not name"

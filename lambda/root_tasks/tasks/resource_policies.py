@@ -46,8 +46,9 @@ class _BucketPolicy:
         self._call("s3:PutBucketPolicy", Policy=text)
 
     def _call(self, operation: str, **parameters: object) -> Response:
-        own = {"Bucket": self._bucket, "ExpectedBucketOwner": self._session.account_id}
-        return self._session.call(operation, **own, **parameters)
+        """Make a call about the bucket, which has to be of the session's account."""
+        bucket = {"Bucket": self._bucket, "ExpectedBucketOwner": self._session.account_id}
+        return self._session.call(operation, **bucket, **parameters)
 
 
 class _QueuePolicy:
@@ -75,6 +76,7 @@ class _QueuePolicy:
         self._call("sqs:SetQueueAttributes", Attributes={"Policy": text})
 
     def _call(self, operation: str, **parameters: object) -> Response:
+        """Make a call about the queue."""
         return self._session.call(operation, QueueUrl=self._url, **parameters)
 
 

@@ -66,8 +66,8 @@ class TaskDefinition:
         plan: Reads an account and changes nothing. Of a task that makes changes, the finding has
             the targets of the plan.
         execute: Changes the targets of the plan, and nothing else; None for a read-only task.
-        planned_by: The task whose policy the sessions of a plan have, which can change nothing;
-            None if AWS has no such policy, and a plan needs the task's own.
+        plans_in_sessions_of: The task whose policy the sessions of a plan have, which can change
+            nothing; None if AWS has no such policy, and a plan needs the task's own.
     """
 
     words: TaskWords
@@ -77,7 +77,7 @@ class TaskDefinition:
     parse: Callable[[TaskInput], Request]
     plan: Callable[[AccountTask], Finding]
     execute: Callable[[AccountTask], Finding] | None = None
-    planned_by: Task | None = None
+    plans_in_sessions_of: Task | None = None
 
     @property
     def makes_changes(self) -> bool:

@@ -240,4 +240,5 @@ def parse_recovery(input_: TaskInput) -> Request:
 
 
 def _account_ids(input_: TaskInput) -> tuple[str, ...]:
+    """Return the accounts that an input names by their IDs; none where it has no such key."""
     return input_.strings(ACCOUNTS, ACCOUNT_ID, '12-digit account IDs, or only "all"')

@@ -19,7 +19,7 @@ from ..aws.stores import BACKUP_REFERENCE, sha256
 from ..model.report_schema import Item, ItemType, Outcome
 from ..model.run_documents import Finding, Target
 from ..refusals import RefusalReason, RunRefusedError
-from .outcomes import failure_item, finding_of, item_of
+from .outcomes import account_finding, failed_item, report_item
 from .policy_documents import difference, effect_on_everyone, policy_text
 from .request import Request, assignments_of
 from .resource_policies import ResourcePolicy, find_bucket_region, policy_of
@@ -45,7 +45,8 @@ _DOES_NOT_EXIST = {
     "AWS.SimpleQueueService.NonExistentQueue": messages.NO_SUCH_QUEUE,
     "QueueDoesNotExist": messages.NO_SUCH_QUEUE,
 }
-_AFTER_SETTING = {
+# After setting a policy has failed: which one the bucket or the queue has now.
+_WHAT_IS_ATTACHED_NOW = {
     Outcome.FAILED: messages.POLICY_UNCHANGED,
     Outcome.UNKNOWN: messages.POLICY_UNKNOWN,
 }
@@ -53,49 +54,52 @@ _AFTER_SETTING = {
 
 def plan(task: AccountTask) -> Finding:
     """Plan to remove each policy, or to set the one that is given."""
-    found = task.session.in_parallel(
+    items_and_targets = task.session.in_parallel(
         [functools.partial(_plan_target, task.session, target) for target in task.targets]
     )
-    planned = [target for _, target in found if target is not None]
-    return finding_of(task.session.account_id, [item for item, _ in found], planned=planned)
+    items = [item for item, _ in items_and_targets]
+    planned = [target for _, target in items_and_targets if target is not None]
+    return account_finding(task.session.account_id, items, planned=planned)
 
 
 def execute(task: AccountTask) -> Finding:
     """Remove or set each policy as planned."""
     items = [_execute_target(task, target) for target in task.targets]
-    return finding_of(task.session.account_id, items)
+    return account_finding(task.session.account_id, items)
 
 
 def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | None]:
-    """Return the item of a target, and what a run that executes the plan acts on."""
+    """Return the item of a target, and the target to execute: None if nothing is planned for it."""
     try:
         if target.type is ItemType.BUCKET_POLICY:
             region = find_bucket_region(session, target.id or "")
             if region is None:
-                return item_of(target, Outcome.FAILED, messages.NO_SUCH_BUCKET), None
+                return report_item(target, Outcome.FAILED, messages.NO_SUCH_BUCKET), None
             target = replace(target, region=region)
         text = policy_of(session, target).read()
     except CallError as error:
-        return _plan_without_reading(target, error.failure)
-    item = _policy_item(target, Outcome.PLANNED, text)
+        return _plan_unread_policy(target, error.failure)
+    item = _item_with_policy(target, Outcome.PLANNED, text)
+    # The policy that is there means the same as the one to set, or there is none to remove.
     if item.difference == "":
-        return item_of(target, Outcome.NOTHING_TO_DO), None
+        return report_item(target, Outcome.NOTHING_TO_DO), None
     return item, replace(target, policy_sha256=_sha256_of(text))
 
 
-def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Target | None]:
+def _plan_unread_policy(target: Target, failure: Failure) -> tuple[Item, Target | None]:
+    """Return the same for a policy that could not be read: only skip_backup plans its removal."""
     if failure.name in _DOES_NOT_EXIST:
         # As for a bucket that is not in the account's list: the name may be mistyped.
-        return item_of(target, Outcome.FAILED, _DOES_NOT_EXIST[failure.name]), None
-    item = item_of(target, Outcome.INACCESSIBLE, messages.describe_with_hint(failure))
+        return report_item(target, Outcome.FAILED, _DOES_NOT_EXIST[failure.name]), None
+    item = report_item(target, Outcome.INACCESSIBLE, messages.describe_with_hint(failure))
     if target.type is not ItemType.QUEUE_POLICY or failure.kind is not FailureKind.ACCESS_DENIED:
         return item, None
     if not target.skip_backup:
         return replace(item, message=f"{messages.POLICY_UNREADABLE} {item.message}"), None
-    return item_of(target, Outcome.PLANNED, messages.POLICY_LOST), target
+    return report_item(target, Outcome.PLANNED, messages.POLICY_LOST), target
 
 
-def _policy_item(target: Target, outcome: Outcome, text: str | None) -> Item:
+def _item_with_policy(target: Target, outcome: Outcome, text: str | None) -> Item:
     """Return the item of a policy to remove or to set.
 
     Args:
@@ -109,40 +113,43 @@ def _policy_item(target: Target, outcome: Outcome, text: str | None) -> Item:
     if target.new_policy is not None:
         sentences.append(effect_on_everyone(target.new_policy))
     return replace(
-        item_of(target, outcome, " ".join(filter(None, sentences)) or None),
+        report_item(target, outcome, " ".join(filter(None, sentences)) or None),
         policy=text,
         difference=difference(text, target.new_policy),
     )
 
 
 def _sha256_of(text: str | None) -> str | None:
+    """Return the SHA-256 of a policy; None if there is no policy."""
     return None if text is None else sha256(text.encode())
 
 
 def _execute_target(task: AccountTask, target: Target) -> Item:
+    """Back up a policy, change it if it is the one that the plan shows, and return its item."""
     policy = policy_of(task.session, target)
     # A policy that could be read for the plan, which shows it, has to be backed up.
-    if target.skip_backup and target.policy_sha256 is None and _is_unreadable(policy):
-        item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
+    if target.skip_backup and target.policy_sha256 is None and _is_reading_denied(policy):
+        item = report_item(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
         return _apply_change(policy, target, done=item)
     # Otherwise it has to be the one that the plan has shown.
     text, left = _read_as_planned(policy, target)
     if left is not None:
         return left
     # Without a policy there is nothing to back up: one is only set.
-    done = _policy_item(target, Outcome.DONE, text)
+    done = _item_with_policy(target, Outcome.DONE, text)
     if text is None:
         return _apply_change(policy, target, done=done)
     try:
         reference = task.back_up(target, text)
     except CallError as error:
-        return item_of(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
+        return report_item(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
     # That can take minutes. It is changed only if it is still the one that was backed up.
     _, left = _read_as_planned(policy, target)
     return replace(left or _apply_change(policy, target, done=done), backup=reference)
 
 
-def _is_unreadable(policy: ResourcePolicy) -> bool:
+def _is_reading_denied(policy: ResourcePolicy) -> bool:
+    """Return whether the policy itself, as far as one can tell, denies that it is read."""
     try:
         policy.read()
     except CallError as error:
@@ -151,26 +158,30 @@ def _is_unreadable(policy: ResourcePolicy) -> bool:
 
 
 def _read_as_planned(policy: ResourcePolicy, target: Target) -> tuple[str | None, Item | None]:
-    """Return a policy, and its item if nothing is changed because it is not as planned."""
+    """Return a policy's text, and the item if it is left unchanged, because it is not as planned.
+
+    The text is None if there is no policy, or it could not be read. The item is None if the policy
+    may be changed.
+    """
     try:
         text = policy.read()
     except CallError as error:
-        return None, _unread_item(target, error.failure)
+        return None, _item_left_unread(target, error.failure)
     if text is None and target.new_policy is None:
-        return None, item_of(target, Outcome.NOTHING_TO_DO)
+        return None, report_item(target, Outcome.NOTHING_TO_DO)
     if _sha256_of(text) != target.policy_sha256:
-        return text, item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
+        return text, report_item(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
     return text, None
 
 
-def _unread_item(target: Target, failure: Failure) -> Item:
+def _item_left_unread(target: Target, failure: Failure) -> Item:
     """Return the item of a policy that is unchanged, or gone with its bucket or queue."""
     if failure.name not in _DOES_NOT_EXIST:
-        return item_of(target, Outcome.FAILED, messages.describe_with_hint(failure))
+        return report_item(target, Outcome.FAILED, messages.describe_with_hint(failure))
     outcome = Outcome.FAILED
     if target.new_policy is None:
         outcome = Outcome.NOTHING_TO_DO
-    return item_of(target, outcome, _DOES_NOT_EXIST[failure.name])
+    return report_item(target, outcome, _DOES_NOT_EXIST[failure.name])
 
 
 def _apply_change(policy: ResourcePolicy, target: Target, *, done: Item) -> Item:
@@ -189,12 +200,12 @@ def _apply_change(policy: ResourcePolicy, target: Target, *, done: Item) -> Item
             policy.attach(target.new_policy)
     except CallError as error:
         if error.failure.name in _DOES_NOT_EXIST:
-            item = _unread_item(target, error.failure)
+            item = _item_left_unread(target, error.failure)
             return replace(done, outcome=item.outcome, message=item.message)
-        item = failure_item(target, error.failure)
+        item = failed_item(target, error.failure)
         message = item.message
         if target.new_policy is not None:
-            message = f"{message} {_AFTER_SETTING[item.outcome]}"
+            message = f"{message} {_WHAT_IS_ATTACHED_NOW[item.outcome]}"
         return replace(done, outcome=item.outcome, message=message)
     return done
 
@@ -203,6 +214,11 @@ def _apply_change(policy: ResourcePolicy, target: Target, *, done: Item) -> Item
 
 
 def _parse_bucket_input(input_: TaskInput) -> Request:
+    """Return the request of an input such as {"buckets": {"222222222222": ["a-bucket"]}}.
+
+    Raises:
+        RunRefusedError: It names no buckets, or something unclear.
+    """
     input_.require_one_of(_BUCKETS)
     by_account = input_.values[_BUCKETS]
     if not isinstance(by_account, dict) or not by_account:
@@ -221,6 +237,11 @@ def _parse_bucket_input(input_: TaskInput) -> Request:
 
 
 def _parse_queue_input(input_: TaskInput) -> Request:
+    """Return the request of an input such as {"queues": [ARN]}; the ARNs have the accounts.
+
+    Raises:
+        RunRefusedError: It names no queues, or something unclear.
+    """
     input_.require_one_of(_QUEUES)
     skip_backup = input_.flag(_SKIP_BACKUP)
     if skip_backup:
@@ -237,7 +258,15 @@ def _parse_queue_input(input_: TaskInput) -> Request:
 
 
 def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) -> Request:
-    """Return the request to remove the policies of targets, or to set that of the only one."""
+    """Return the request to remove the policies of targets, or to set that of the only one.
+
+    Args:
+        input_: The input, which may have a policy to set, or the reference of a backup.
+        targets: The account and the bucket or queue, for each that the input names.
+
+    Raises:
+        RunRefusedError: The policy is not one, or there are two, or several targets to set it to.
+    """
     given = input_.values.keys() & {_POLICY_OVERRIDE, _BACKUP}
     if not given:
         return Request(task=input_.task, assignments=assignments_of(targets))
@@ -246,7 +275,7 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
     if _BACKUP in given:
         expected = "the backup of a policy, from a report"
         backup = text_of(input_.values, _BACKUP, pattern=BACKUP_REFERENCE, expected=expected)
-        # Only storage knows the policy.
+        # The policy is read from the bucket of backups when the run is prepared.
         return Request(task=input_.task, assignments=assignments_of(targets), backup=backup)
     ((account_id, target),) = targets
     try:
@@ -257,10 +286,13 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
     return Request(task=input_.task, assignments=assignments_of([(account_id, target)]))
 
 
-def _definition(what: str, **fields: Any) -> TaskDefinition:
+def _definition(resource: str, **fields: Any) -> TaskDefinition:
+    """Return the definition of unlocking a type of resource: "bucket" or "queue"."""
     return TaskDefinition(
-        words=TaskWords(title=f"Unlock {what} policies", planned="to be removed", done="removed"),
-        setting_words=TaskWords(title=f"Set {what} policies", planned="to be set", done="set"),
+        words=TaskWords(
+            title=f"Unlock {resource} policies", planned="to be removed", done="removed"
+        ),
+        setting_words=TaskWords(title=f"Set {resource} policies", planned="to be set", done="set"),
         feature=Feature.ROOT_SESSIONS,
         plan=plan,
         execute=execute,
