@@ -21,11 +21,11 @@ from moto.s3.models import S3Backend
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MEMBER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.client_pool import client_pool
 from support.cloudformation import FakeCloudFormation
 from support.command_line import CommandLine
-from support.function import Function
+from support.function import CustomResourceFunction
 from support.report_bucket import ReportBuckets
 from support.root_tasks import RootTasks
 
@@ -144,7 +144,9 @@ def organization() -> Iterator[LocalOrganization]:
 @pytest.fixture
 def with_root_access(organization: LocalOrganization) -> LocalOrganization:
     """Return the organization with both features, one delegated administrator, and no calls."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[MEMBER])
+    enable_root_access(
+        organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, delegated_administrators=[MEMBER]
+    )
     return organization
 
 
@@ -154,7 +156,7 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
     # It needs the functions' packages, and so do its tests alone.
     from support.root_tasks import RootTasks
 
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
     return RootTasks(organization=organization)
 
 
@@ -179,13 +181,13 @@ def other_services_unchanged(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def function() -> Function:
+def function() -> CustomResourceFunction:
     """Return the function of the custom resource."""
-    return Function()
+    return CustomResourceFunction()
 
 
 @pytest.fixture
-def stack(function: Function) -> FakeCloudFormation:
+def stack(function: CustomResourceFunction) -> FakeCloudFormation:
     """Return a stack with the custom resource."""
     return FakeCloudFormation(function=function)
 

@@ -31,10 +31,23 @@ from acceptance.scene import Scene
 from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
 from acceptance.state import State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support.acceptance import EmulatedAws, Terminal, enable_policies, names_of, scene_of, snapshot
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.apps import ROOT
-from support.arrange import CREDENTIALS, SESSIONS, add_accounts, enable_root_access, writes
+from support.acceptance import (
+    AcceptanceCommand,
+    EmulatedAws,
+    enable_policies,
+    run_names,
+    run_scene,
+    traces_of_run,
+)
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
+from support.apps import REPOSITORY
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    add_accounts,
+    enable_root_access,
+    write_calls,
+)
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.processes import run_successfully
@@ -45,8 +58,8 @@ READS = ("Assume", "Describe", "Get", "List")
 @pytest.fixture
 def terminal(
     organization: LocalOrganization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Terminal:
-    return Terminal(organization, tmp_path / "runs", monkeypatch)
+) -> AcceptanceCommand:
+    return AcceptanceCommand(organization, tmp_path / "runs", monkeypatch)
 
 
 # Dry
@@ -54,7 +67,7 @@ def terminal(
 
 @pytest.mark.parametrize("level", Level)
 def test_without_run_nothing_is_called_and_every_call_is_printed(
-    terminal: Terminal, level: Level
+    terminal: AcceptanceCommand, level: Level
 ) -> None:
     finished = terminal.run("--level", level.value)
     assert finished.exit_code == 0, finished.output
@@ -72,7 +85,7 @@ def test_without_run_nothing_is_called_and_every_call_is_printed(
     assert changed == expected
 
 
-def test_the_organization_and_the_account_have_to_be_named(terminal: Terminal) -> None:
+def test_the_organization_and_the_account_have_to_be_named(terminal: AcceptanceCommand) -> None:
     finished = CliRunner().invoke(command.main, ["--run"])
     assert finished.exit_code == 2
     assert terminal.connections == []
@@ -110,7 +123,7 @@ class Danger:
     typed: str | None = None
 
 
-IN_MEMBER = {"member": OTHER}
+IN_MEMBER = {"member": OTHER_MEMBER}
 DANGERS: dict[Refusal, Danger] = {
     Refusal.OTHER_ACCOUNT: Danger(options={"account": MEMBER}),
     Refusal.OTHER_ORGANIZATION: Danger(options={"organization": "o-zzzzzzzzzz"}),
@@ -123,14 +136,16 @@ DANGERS: dict[Refusal, Danger] = {
     ),
     Refusal.NOT_ALL_FEATURES: Danger(),
     Refusal.LARGE: Danger(arrange=lambda organization: add_accounts(organization, MAX_ACCOUNTS)),
-    Refusal.IN_USE: Danger(arrange=lambda organization: enable_root_access(organization, SESSIONS)),
+    Refusal.IN_USE: Danger(
+        arrange=lambda organization: enable_root_access(organization, ROOT_SESSIONS)
+    ),
     Refusal.DELEGATES: Danger(
         arrange=lambda organization: enable_root_access(
             organization, delegated_administrators=[MEMBER]
         )
     ),
-    Refusal.NOT_A_MEMBER: Danger(options={"member": STRANGER}),
-    Refusal.SAME_ACCOUNT: Danger(options={"member": OTHER, "delegate": OTHER}),
+    Refusal.NOT_A_MEMBER: Danger(options={"member": OUTSIDE_ORGANIZATION}),
+    Refusal.SAME_ACCOUNT: Danger(options={"member": OTHER_MEMBER, "delegate": OTHER_MEMBER}),
     Refusal.MEMBER_REQUIRED: Danger(level=Level.MEMBER),
     Refusal.ROLE_DENIED: Danger(
         arrange=lambda organization: organization.deny(
@@ -140,7 +155,7 @@ DANGERS: dict[Refusal, Danger] = {
     ),
     Refusal.ROOT_CREDENTIALS: Danger(
         arrange=lambda organization: organization.put_root_credentials(
-            account_id=OTHER, mfa_devices=1
+            account_id=OTHER_MEMBER, mfa_devices=1
         ),
         level=Level.MEMBER,
         options=IN_MEMBER,
@@ -159,7 +174,7 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
         feature_set="CONSOLIDATED_BILLING" if refusal is Refusal.NOT_ALL_FEATURES else "ALL"
     )
     with mock_organization(seed=seed) as organization:
-        terminal = Terminal(organization, tmp_path / "runs", monkeypatch)
+        terminal = AcceptanceCommand(organization, tmp_path / "runs", monkeypatch)
         danger.arrange(organization)
         terminal.options = {"created": NO_STACKS, **danger.caller}
         organization.clear_calls()
@@ -170,7 +185,7 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
         # The sentence up to its first value, which is enough to know it by.
         words = refusal.value.partition("{")[0] or refusal.value.rpartition("}")[2]
         assert words in finished.stderr
-        assert writes(organization) == []
+        assert write_calls(organization) == []
         assert terminal.snapshots() == []
 
 
@@ -178,38 +193,40 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
 
 
 @pytest.mark.parametrize(
-    "features", [None, (), (CREDENTIALS, SESSIONS)], ids=["new", "delegated", "in use"]
+    "features",
+    [None, (), (ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)],
+    ids=["new", "delegated", "in use"],
 )
 def test_the_level_read_changes_nothing_and_opens_no_root_session(
-    terminal: Terminal, features: tuple[str, ...] | None
+    terminal: AcceptanceCommand, features: tuple[str, ...] | None
 ) -> None:
     organization = terminal.organization
     if features is not None:
         add_accounts(organization, MAX_ACCOUNTS)
-        enable_root_access(organization, *features, delegated_administrators=[THIRD])
-    before = snapshot(organization, names_of(organization))
+        enable_root_access(organization, *features, delegated_administrators=[THIRD_MEMBER])
+    before = traces_of_run(organization, run_names(organization))
     organization.clear_calls()
-    finished = terminal.run("--run", member=OTHER, delegate=MEMBER)
+    finished = terminal.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
     assert finished.exit_code == 0, finished.output
     [aws] = terminal.connections
     assert [call for call in aws.operations if not call.partition(":")[2].startswith(READS)] == []
     assert [c for c in organization.calls if c.operation == "AssumeRoot" and c.error is None] == []
-    assert snapshot(organization, names_of(organization)) == before
+    assert traces_of_run(organization, run_names(organization)) == before
     assert terminal.snapshots() == []
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["listed", "hidden"])
 def test_a_feature_that_was_enabled_is_enabled_again_afterwards(
-    terminal: Terminal, *, hidden: bool
+    terminal: AcceptanceCommand, *, hidden: bool
 ) -> None:
     organization = terminal.organization
-    enable_root_access(organization, SESSIONS, hidden=hidden)
-    before = snapshot(organization, names_of(organization))
+    enable_root_access(organization, ROOT_SESSIONS, hidden=hidden)
+    before = traces_of_run(organization, run_names(organization))
     finished = terminal.run(
-        "--level", "feature", "--run", "--allow-changes", member=OTHER, delegate=MEMBER
+        "--level", "feature", "--run", "--allow-changes", member=OTHER_MEMBER, delegate=MEMBER
     )
     assert finished.exit_code == 0, finished.output
-    assert snapshot(organization, names_of(organization)) == before
+    assert traces_of_run(organization, run_names(organization)) == before
 
 
 # What identifies the organization or names somebody.
@@ -238,15 +255,15 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     )
     with pytest.MonkeyPatch.context() as monkeypatch, mock_organization(seed=seed) as organization:
         enable_policies(organization)
-        terminal = Terminal(organization, tmp_path_factory.mktemp("member"), monkeypatch)
-        names = names_of(organization, member="678967896789", delegate="567856785678")
-        before = snapshot(organization, names)
+        terminal = AcceptanceCommand(organization, tmp_path_factory.mktemp("member"), monkeypatch)
+        names = run_names(organization, member="678967896789", delegate="567856785678")
+        before = traces_of_run(organization, names)
         finished = terminal.run(
             "--level", "member", "--run", member="678967896789", delegate="567856785678"
         )
         assert finished.exit_code == 0, finished.output
         assert "of the level member, which may leave an empty bucket" in finished.stdout
-        assert snapshot(organization, names) == before
+        assert traces_of_run(organization, names) == before
         assert terminal.snapshots() == []
         written = {
             kind: next(terminal.folder.glob(f"*.{kind}.*")).read_text()
@@ -292,7 +309,7 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
     assert len(recorded) >= 150
     enable_policies(organization)
     results = run_cases(
-        sort_cases(recorded[::8]), scene_of(organization), Level.MEMBER, settling_seconds=0
+        sort_cases(recorded[::8]), run_scene(organization), Level.MEMBER, settling_seconds=0
     )
     assert [
         (run.case.name, run.differences) for run in results if run.verdict is not Verdict.SAME
@@ -308,8 +325,8 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
 def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
     organization: LocalOrganization,
 ) -> None:
-    enable_root_access(organization, CREDENTIALS)
-    measured = measure_assume_root(scene_of(organization).callers)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
+    measured = measure_assume_root(run_scene(organization).callers)
     assert measured == {"throttledAt": None, "notThrottledAt": 20.0}
     times = [call.at for call in organization.calls if call.operation == "AssumeRoot"]
     assert len(times) == 40
@@ -319,7 +336,7 @@ def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
 
 
 def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganization) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     sent: list[int] = []
 
     def throttle(**_: object) -> None:
@@ -333,7 +350,7 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
     aws = EmulatedAws(
         organization, created=lambda client: client.meta.events.register(event, throttle)
     )
-    measured = measure_assume_root(Callers(aws, names_of(organization)))
+    measured = measure_assume_root(Callers(aws, run_names(organization)))
     assert measured == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
 
@@ -353,7 +370,7 @@ def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
             "before-call.s3.PutBucketPolicy", record
         ),
     )
-    names = names_of(organization)
+    names = run_names(organization)
     scene = Scene(Callers(aws, names), state=State())
     in_member = (case for case in all_cases() if case.level is Level.MEMBER)
     cases = [case for case in in_member if "bucket" in str((case.given, case.risk))]
@@ -372,7 +389,7 @@ def test_another_response_is_asked_for_more_and_more_slowly_and_not_without_end(
     [case] = [case for case in all_cases() if case.name == "no feature is enabled at first"]
     other = Response(output={**(case.response.output or {}), "EnabledFeatures": ["RootSessions"]})
     case = dataclasses.replace(case, response=other, max_seconds=max_seconds)
-    [result] = run_cases([case], scene_of(organization), Level.MEMBER)
+    [result] = run_cases([case], run_scene(organization), Level.MEMBER)
     assert result.verdict is Verdict.DIFFERENT
     limit = MAX_SETTLING_SECONDS if max_seconds is None else max_seconds
     assert limit / 2 < result.seconds <= limit
@@ -396,13 +413,15 @@ def end_at(number: int, error: BaseException) -> Callable[[str], object]:
 
 
 @pytest.mark.parametrize("number", [30, 62])
-def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, number: int) -> None:
+def test_an_interrupted_run_restores_what_it_has_changed(
+    terminal: AcceptanceCommand, number: int
+) -> None:
     organization = terminal.organization
-    before = snapshot(organization, names_of(organization))
+    before = traces_of_run(organization, run_names(organization))
     terminal.options = {"on_call": end_at(number, KeyboardInterrupt())}
-    finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
+    finished = terminal.run("--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER)
     assert finished.exit_code == 130
-    assert snapshot(organization, names_of(organization)) == before
+    assert traces_of_run(organization, run_names(organization)) == before
     assert terminal.snapshots() == []
     assert "Restore it" not in finished.stderr
 
@@ -423,7 +442,7 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
     organization: LocalOrganization, call: str, code: str
 ) -> None:
     enable_policies(organization)
-    before = snapshot(organization, names_of(organization))
+    before = traces_of_run(organization, run_names(organization))
     refused: list[int] = []
 
     def refuse(**_: object) -> None:
@@ -435,24 +454,26 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
         organization,
         created=lambda client: client.meta.events.register(f"before-call.{call}", refuse),
     )
-    scene = Scene(Callers(aws, names_of(organization)), state=State())
+    scene = Scene(Callers(aws, run_names(organization)), state=State())
     scene.converge(State(password=True, bucket="open", queue="open", policy="on password"))
     scene.restore(State())
     assert len(refused) == 3
-    assert snapshot(organization, names_of(organization)) == before
+    assert traces_of_run(organization, run_names(organization)) == before
 
 
-def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(terminal: Terminal) -> None:
+def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(
+    terminal: AcceptanceCommand,
+) -> None:
     organization = terminal.organization
     terminal.options = {"created": refuse("sqs:DeleteQueue", "InvalidSecurity")}
-    finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
+    finished = terminal.run("--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER)
     assert finished.exit_code == 2
     assert (
         "Not restored: an empty queue in the member account: An error occurred (InvalidS"
         in finished.stderr
     )
     assert "Restore it: " in finished.stderr
-    left = snapshot(organization, names_of(organization))
+    left = traces_of_run(organization, run_names(organization))
     assert [url.rpartition("/")[2] for url in left["queues"]] != []
     assert (left["trusted access"], left["features"], left["buckets"]) == (
         ["cloudtrail.amazonaws.com"],
@@ -461,14 +482,14 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(terminal:
     )
     terminal.options = {}
     assert terminal.restore(*terminal.snapshots()).exit_code == 0
-    assert snapshot(organization, names_of(organization))["queues"] == []
+    assert traces_of_run(organization, run_names(organization))["queues"] == []
 
 
 def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
     organization: LocalOrganization,
 ) -> None:
     enable_policies(organization)
-    before = snapshot(organization, names_of(organization))
+    before = traces_of_run(organization, run_names(organization))
     listed: list[object] = []
     made: list[object] = []
 
@@ -480,19 +501,19 @@ def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
             client.meta.events.register(f"after-call.organizations.{call}", lag)
 
     aws = EmulatedAws(organization, created=register)
-    scene = Scene(Callers(aws, names_of(organization)), state=State())
+    scene = Scene(Callers(aws, run_names(organization)), state=State())
     for value in ("locked", "open", "locked"):
         scene.converge(State(bucket=value, queue=value, policy="on password"))
         scene.converge(State(policy="without the exemption"))
     scene.converge(State(bucket="locked", queue="locked", policy="on password"))
     known = scene.state
     scene.restore(State())
-    assert snapshot(organization, names_of(organization)) == before
+    assert traces_of_run(organization, run_names(organization)) == before
     # By hand it was deleted before; the list still has the policy.
     scene.state = known
     listed += made[-1:]
     scene.restore(State())
-    assert snapshot(organization, names_of(organization)) == before
+    assert traces_of_run(organization, run_names(organization)) == before
     assert {"sqs:ListQueues", "s3:ListBuckets"}.isdisjoint(aws.operations)
 
 
@@ -530,16 +551,19 @@ def test_the_sts_of_the_region_is_called_whatever_the_configuration_says(
     assert sts.meta.endpoint_url == "https://sts.us-east-1.amazonaws.com"
 
 
-def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(terminal: Terminal) -> None:
+def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(
+    terminal: AcceptanceCommand,
+) -> None:
     organization = terminal.organization
     enable_policies(organization)
-    enable_root_access(organization, CREDENTIALS, hidden=True)
-    before = snapshot(organization, names_of(organization))
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, hidden=True)
+    before = traces_of_run(organization, run_names(organization))
     terminal.options = {"on_call": end_at(600, SystemExit(137))}
     assert (
-        terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER).exit_code == 137
+        terminal.run("--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER).exit_code
+        == 137
     )
-    assert snapshot(organization, names_of(organization)) != before
+    assert traces_of_run(organization, run_names(organization)) != before
     recorded = json.loads(next(terminal.folder.glob("*.recording.json")).read_text())
     assert len(recorded["responses"]) > 10
     assert "by a part of an acceptance run" in recorded["origin"]
@@ -548,7 +572,7 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(terminal:
     terminal.options = {}
     finished = terminal.restore(path)
     assert finished.exit_code == 0, finished.output
-    assert snapshot(organization, names_of(organization)) == before
+    assert traces_of_run(organization, run_names(organization)) == before
     assert terminal.snapshots() == []
 
 
@@ -559,36 +583,38 @@ def leave_unrestored(organization: LocalOrganization, folder: Path) -> Path:
     )
     path = folder / "killed.snapshot.json"
     before = State(credentials=False, sessions=False)
-    Snapshot(names=names_of(organization), level=Level.MEMBER, before=before).write(path)
-    scene_of(organization).converge(changed)
+    Snapshot(names=run_names(organization), level=Level.MEMBER, before=before).write(path)
+    run_scene(organization).converge(changed)
     organization.clear_calls()
     return path
 
 
 def test_a_restoration_prints_every_change_before_it_asks(
-    terminal: Terminal, tmp_path: Path
+    terminal: AcceptanceCommand, tmp_path: Path
 ) -> None:
     organization = terminal.organization
     path = leave_unrestored(organization, tmp_path)
     finished = terminal.restore(path, typed="")
     assert finished.exit_code == 2
-    assert writes(organization) == []
+    assert write_calls(organization) == []
     changed = ("trusted_access", "credentials", "sessions", "delegate", "password")
     assert all(SUBJECTS[StateField(name)] in finished.stdout for name in changed)
-    assert all(id_ in finished.stdout for id_ in (organization.id, MANAGEMENT, OTHER, MEMBER))
+    assert all(
+        id_ in finished.stdout for id_ in (organization.id, MANAGEMENT, OTHER_MEMBER, MEMBER)
+    )
 
 
 def test_a_restoration_in_another_organization_changes_nothing(
-    terminal: Terminal, tmp_path: Path
+    terminal: AcceptanceCommand, tmp_path: Path
 ) -> None:
     organization = terminal.organization
     path = leave_unrestored(organization, tmp_path)
-    names = dataclasses.replace(names_of(organization), organization_id="o-zzzzzzzzzz")
+    names = dataclasses.replace(run_names(organization), organization_id="o-zzzzzzzzzz")
     Snapshot(names=names, level=Level.MEMBER, before=State()).write(path)
     finished = terminal.restore(path)
     assert finished.exit_code == 2
     assert "is in the organization" in finished.stderr
-    assert writes(organization) == []
+    assert write_calls(organization) == []
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", "not JSON\n", '{"snapshot": 99}\n', "[1]\n"])
@@ -608,7 +634,7 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
 ) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     enable_policies(organization)
-    names = dataclasses.replace(names_of(organization), region="eu-central-1")
+    names = dataclasses.replace(run_names(organization), region="eu-central-1")
     started: list[tuple[list[str], dict[str, str]]] = []
 
     def run(arguments: list[str], *, env: dict[str, str], **_: object) -> CompletedProcess[bytes]:
@@ -624,7 +650,7 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
         sys.executable,
         "-m",
         "acceptance.app",
-        cwd=ROOT,
+        cwd=REPOSITORY,
         env={**environment, "CDK_OUTDIR": str(tmp_path)},
     )
     manifest = json.loads((tmp_path / "manifest.json").read_text())
@@ -634,7 +660,7 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
 def test_the_report_bucket_is_emptied_again_if_a_function_has_written_to_it_meanwhile(
     organization: LocalOrganization, tmp_path: Path
 ) -> None:
-    names = names_of(organization)
+    names = run_names(organization)
     s3 = organization.client("s3")
     s3.create_bucket(Bucket=names.report_bucket)
     written: list[str] = []
@@ -666,7 +692,7 @@ def test_a_stack_that_cannot_be_deployed_is_tried_once_and_does_not_end_the_run(
         started.append(arguments[1])
         raise error
 
-    callers = Callers(EmulatedAws(organization, created=NO_STACKS), names_of(organization))
+    callers = Callers(EmulatedAws(organization, created=NO_STACKS), run_names(organization))
     scene = Scene(callers, state=State(), deployment=Deployment(callers, tmp_path / "log", run=run))
     cases = [case for case in all_cases() if case.level is Level.DEPLOY and case.local is None]
     results = run_cases(cases[:2], scene, Level.DEPLOY)

@@ -14,7 +14,7 @@ from acceptance.model import Call, Case, Level, Source
 from acceptance.resources import field_changed_by
 from acceptance.runner import sort_cases
 from acceptance.state import parse_step
-from support.apps import ROOT
+from support.apps import REPOSITORY
 
 CASES = {case.name: case for case in all_cases()}
 
@@ -36,7 +36,7 @@ def test_every_recorded_response_is_a_case_and_nothing_else_is_called_recorded()
 
 
 def test_a_recording_says_whose_it_is_and_under_which_license() -> None:
-    notice = (ROOT / "NOTICE").read_text()
+    notice = (REPOSITORY / "NOTICE").read_text()
     for file in RECORDINGS.glob("*.json"):
         document = json.loads(file.read_text())
         if document["source"] == "python -m acceptance":

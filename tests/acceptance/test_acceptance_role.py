@@ -17,11 +17,17 @@ from acceptance.model import Level
 from centralized_root_access import RootTask
 from centralized_root_access.base.enums import TASK_POLICIES
 from local_aws.emulation import LocalOrganization
-from support.acceptance import Terminal, enable_policies
-from support.acceptance_role import ROLE, actions_of, policies_of, role_actions, role_template
-from support.accounts import MEMBER, OTHER
-from support.apps import ROOT
-from support.processes import run
+from support.acceptance import AcceptanceCommand, enable_policies
+from support.acceptance_role import (
+    ROLE_FILE,
+    actions_needed_by,
+    role_actions,
+    role_template,
+    statements_of_role,
+)
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.apps import REPOSITORY
+from support.processes import run_process
 
 
 @pytest.mark.parametrize("level", [Level.READ, Level.FEATURE, Level.MEMBER])
@@ -29,20 +35,20 @@ def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(
     organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, level: Level
 ) -> None:
     """The level `deploy` is in the end-to-end test."""
-    accounts = {} if level is Level.READ else {"member": OTHER, "delegate": MEMBER}
+    accounts = {} if level is Level.READ else {"member": OTHER_MEMBER, "delegate": MEMBER}
     enable_policies(organization)
-    terminal = Terminal(organization, tmp_path, monkeypatch)
+    terminal = AcceptanceCommand(organization, tmp_path, monkeypatch)
     finished = terminal.run("--level", level.value, "--run", **accounts)
     assert finished.exit_code == 0, finished.output
     [aws] = terminal.connections
-    assert actions_of(aws.own, level) == role_actions(level)
+    assert actions_needed_by(aws.own, level) == role_actions(level)
 
 
 def may_open(level: Level, task: RootTask, account: str) -> bool:
     """Return whether the role may open a root session in an account; the member is `${Member}`."""
     policy = f"arn:aws:iam::aws:policy/root-task/{TASK_POLICIES[task]}"
     target = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{account}:root"}
-    for statement in policies_of(level):
+    for statement in statements_of_role(level):
         if statement["Effect"] == "Deny" and statement["Action"] == "sts:AssumeRoot":
             operators = ("StringLike", "StringNotLike")
             denied, spared = (
@@ -75,7 +81,7 @@ def test_the_role_does_nothing_in_another_organization(level: Level) -> None:
         "Action": "*",
         "Resource": "*",
         "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": {"Ref": "Organization"}}},
-    } in policies_of(level)
+    } in statements_of_role(level)
 
 
 def test_nothing_that_is_changed_belongs_to_others() -> None:
@@ -94,7 +100,7 @@ def test_nothing_that_is_changed_belongs_to_others() -> None:
     }
     registered = [
         statement["Resource"]
-        for statement in policies_of(Level.DEPLOY)
+        for statement in statements_of_role(Level.DEPLOY)
         if "organizations:RegisterDelegatedAdministrator" in statement["Action"]
     ]
     own = "arn:${AWS::Partition}:organizations::${AWS::AccountId}:account/${Organization}/"
@@ -104,7 +110,7 @@ def test_nothing_that_is_changed_belongs_to_others() -> None:
 
 
 def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "acceptance.yml").read_text())
+    workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "acceptance.yml").read_text())
     (job,) = workflow["jobs"].values()
     assert job["environment"] == "acceptance"
     pattern = role_template()["Parameters"]["Subject"]["AllowedPattern"]
@@ -121,7 +127,7 @@ def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
 
 
 def test_the_workflow_and_its_credentials_last_as_long_as_the_cases_may_take() -> None:
-    (job,) = yaml.safe_load((ROOT / ".github" / "workflows" / "acceptance.yml").read_text())[
+    (job,) = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "acceptance.yml").read_text())[
         "jobs"
     ].values()
     seconds = sum(case.max_seconds or 0 for case in all_cases())
@@ -141,12 +147,12 @@ def test_the_workflow_and_its_credentials_last_as_long_as_the_cases_may_take() -
 
 
 def test_cfn_lint_finds_nothing_in_the_template_of_the_role() -> None:
-    lint = run(Path(sys.executable).with_name("cfn-lint"), "--template", ROLE)
+    lint = run_process(Path(sys.executable).with_name("cfn-lint"), "--template", ROLE_FILE)
     assert (lint.returncode, lint.stdout) == (0, "")
 
 
 def test_the_workflow_runs_the_suite_and_restores_only_snapshots_of_its_own_runs() -> None:
-    program = runpy.run_path(str(ROOT / ".github" / "run_acceptance.py"))
+    program = runpy.run_path(str(REPOSITORY / ".github" / "run_acceptance.py"))
     inputs = {
         "ORGANIZATION": "o-a1b2c3d4e5",
         "ACCOUNT": "111111111111",
@@ -154,7 +160,7 @@ def test_the_workflow_runs_the_suite_and_restores_only_snapshots_of_its_own_runs
         "REGION": "us-east-1",
         "RUNNER_TEMP": "/runner/temp",
     }
-    for more in ({"MEMBER": "", "DELEGATE": ""}, {"MEMBER": OTHER, "DELEGATE": MEMBER}):
+    for more in ({"MEMBER": "", "DELEGATE": ""}, {"MEMBER": OTHER_MEMBER, "DELEGATE": MEMBER}):
         arguments = program["run_command"]({**inputs, **more})[3:]
         options = command.main.make_context("acceptance", arguments).params
         given = {
@@ -163,9 +169,9 @@ def test_the_workflow_runs_the_suite_and_restores_only_snapshots_of_its_own_runs
         }
         assert given == {name: inputs[name] for name in given}
         assert options["folder"] == program["results_folder"](inputs)
-        assert not options["folder"].is_relative_to(ROOT)
+        assert not options["folder"].is_relative_to(REPOSITORY)
         assert {name: options[name.lower()] or "" for name in more} == more
         assert options["execute"]
-    snapshot = ROOT / "pyproject.toml"
+    snapshot = REPOSITORY / "pyproject.toml"
     (restoring,) = program["restore_commands"]([snapshot])
     assert command.main.make_context("acceptance", restoring[3:]).params["restore"] == snapshot

@@ -21,32 +21,41 @@ from root_access.root_access_errors import ConvergenceError
 from root_tasks.model.report_schema import AccountResult, Outcome, Report, RootCredentials, RootFree
 from root_tasks.report.audit_notice import audit_notice
 from root_tasks.report.changes import with_history
-from support.accounts import MANAGEMENT, OTHER
-from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
-from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
-from support.function import BOTH
+from support.accounts import MANAGEMENT, OTHER_MEMBER
+from support.arrange import IAM_PRINCIPAL, ROOT_CREDENTIALS_MANAGEMENT, enable_root_access
+from support.drift_check import CLOUDTRAIL_EVENT, SCHEDULED_EVENT, DriftCheck, cloudtrail_event
+from support.function import BOTH_FEATURES
 from support.notices import (
     Published,
     card_in_chat,
+    notice_as_delivered,
     read_or_write_golden,
-    rendering,
     text_by_mail,
     text_of_code_block,
 )
-from support.reports import STARTED, inaccessible, own_root_user, page_of, report, result
-from support.root_events import (
-    DENIED,
-    FAILED_SIGN_IN,
-    RECOVERY_REQUESTED,
-    SIGNED_IN,
-    of_account,
+from support.reports import (
+    STARTED_AT,
+    account_result,
+    html_page_of,
+    inaccessible_account,
+    management_account_result,
+    report_of,
 )
-from support.root_use import RootUseNotices, delivery
+from support.root_events import (
+    DENIED_CALL_EVENT,
+    FAILED_SIGN_IN_EVENT,
+    PASSWORD_RECOVERY_EVENT,
+    SIGN_IN_EVENT,
+    identity_of_root_user,
+)
+from support.root_use import RootUseNotices, log_delivery
 
 
 def having(account_id: str) -> AccountResult:
     """An account whose root user has a password."""
-    return result(account_id, Outcome.HAS_CREDENTIALS, credentials=RootCredentials(password=True))
+    return account_result(
+        account_id, Outcome.HAS_CREDENTIALS, credentials=RootCredentials(password=True)
+    )
 
 
 HOSTILE = [
@@ -103,7 +112,11 @@ def test_what_is_too_long_for_chat_ends_with_a_whole_line_and_says_where_the_res
 
 
 def drift(
-    *features: str, event: object = BY_EVENT, hidden: bool = False, denied: str = "", **listed: Any
+    *features: str,
+    event: object = CLOUDTRAIL_EVENT,
+    hidden: bool = False,
+    denied: str = "",
+    **listed: Any,
 ) -> Callable[[LocalOrganization], Published]:
     """Return the arrangement of a drift check that publishes a notice."""
 
@@ -121,13 +134,15 @@ def drift(
 
 
 def registered(organization: LocalOrganization) -> Published:
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[OTHER])
+    enable_root_access(
+        organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[OTHER_MEMBER]
+    )
     call = {
         "eventName": "RegisterDelegatedAdministrator",
-        "requestParameters": {"accountId": OTHER},
+        "requestParameters": {"accountId": OTHER_MEMBER},
     }
     drift_check = DriftCheck(delegated_administrators=())
-    drift_check(by_event(**call))
+    drift_check(cloudtrail_event(**call))
     return drift_check.published[0]
 
 
@@ -136,30 +151,34 @@ def used(
 ) -> Callable[[LocalOrganization], Published]:
     def publish(organization: LocalOrganization) -> Published:
         function = RootUseNotices(emergency_policy_id=emergency_policy_id)
-        function(delivery(*events))
+        function(log_delivery(*events))
         return function.published[0]
 
     return publish
 
 
-DISABLED = by_event(
-    eventName="DisableAWSServiceAccess", requestParameters={"servicePrincipal": PRINCIPAL}
+DISABLED = cloudtrail_event(
+    eventName="DisableAWSServiceAccess", requestParameters={"servicePrincipal": IAM_PRINCIPAL}
 )
 NOTICES = {
-    "drift": drift(CREDENTIALS),
-    "drift-that-will-be-repaired": drift(*BOTH, hidden=True, event=DISABLED, repair=True),
+    "drift": drift(ROOT_CREDENTIALS_MANAGEMENT),
+    "drift-that-will-be-repaired": drift(*BOTH_FEATURES, hidden=True, event=DISABLED, repair=True),
     "drift-of-a-delegated-administrator": registered,
-    "drift-undone": drift(*BOTH),
-    "drift-repaired": drift(*BOTH, hidden=True, event=BY_INTERVAL, repair=True),
+    "drift-undone": drift(*BOTH_FEATURES),
+    "drift-repaired": drift(*BOTH_FEATURES, hidden=True, event=SCHEDULED_EVENT, repair=True),
     "drift-not-repaired": drift(
-        event=BY_INTERVAL, repair=True, denied="iam:EnableOrganizationsRootSessions"
+        event=SCHEDULED_EVENT, repair=True, denied="iam:EnableOrganizationsRootSessions"
     ),
-    "root-use": used(DENIED, SIGNED_IN),
-    "root-use-without-an-emergency-policy": used(SIGNED_IN, emergency_policy_id=None),
-    "root-use-attempted": used(RECOVERY_REQUESTED, FAILED_SIGN_IN | of_account(MANAGEMENT)),
-    "root-use-in-two-accounts": used(DENIED, DENIED | of_account(OTHER)),
-    "root-use-in-the-management-account": used(SIGNED_IN | of_account(MANAGEMENT)),
-    "root-use-in-both": used(SIGNED_IN, SIGNED_IN | of_account(MANAGEMENT)),
+    "root-use": used(DENIED_CALL_EVENT, SIGN_IN_EVENT),
+    "root-use-without-an-emergency-policy": used(SIGN_IN_EVENT, emergency_policy_id=None),
+    "root-use-attempted": used(
+        PASSWORD_RECOVERY_EVENT, FAILED_SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT)
+    ),
+    "root-use-in-two-accounts": used(
+        DENIED_CALL_EVENT, DENIED_CALL_EVENT | identity_of_root_user(OTHER_MEMBER)
+    ),
+    "root-use-in-the-management-account": used(SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT)),
+    "root-use-in-both": used(SIGN_IN_EVENT, SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT)),
 }
 
 
@@ -170,47 +189,47 @@ def test_a_notice_says_what_happened_and_what_to_do(
     publication = NOTICES[name](organization).publication
     assert publication["Subject"].isascii()
     assert len(publication["Subject"]) <= 100
-    text = rendering(publication).replace(organization.id, "o-8j81brsjuj")
+    text = notice_as_delivered(publication).replace(organization.id, "o-8j81brsjuj")
     assert text == read_or_write_golden(name, text)
 
 
-OWN = own_root_user(RootCredentials(password=False, mfa_devices=None))
-BEFORE = report(
-    result("300000000001"),
+OWN = management_account_result(RootCredentials(password=False, mfa_devices=None))
+BEFORE = report_of(
+    account_result("300000000001"),
     dataclasses.replace(having("300000000002"), outcome=Outcome.ACCEPTED),
-    result("300000000003"),
+    account_result("300000000003"),
     having("300000000004"),
-    result("300000000006"),
+    account_result("300000000006"),
     OWN,
 )
-AFTER = report(
+AFTER = report_of(
     having("300000000001"),
     dataclasses.replace(
         having("300000000002"), reason="No longer accepted after 2026-11-19: billing."
     ),
-    inaccessible("300000000003"),
-    result("300000000004"),
-    result("300000000005", email_outside=True),
-    inaccessible("300000000007"),
-    own_root_user(RootCredentials(password=True, access_keys=None)),
+    inaccessible_account("300000000003"),
+    account_result("300000000004"),
+    account_result("300000000005", email_outside=True),
+    inaccessible_account("300000000007"),
+    management_account_result(RootCredentials(password=True, access_keys=None)),
     run_id="audit-2026-11-21",
-    started_at=STARTED + timedelta(days=1),
+    started_at=STARTED_AT + timedelta(days=1),
 )
 STILL_FREE = dataclasses.replace(
     AFTER,
     results=(
-        result("300000000001"),
-        result("300000000002", protected=True),
+        account_result("300000000001"),
+        account_result("300000000002", protected=True),
         dataclasses.replace(having("300000000003"), outcome=Outcome.ACCEPTED),
-        inaccessible("300000000004"),
+        inaccessible_account("300000000004"),
         OWN,
     ),
 )
 FREE = dataclasses.replace(
     BEFORE,
-    results=(*STILL_FREE.results[:3], result("300000000004"), OWN),
+    results=(*STILL_FREE.results[:3], account_result("300000000004"), OWN),
     root_free=RootFree(
-        since=STARTED - timedelta(days=253), audits=262, longest_gap=90_000, incomplete_audits=11
+        since=STARTED_AT - timedelta(days=253), audits=262, longest_gap=90_000, incomplete_audits=11
     ),
 )
 AUDITS: dict[str, tuple[Report | None, Report]] = {
@@ -228,5 +247,5 @@ def test_a_notice_of_an_audit_and_its_page_say_the_worst_first(name: str) -> Non
     audit = with_history(audit, previous=previous)
     sent = audit_notice(audit, previous=previous, problem=None)
     assert sent is not None
-    text = rendering(sent.publication(), page=page_of(audit))
+    text = notice_as_delivered(sent.publication(), page=html_page_of(audit))
     assert text == read_or_write_golden(name, text)

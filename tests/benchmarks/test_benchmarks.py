@@ -25,8 +25,8 @@ from local_aws.services import LocalAws
 from root_tasks.model.report_schema import Outcome
 from support import accounts
 
-EXPECTED = {accounts.MEMBER: Outcome.CLEAN, accounts.OTHER: Outcome.HAS_CREDENTIALS}
-COMPLETE = [(accounts.MEMBER, "CLEAN"), (accounts.OTHER, "HAS_CREDENTIALS")]
+EXPECTED = {accounts.MEMBER: Outcome.CLEAN, accounts.OTHER_MEMBER: Outcome.HAS_CREDENTIALS}
+COMPLETE = [(accounts.MEMBER, "CLEAN"), (accounts.OTHER_MEMBER, "HAS_CREDENTIALS")]
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ COMPLETE = [(accounts.MEMBER, "CLEAN"), (accounts.OTHER, "HAS_CREDENTIALS")]
     [
         COMPLETE[:1],
         COMPLETE + COMPLETE[:1],
-        COMPLETE + [(accounts.THIRD, "CLEAN")],
-        [COMPLETE[0], (accounts.OTHER, "CLEAN")],
-        [COMPLETE[0], (accounts.OTHER, "INACCESSIBLE")],
+        COMPLETE + [(accounts.THIRD_MEMBER, "CLEAN")],
+        [COMPLETE[0], (accounts.OTHER_MEMBER, "CLEAN")],
+        [COMPLETE[0], (accounts.OTHER_MEMBER, "INACCESSIBLE")],
     ],
     ids=["missing", "twice", "another account", "wrong outcome", "lost"],
 )

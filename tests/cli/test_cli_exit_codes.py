@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from centralized_root_access.cli.base.command_errors import ExitCode
 from centralized_root_access.cli.runs.exit_codes import exit_code, explicit_accounts
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Report, Task
-from support.accounts import MEMBER, OTHER, THIRD
-from support.command_line import DELETE, CommandLine, Shown, give_credentials
+from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.command_line import PLAN_DELETE, CommandLine, CommandOutput, give_root_credentials
 from support.properties import property_test
-from support.reports import report, result
+from support.reports import account_result, report_of
 
 # Reports
 
-IDS = (MEMBER, OTHER, THIRD)
+IDS = (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
 LEFT = {Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE}
 WRONG = {Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED}
 AUDITED = {Outcome.CLEAN, Outcome.ACCEPTED, Outcome.HAS_CREDENTIALS}
@@ -36,7 +36,7 @@ def reports(draw: st.DrawFn) -> Report:
     outcomes = list(Outcome) if executes else OF_AUDITS if task is Task.AUDIT else OF_PLANS
     ends = st.lists(st.sampled_from(outcomes), max_size=3)
     results = [
-        result(
+        account_result(
             id_,
             outcome,
             items=tuple(
@@ -46,7 +46,7 @@ def reports(draw: st.DrawFn) -> Report:
         )
         for id_, outcome in zip(IDS, draw(ends), strict=False)
     ]
-    return report(*results, task=task, executed_plan="plan" if executes else None, full=False)
+    return report_of(*results, task=task, executed_plan="plan" if executes else None, full=False)
 
 
 @property_test(examples=1_000, written=reports(), named=st.sets(st.sampled_from(IDS)))
@@ -85,26 +85,28 @@ def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
 @pytest.mark.parametrize(
     ("input_", "named"),
     [
-        ({"accounts": [MEMBER, OTHER]}, {MEMBER, OTHER}),
+        ({"accounts": [MEMBER, OTHER_MEMBER]}, {MEMBER, OTHER_MEMBER}),
         # The report is without an account that the input leaves out.
-        ({"accounts": [MEMBER, THIRD], "exclude": [THIRD]}, {MEMBER}),
+        ({"accounts": [MEMBER, THIRD_MEMBER], "exclude": [THIRD_MEMBER]}, {MEMBER}),
         ({"accounts": ["all"]}, set()),
         ({}, set()),
-        (None, {MEMBER, OTHER}),
+        (None, {MEMBER, OTHER_MEMBER}),
     ],
     ids=["both", "one is excluded", "all", "none", "the input is not known"],
 )
 def test_an_account_is_named_if_its_input_lists_it_and_does_not_leave_it_out(
     input_: dict[str, object] | None, named: set[str]
 ) -> None:
-    of_two_accounts = report(result(MEMBER), result(OTHER), full=False)
+    of_two_accounts = report_of(account_result(MEMBER), account_result(OTHER_MEMBER), full=False)
     assert explicit_accounts(input_, of_two_accounts) == named
 
 
 def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
     items = [Item(type=ItemType.PASSWORD, outcome=end) for end in (Outcome.DONE, Outcome.SKIPPED)]
-    execution = report(
-        result(MEMBER, Outcome.DONE, items=tuple(items)), task=Task.DELETE, executed_plan="plan"
+    execution = report_of(
+        account_result(MEMBER, Outcome.DONE, items=tuple(items)),
+        task=Task.DELETE,
+        executed_plan="plan",
     )
     assert exit_code(execution) == (ExitCode.AS_WANTED, "")
 
@@ -123,7 +125,7 @@ def suspend(command_line: CommandLine) -> None:
     command_line.root_tasks.organization.suspend(MEMBER)
 
 
-def run_and_report(command_line: CommandLine, *arguments: str) -> Shown:
+def run_and_report(command_line: CommandLine, *arguments: str) -> CommandOutput:
     """Run a command, show its report again, and return what was shown: both end alike."""
     shown = command_line.run(*arguments)
     *_, started = command_line.services.inputs
@@ -136,14 +138,14 @@ def run_and_report(command_line: CommandLine, *arguments: str) -> Shown:
     ("command", "skip"),
     [
         (("audit", "--account", MEMBER, "--organizational-unit", "Root"), suspend),
-        (DELETE, protect),
+        (PLAN_DELETE, protect),
         (("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"), suspend),
     ],
 )
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     command_line: CommandLine, command: tuple[str, ...], skip: Callable[[CommandLine], None]
 ) -> None:
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     skip(command_line)
     shown = run_and_report(command_line, *command)
     assert shown.exit_code == 2
@@ -156,7 +158,7 @@ def test_a_plan_of_nothing_says_so_and_whether_it_could_look(
 ) -> None:
     if why:
         command_line.root_tasks.organization.deny(account_id=MEMBER, action="iam:*")
-    shown = run_and_report(command_line, *DELETE)
+    shown = run_and_report(command_line, *PLAN_DELETE)
     assert (shown.exit_code, shown.stderr) == (2, f"Exit code 2: {why}Nothing is planned.\n")
     (listed,) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert listed["planExpiresAt"] is None

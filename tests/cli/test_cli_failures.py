@@ -24,9 +24,9 @@ from botocore.tokens import SSOTokenProvider
 from local_aws.emulation import LocalOrganization, serve_organization
 from support.accounts import MEMBER
 from support.arrange import enable_root_access
-from support.command_line import CommandLine, variables_of
-from support.function import BOTH
-from support.processes import run
+from support.command_line import CommandLine, environment_variables_for
+from support.function import BOTH_FEATURES
+from support.processes import run_process
 
 COMMANDS = (
     ("status",),
@@ -163,7 +163,7 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
 @pytest.fixture(scope="module")
 def served() -> Iterator[LocalOrganization]:
     with serve_organization() as organization:
-        enable_root_access(organization, *BOTH)
+        enable_root_access(organization, *BOTH_FEATURES)
         yield organization
 
 
@@ -176,7 +176,9 @@ def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(
 ) -> None:
     for command in ("audit --from-here", "plan delete --help"):
         line = f"{{ {' '.join(PROGRAM)} {command}; echo $? >&2; }} | head -c 0"
-        assert run("sh", "-c", line, env=variables_of(served)).stderr == "141\n"
+        assert (
+            run_process("sh", "-c", line, env=environment_variables_for(served)).stderr == "141\n"
+        )
 
 
 @pytest.mark.slow
@@ -198,7 +200,7 @@ def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
     served: LocalOrganization, command: str, redirection: str, exit_codes: set[int]
 ) -> None:
     line = f"{' '.join(PROGRAM)} {command} {redirection}"
-    result = run("sh", "-c", line, env=variables_of(served))
+    result = run_process("sh", "-c", line, env=environment_variables_for(served))
     for word in ("Traceback", "BrokenPipe", "does not expect"):
         assert word not in result.stderr
     assert result.returncode in exit_codes, result.stderr
@@ -243,7 +245,7 @@ def test_an_interrupt_ends_an_audit_from_here_while_organizations_is_silent(
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         process = subprocess.Popen(
             [*PROGRAM, "audit", "--from-here"],
-            env=variables_of(served) | {"AWS_ENDPOINT_URL_ORGANIZATIONS": url},
+            env=environment_variables_for(served) | {"AWS_ENDPOINT_URL_ORGANIZATIONS": url},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -290,7 +292,7 @@ sys.exit(main())
     organizations.enable_policy_type(RootId=served.root_id, PolicyType="SERVICE_CONTROL_POLICY")
     with subprocess.Popen(
         [sys.executable, "-c", program, "preflight"],
-        env=variables_of(served),
+        env=environment_variables_for(served),
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -321,14 +323,14 @@ def run(arguments, *, environment):
 cli.run = run
 sys.exit(main())
 """
-    result = run(sys.executable, "-c", program, timeout=30)
+    result = run_process(sys.executable, "-c", program, timeout=30)
     assert (result.returncode, result.stderr) == (2, "not read\n")
 
 
 def test_a_wrong_file_of_authorities_is_named_at_once(served: LocalOrganization) -> None:
-    variables = variables_of(served) | {"AWS_CA_BUNDLE": "/missing.pem"}
+    variables = environment_variables_for(served) | {"AWS_CA_BUNDLE": "/missing.pem"}
     variables["AWS_ENDPOINT_URL"] = str(served.url).replace("http:", "https:")
-    result = run(*PROGRAM, "status", env=variables)
+    result = run_process(*PROGRAM, "status", env=variables)
     assert result.returncode == 2
     assert "[Errno 2] No such file or directory. AWS_CA_BUNDLE, or" in result.stderr
 
@@ -360,14 +362,16 @@ def test_what_calls_nothing_imports_nothing_that_is_slow(
 
 
 def test_an_audit_for_a_program_imports_nothing_for_a_terminal(served: LocalOrganization) -> None:
-    imported = imported_by("audit --from-here --format json", variables_of(served))
+    imported = imported_by("audit --from-here --format json", environment_variables_for(served))
     assert "root_tasks" in imported
     assert imported & {"boto3", "rich", "centralized_root_access.preflight"} == set()
 
 
 def imported_by(command: str, variables: dict[str, str]) -> set[str]:
     """Return the modules that a command imports, and the packages that they are in."""
-    result = run(*PROGRAM, *command.split(), env={**variables, "PYTHONPROFILEIMPORTTIME": "1"})
+    result = run_process(
+        *PROGRAM, *command.split(), env={**variables, "PYTHONPROFILEIMPORTTIME": "1"}
+    )
     lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
     assert lines, result.stderr
     names = [line.rpartition("|")[2].strip() for line in lines]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.apps import ROOT
-from support.arrange import CREDENTIALS, set_feature, writes
-from support.command_line import CALLER, STACK, CommandLine
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
+from support.apps import REPOSITORY
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, set_feature, write_calls
+from support.command_line import CALLER_ARN, STACK_NAME, CommandLine
 
 AUDIT = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
@@ -23,11 +23,11 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     organization.put_root_credentials(
         account_id=MEMBER, password=True, access_keys=2, mfa_devices=1
     )
-    organization.put_root_credentials(account_id=OTHER, access_keys=1, certificates=1)
-    organization.deny(account_id=THIRD, action="iam:GetAccountSummary")
+    organization.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1, certificates=1)
+    organization.deny(account_id=THIRD_MEMBER, action="iam:GetAccountSummary")
     organization.clear_calls()
     # The stack of the shell is no obstacle.
-    monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
+    monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK_NAME)
     from_here = command_line.run(
         "audit", "--from-here", "--format", "json", "--output", str(tmp_path)
     )
@@ -37,16 +37,16 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     } == {
         MANAGEMENT: "PROTECTED",
         MEMBER: "HAS_CREDENTIALS",
-        OTHER: "HAS_CREDENTIALS",
-        THIRD: "INACCESSIBLE",
+        OTHER_MEMBER: "HAS_CREDENTIALS",
+        THIRD_MEMBER: "INACCESSIBLE",
     }
     assert (tmp_path / "report.json").read_text() == from_here.stdout
     # No next step names a run that another command could not find.
     report = json.loads(from_here.stdout)
     assert report["runId"] not in json.dumps(report["nextSteps"])
-    assert report["requestedBy"] == CALLER
+    assert report["requestedBy"] == CALLER_ARN
     assert command_line.services.requests == []
-    assert writes(organization) == []
+    assert write_calls(organization) == []
     sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
     assert {call.parameters["TaskPolicyArn"]["arn"] for call in sessions} == {AUDIT}  # type: ignore[index]
     run = f" centralized-root-access/{report['runId']}"
@@ -70,7 +70,7 @@ def test_an_audit_that_cannot_start_says_why_and_opens_no_session(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, account_id: str, sentence: str
 ) -> None:
     organization = command_line.root_tasks.organization
-    set_feature(organization, CREDENTIALS, enabled=False)
+    set_feature(organization, ROOT_CREDENTIALS_MANAGEMENT, enabled=False)
     organization.clear_calls()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", account_id)
     said = command_line.refusal("audit", "--from-here")
@@ -85,7 +85,7 @@ def test_the_management_account_is_audited_as_documented_and_without_a_session(
     command_line: CommandLine,
 ) -> None:
     organization = command_line.root_tasks.organization
-    page = (ROOT / "docs" / "guides" / "two-accounts.md").read_text()
+    page = (REPOSITORY / "docs" / "guides" / "two-accounts.md").read_text()
     (documented,) = re.findall(
         r"centralized-root-access (audit --from-here .*) --profile management", page
     )
@@ -120,11 +120,11 @@ def test_a_person_does_not_wait_for_a_permission_that_is_missing(command_line: C
 
 def test_the_accounts_are_selected_as_in_a_deployment(command_line: CommandLine) -> None:
     for option, accounts in (
-        (("--account", OTHER), {OTHER}),
-        (("--organizational-unit", "Root"), {MANAGEMENT, MEMBER, OTHER, THIRD}),
+        (("--account", OTHER_MEMBER), {OTHER_MEMBER}),
+        (("--organizational-unit", "Root"), {MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER}),
     ):
         shown = command_line.run("audit", "--from-here", "--format", "json", *option)
         assert {result["accountId"] for result in json.loads(shown.stdout)["results"]} == accounts
         assert not shown.stderr, "a program is not told how to keep the report"
-    for option in (("--account", STRANGER), ("--organizational-unit", "Nowhere")):
+    for option in (("--account", OUTSIDE_ORGANIZATION), ("--organizational-unit", "Nowhere")):
         assert option[1] in command_line.refusal("audit", "--from-here", *option)

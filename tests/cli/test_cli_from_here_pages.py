@@ -21,7 +21,13 @@ from centralized_root_access.cli.runs.from_here import MAX_ACCOUNTS_IN_PARALLEL,
 from local_aws.emulation import LocalOrganization, mock_organization
 from root_tasks.report.render import as_json
 from support.accounts import MANAGEMENT
-from support.arrange import CREDENTIALS, SESSIONS, add_unit, calls, enable_root_access
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    add_unit,
+    call_counts,
+    enable_root_access,
+)
 from support.command_line import NOW
 from support.function import FakeTime
 from support.properties import property_test
@@ -90,7 +96,7 @@ def id_of(number: int) -> str:
 
 def arrange(organization: LocalOrganization, members: Sequence[Member]) -> None:
     """Arrange an organization."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
     organizations, root_id = organization.client("organizations"), organization.root_id
     units = {"Root": root_id}
     for name in UNITS[1:]:
@@ -272,7 +278,7 @@ def test_accounts_are_audited_before_the_next_page_is_listed(
     # No session is opened in the management account.
     assert (PAGE - 1, PAGE - 1) in shown
     assert shown[-1] == (43, 43)
-    assert calls(organization)["AssumeRoot"] == 43
+    assert call_counts(organization)["AssumeRoot"] == 43
 
 
 def test_the_next_page_is_listed_while_a_page_is_taken(organization: LocalOrganization) -> None:
@@ -296,7 +302,7 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
 
     report = audit(change_page=repeat_accounts, show=lambda done, total: found.add(total))
     assert report["totals"] == {"CLEAN": 43, "PROTECTED": 1}
-    assert calls(organization)["AssumeRoot"] == 43
+    assert call_counts(organization)["AssumeRoot"] == 43
     assert max(found) == 43
 
 
@@ -374,11 +380,11 @@ def test_looks_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(
 
     with pytest.raises(KeyboardInterrupt):
         audit(interrupt, before={"sts.AssumeRoot": wait})
-    assert calls(organization)["AssumeRoot"] == 0
+    assert call_counts(organization)["AssumeRoot"] == 0
     go_on.set()
     # A thread that goes on would keep the command from its end.
     threads = set(threading.enumerate()) - others
     for thread in threads:
         thread.join(timeout=5)
     assert [thread.name for thread in threads if thread.is_alive()] == []
-    assert calls(organization)["AssumeRoot"] == MAX_ACCOUNTS_IN_PARALLEL
+    assert call_counts(organization)["AssumeRoot"] == MAX_ACCOUNTS_IN_PARALLEL

@@ -17,20 +17,20 @@ from typing import Any
 import pytest
 
 from support import root_tasks as running
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.arrange import add_unit
-from support.command_line import STACK, CommandLine, change_clients
+from support.command_line import STACK_NAME, CommandLine, change_each_client
 from support.policies import (
     PolicyRequest,
     PolicyStatement,
     compare_policy,
     parse_statements,
-    request_of,
+    request_of_task_call,
 )
 from support.responding import client_error, respond_to
-from support.scp import attach_policy, document, statement
+from support.scp import attach_policy, policy_document, statement
 
-IN_STACK = ("--stack", STACK)
+IN_STACK = ("--stack", STACK_NAME)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
 GUIDES = PAGE.parents[1] / "guides"
 
@@ -82,7 +82,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Person:
         for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             client.meta.events.register(f"after-call.organizations.{operation}", omit_paths)
 
-    change_clients(monkeypatch, guard)
+    change_each_client(monkeypatch, guard)
     monkeypatch.setattr("webbrowser.open", lambda url: True)
     return person
 
@@ -95,7 +95,7 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
                 action="cloudformation:ListStackResources", resource=str(parameters["StackName"])
             )
         case "cloudformation", "DescribeStacks":
-            stack = f"{STACK}/0123" if parameters.get("StackName") else "*/*"
+            stack = f"{STACK_NAME}/0123" if parameters.get("StackName") else "*/*"
             resource = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{stack}"
             return PolicyRequest(action="cloudformation:DescribeStacks", resource=resource)
         case "stepfunctions", _:
@@ -104,7 +104,7 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
         case "organizations", "ListDelegatedAdministrators":
             context = {"organizations:ServicePrincipal": "iam.amazonaws.com"}
             return PolicyRequest(action=f"organizations:{operation}", context=context)
-    return request_of(f"{service}:{operation}", parameters)
+    return request_of_task_call(f"{service}:{operation}", parameters)
 
 
 def granted(*grants: str) -> tuple[PolicyStatement, ...]:
@@ -325,7 +325,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
         for options in (
             (),
             ("--organizational-unit", "Root/Workloads"),
-            ("--account", MEMBER, "--account", OTHER),
+            ("--account", MEMBER, "--account", OTHER_MEMBER),
         ):
             shown = command_line.run("audit", "--from-here", *options)
             assert shown.exit_code == 1, shown.stderr
@@ -339,7 +339,7 @@ def test_the_pre_flight_needs_exactly_what_is_documented(
     attach_policy(organization, organization.root_id, statement(Action="ec2:*"))
     add_unit(organization, "Workloads", MEMBER)
     policy = tmp_path / "policy.json"
-    policy.write_text(json.dumps(document(statement(Action="ec2:*"))))
+    policy.write_text(json.dumps(policy_document(statement(Action="ec2:*"))))
     permissions = statements_under("## Permissions\n", GUIDES / "preflight.md")
     person.permissions = parse_statements(permissions)
     for person.omits_paths in (False, True):
@@ -360,6 +360,6 @@ def test_who_may_read_one_stack_alone_names_it_also_by_the_environment(
     person.permissions = granted("grant_plan", "grant_read_reports")
     assert "Name the stack: --stack STACK" in command_line.refusal("audit")
     person.denied.clear()
-    monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
+    monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK_NAME)
     assert command_line.run("audit").exit_code == 0
     assert person.denied == []

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from local_aws.emulation import LocalOrganization
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, add_unit, enable_root_access, writes
-from support.command_line import CommandLine, Shown, change_clients
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, add_unit, enable_root_access, write_calls
+from support.command_line import CommandLine, CommandOutput, change_each_client
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
-from support.scp import attach_policy, document, statement
+from support.scp import attach_policy, policy_document, statement
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
@@ -37,9 +37,9 @@ class Pipeline:
     command_line: CommandLine
     file: Path
 
-    def check(self, new_statement: Mapping[str, object], *options: str) -> Shown:
+    def check(self, new_statement: Mapping[str, object], *options: str) -> CommandOutput:
         """Run the pre-flight of the policy."""
-        self.file.write_text(json.dumps(document(new_statement)))
+        self.file.write_text(json.dumps(policy_document(new_statement)))
         return self.command_line.run("preflight", "--policy", str(self.file), *options)
 
     def find(self, new_statement: Mapping[str, object], *options: str) -> dict[str, Any]:
@@ -65,12 +65,12 @@ def pipeline(command_line: CommandLine, tmp_path: Path) -> Pipeline:
 def test_a_policy_is_judged_where_it_would_be_attached(
     pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
-    everyone = [MEMBER, OTHER, THIRD]
+    everyone = [MEMBER, OTHER_MEMBER, THIRD_MEMBER]
     assert pipeline.denied_accounts(DENY_ROOT, "--target", MEMBER) == [MEMBER]
     assert pipeline.denied_accounts(DENY_ROOT, "--target", organization.root_id) == everyone
-    both = pipeline.denied_accounts(DENY_ROOT, "--target", MEMBER, "--target", OTHER)
-    assert both == [MEMBER, OTHER]
-    assert writes(organization) == []
+    both = pipeline.denied_accounts(DENY_ROOT, "--target", MEMBER, "--target", OTHER_MEMBER)
+    assert both == [MEMBER, OTHER_MEMBER]
+    assert write_calls(organization) == []
     add_unit(organization, "Workloads", MEMBER)
     assert pipeline.denied_accounts(DENY_ROOT, "--target", "Workloads") == [MEMBER]
 
@@ -126,20 +126,20 @@ def test_a_new_document_is_judged_where_the_policy_is_attached(
     policy_id = attach_policy(organization, target_id, present)
     organization.clear_calls()
     assert pipeline.denied_accounts(new, "--replaces", policy_id) == denied_newly
-    assert writes(organization) == []
+    assert write_calls(organization) == []
 
 
 def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
     pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
     policy_id = attach_policy(organization, MEMBER, HARMLESS)
-    attach_policy(organization, OTHER, HARMLESS)
+    attach_policy(organization, OTHER_MEMBER, HARMLESS)
     (account,) = pipeline.find(DENY_ROOT, "--replaces", policy_id)["accounts"]
     assert account["accountId"] == MEMBER
     (cause,) = account["causes"]
     assert (cause["policyId"], cause["policyName"]) == (policy_id, f"deny-at-{MEMBER}")
     # Where the policy is attached is read for the chosen accounts alone.
-    elsewhere = pipeline.check(DENY_ROOT, "--replaces", policy_id, "--account", OTHER)
+    elsewhere = pipeline.check(DENY_ROOT, "--replaces", policy_id, "--account", OTHER_MEMBER)
     sentence = f"{policy_id}: no service control policy of this ID applies to an account to check."
     assert elsewhere.exit_code == 2
     assert sentence in elsewhere.stderr
@@ -150,7 +150,7 @@ def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
 ) -> None:
     policy_id = attach_policy(organization, MEMBER, HARMLESS)
     fault = error_response("ServiceException")
-    change_clients(
+    change_each_client(
         monkeypatch,
         lambda client, _: inject(
             client.meta.events.register, "organizations:ListPoliciesForTarget", fault, body=MEMBER
@@ -165,7 +165,7 @@ def test_a_resource_control_policy_is_known_by_its_principal(
 ) -> None:
     # With the mark of an editor, and a statement without a list.
     denial = {**statement(Action="sqs:*"), "Principal": "*"}
-    text = json.dumps({**document(), "Statement": denial})
+    text = json.dumps({**policy_document(), "Statement": denial})
     pipeline.file.write_text(text, encoding="utf-8-sig")
     shown = pipeline.command_line.run(
         "preflight", "--policy", str(pipeline.file), "--target", MEMBER, "--format", "json"
@@ -186,7 +186,10 @@ def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
     pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
     organization.attach_policy(
-        name="other", document=document(RCP), target_id=OTHER, policy_type="RESOURCE_CONTROL_POLICY"
+        name="other",
+        document=policy_document(RCP),
+        target_id=OTHER_MEMBER,
+        policy_type="RESOURCE_CONTROL_POLICY",
     )
     shown = pipeline.check(DENY_ROOT, "--target", MEMBER)
     (row,) = [line for line in shown.lines if line.startswith("denied")]
@@ -202,31 +205,31 @@ def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
     [
         pytest.param(
             ["--target", "ou-a1b2-c3d4e5f6"],
-            document(HARMLESS),
+            policy_document(HARMLESS),
             "There is no organizational unit ou-a1b2-c3d4e5f6.",
             id="no such unit",
         ),
         pytest.param(
             ["--target", MANAGEMENT],
-            document(HARMLESS),
+            policy_document(HARMLESS),
             f"{MANAGEMENT}: there is no member account to check.",
             id="the management account",
         ),
         pytest.param(
             ["--replaces", "p-nothing1"],
-            document(RCP),
+            policy_document(RCP),
             "p-nothing1: no resource control policy of",
             id="no such policy",
         ),
         pytest.param(
             ["--replaces", "p-FullAWSAccess"],
-            document(HARMLESS),
+            policy_document(HARMLESS),
             "p-FullAWSAccess is AWS's own policy: its",
             id="AWS's service control policy",
         ),
         pytest.param(
             ["--replaces", "p-RCPFullAWSAccess"],
-            document(HARMLESS),
+            policy_document(HARMLESS),
             "p-RCPFullAWSAccess is AWS's own policy: its",
             id="AWS's resource control policy",
         ),
@@ -237,11 +240,11 @@ def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
             ["--target", MEMBER], None, "guard.json cannot be read: No such file", id="no file"
         ),
         pytest.param(
-            [], document(HARMLESS), "--policy needs --target or --replaces", id="no place"
+            [], policy_document(HARMLESS), "--policy needs --target or --replaces", id="no place"
         ),
         pytest.param(
             ["--target", MEMBER, "--replaces", "p-1"],
-            document(HARMLESS),
+            policy_document(HARMLESS),
             "--policy needs --target or",
             id="two places",
         ),
@@ -258,7 +261,7 @@ def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
 
 # A policy on the delegated administrator
 
-ROLES = f"arn:aws:iam::{THIRD}:role/centralized-root-access"
+ROLES = f"arn:aws:iam::{THIRD_MEMBER}:role/centralized-root-access"
 DENY_SESSIONS = statement(Action="sts:AssumeRoot")
 ONLY_THE_ROLES = {
     **DENY_SESSIONS,
@@ -271,8 +274,10 @@ def delegate(
     pipeline: Pipeline, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> Pipeline:
     """A pipeline in the account of a delegated administrator."""
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
+    enable_root_access(
+        organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[THIRD_MEMBER]
+    )
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD_MEMBER)
     return pipeline
 
 
@@ -281,7 +286,10 @@ def delegate(
     [
         pytest.param(["--session-role", f"{ROLES}/Audit"], "ALLOWED", 0, id="a role on the list"),
         pytest.param(
-            ["--session-role", f"arn:aws:iam::{THIRD}:role/Audit"], "DENIED", 1, id="another role"
+            ["--session-role", f"arn:aws:iam::{THIRD_MEMBER}:role/Audit"],
+            "DENIED",
+            1,
+            id="another role",
         ),
         pytest.param([], "UNKNOWN", 0, id="an unknown role"),
     ],
@@ -289,20 +297,22 @@ def delegate(
 def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     delegate: Pipeline, options: list[str], session: str, exit_code: int
 ) -> None:
-    found = delegate.find(ONLY_THE_ROLES, "--target", THIRD, *options)
+    found = delegate.find(ONLY_THE_ROLES, "--target", THIRD_MEMBER, *options)
     sessions = {account["accountId"]: account["session"] for account in found["accounts"]}
-    assert sessions == dict.fromkeys((MEMBER, OTHER, THIRD), session)
+    assert sessions == dict.fromkeys((MEMBER, OTHER_MEMBER, THIRD_MEMBER), session)
     assert found["exitCode"] == exit_code
 
 
-@pytest.mark.parametrize("place", [THIRD, "Root"])
+@pytest.mark.parametrize("place", [THIRD_MEMBER, "Root"])
 def test_what_a_policy_denies_a_delegate_is_unknown_without_a_session_role(
     pipeline: Pipeline, organization: LocalOrganization, place: str
 ) -> None:
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
+    enable_root_access(
+        organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[THIRD_MEMBER]
+    )
     unknown = pipeline.check(DENY_SESSIONS, "--target", place, "--format", "csv")
     assert unknown.exit_code == 2
-    sentence = f"also applies to {THIRD}, delegated for IAM"
+    sentence = f"also applies to {THIRD_MEMBER}, delegated for IAM"
     assert sentence in unknown.stderr, "which the CSV does not say"
     known = pipeline.check(DENY_SESSIONS, "--target", place, "--session-role", f"{ROLES}/Audit")
     assert known.exit_code == 1
@@ -313,8 +323,8 @@ def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_noth
     delegate: Pipeline, organization: LocalOrganization
 ) -> None:
     add_unit(organization, "Empty")
-    policy_id = attach_policy(organization, THIRD, HARMLESS)
-    for option, value in (("--target", THIRD), ("--replaces", policy_id)):
+    policy_id = attach_policy(organization, THIRD_MEMBER, HARMLESS)
+    for option, value in (("--target", THIRD_MEMBER), ("--replaces", policy_id)):
         shown = delegate.check(DENY_ROOT, option, value, "--organizational-unit", "Empty")
         assert (shown.exit_code, shown.stdout) == (2, "")
         assert "There is no member account to check." in shown.stderr

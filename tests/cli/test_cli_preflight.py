@@ -9,13 +9,18 @@ import re
 import pytest
 
 from local_aws.emulation import LocalOrganization
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, enable_root_access, set_feature, writes
-from support.command_line import CommandLine, change_clients
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    enable_root_access,
+    set_feature,
+    write_calls,
+)
+from support.command_line import CommandLine, change_each_client
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
-from support.root_tasks import BUCKET
-from support.scp import attach_policy, document, statement
+from support.root_tasks import REPORT_BUCKET
+from support.scp import attach_policy, policy_document, statement
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
@@ -63,7 +68,7 @@ def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
     set_feature(organization, "RootCredentialsManagement", enabled=False)
     organization.clear_calls()
     assert command_line.run("preflight").exit_code == 1
-    assert writes(organization) == []
+    assert write_calls(organization) == []
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
 
 
@@ -80,11 +85,11 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     assert shown.exit_code == 0
     assert "DenyRootUsers: depends on Bool aws:MultiFactorAuthPresent false" in shown.lines[1]
     assert shown.lines[-1] == "Unknown: 1 account, allowed: 2 accounts."
-    attach_policy(organization, OTHER, DENY_ROOT)
+    attach_policy(organization, OTHER_MEMBER, DENY_ROOT)
     rows = [
         line.split()[:2] for line in command_line.run("preflight", "--task", "audit").lines[1:3]
     ]
-    assert rows == [["denied", OTHER], ["unknown", MEMBER]]
+    assert rows == [["denied", OTHER_MEMBER], ["unknown", MEMBER]]
 
 
 def test_a_row_says_why_it_is_not_known_whether_a_resource_control_policy_denies(
@@ -94,7 +99,7 @@ def test_a_row_says_why_it_is_not_known_whether_a_resource_control_policy_denies
     listing = statement(Action="s3:ListAllMyBuckets", Principal="*")
     organization.attach_policy(
         name="deny",
-        document=document(opening, listing),
+        document=policy_document(opening, listing),
         target_id=MEMBER,
         policy_type="RESOURCE_CONTROL_POLICY",
     )
@@ -175,12 +180,12 @@ def test_the_accounts_can_be_chosen_and_have_to_be_in_the_organization(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     attach_policy(organization, MEMBER, DENY_ROOT)
-    assert command_line.run("preflight", "--account", OTHER).exit_code == 0
+    assert command_line.run("preflight", "--account", OTHER_MEMBER).exit_code == 0
     for option, value in (
-        ("--account", STRANGER),
-        ("--session-role", f"arn:aws:iam::{STRANGER}:role/Audit"),
+        ("--account", OUTSIDE_ORGANIZATION),
+        ("--session-role", f"arn:aws:iam::{OUTSIDE_ORGANIZATION}:role/Audit"),
     ):
-        assert f"{STRANGER}: not in organization" in command_line.refusal(
+        assert f"{OUTSIDE_ORGANIZATION}: not in organization" in command_line.refusal(
             "preflight", option, value
         )
 
@@ -191,7 +196,7 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     organization.suspend(MEMBER)
     for skipped, named in (
         (MEMBER, MEMBER),
-        (MEMBER, f"{MEMBER},{OTHER}"),
+        (MEMBER, f"{MEMBER},{OTHER_MEMBER}"),
         (MANAGEMENT, MANAGEMENT),
     ):
         shown = command_line.run("preflight", "--account", named)
@@ -212,7 +217,7 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     shown = command_line.run("preflight", "--format", "csv")
     rows = list(csv.DictReader(shown.stdout.splitlines()))
     assert len(rows) == 15
-    assert {row["accountId"] for row in rows} == {MEMBER, OTHER, THIRD}
+    assert {row["accountId"] for row in rows} == {MEMBER, OTHER_MEMBER, THIRD_MEMBER}
     assert {row["session"] for row in rows} == {"ALLOWED"}, "calls in it are denied"
     named = {
         (row["result"], row["task"], row["policyId"], row["statement"])
@@ -238,7 +243,7 @@ def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing
 ) -> None:
     unread = attach_policy(organization, MEMBER, DENY_ROOT, name="deny")
     fault = error_response("ServiceException")
-    change_clients(
+    change_each_client(
         monkeypatch,
         lambda client, _: inject(
             client.meta.events.register, "organizations:DescribePolicy", fault
@@ -293,7 +298,7 @@ def test_names_reach_no_terminal_unescaped(
 
 
 def session_role(name: str) -> str:
-    return f"arn:aws:iam::{THIRD}:role/centralized-root-access/{name}"
+    return f"arn:aws:iam::{THIRD_MEMBER}:role/centralized-root-access/{name}"
 
 
 @pytest.fixture
@@ -301,15 +306,19 @@ def delegate(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> CommandLine:
     """The command line of a delegate, where only the roles of its RootTasks open sessions."""
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
+    enable_root_access(
+        organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[THIRD_MEMBER]
+    )
     only = {"ArnNotLike": {"aws:PrincipalArn": [session_role("Audit"), session_role("Delete")]}}
-    attach_policy(organization, THIRD, statement(Action="sts:AssumeRoot", Condition=only))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
+    attach_policy(organization, THIRD_MEMBER, statement(Action="sts:AssumeRoot", Condition=only))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD_MEMBER)
     services = command_line.services
     services.resources = [
-        (type_, id_.replace(MANAGEMENT, THIRD)) for type_, id_ in services.resources
+        (type_, id_.replace(MANAGEMENT, THIRD_MEMBER)) for type_, id_ in services.resources
     ]
-    outputs = {key: value.replace(MANAGEMENT, THIRD) for key, value in services.outputs().items()}
+    outputs = {
+        key: value.replace(MANAGEMENT, THIRD_MEMBER) for key, value in services.outputs().items()
+    }
     services.stacks = {
         "Roots": {
             **outputs,
@@ -323,7 +332,9 @@ def delegate(
 def test_the_session_roles_are_those_of_root_tasks_in_the_account(delegate: CommandLine) -> None:
     roots = delegate.services.stacks["Roots"]
     # Whoever creates a stack writes its outputs.
-    roots["RootTasksPlanUnlockQueuePolicyRoleArn"] = f"arn:aws:iam::{STRANGER}:role/foreign"
+    roots["RootTasksPlanUnlockQueuePolicyRoleArn"] = (
+        f"arn:aws:iam::{OUTSIDE_ORGANIZATION}:role/foreign"
+    )
     shown = delegate.run("preflight")
     assert shown.lines == ["Allowed: 3 accounts."]
     assert shown.stderr == "The session roles are those of stack Roots in us-east-1.\n"
@@ -348,7 +359,7 @@ def test_one_who_does_not_see_root_tasks_is_told_to_name_the_role(
 ) -> None:
     if operation is None:
         # Whoever creates a stack writes its outputs.
-        delegate.services.resources.remove(("AWS::S3::Bucket", BUCKET))
+        delegate.services.resources.remove(("AWS::S3::Bucket", REPORT_BUCKET))
     else:
         delegate.services.errors[operation] = ("AccessDenied", "no")
     shown = delegate.run("preflight")
@@ -372,11 +383,11 @@ def test_a_role_that_a_policy_does_not_list_is_told_who_may_open_root_sessions(
 def test_the_task_and_the_accounts_are_those_of_a_plan(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    for account_id in (MEMBER, OTHER):
+    for account_id in (MEMBER, OTHER_MEMBER):
         organization.put_root_credentials(account_id=account_id, access_keys=1)
     planned = command_line.run("plan", "delete", "--account", "all")
     (check,) = [line for line in planned.stderr.splitlines() if "preflight --from-report" in line]
-    attach_policy(organization, OTHER, {**DENY_ROOT, "Action": "iam:D*"})
+    attach_policy(organization, OTHER_MEMBER, {**DENY_ROOT, "Action": "iam:D*"})
     shown = command_line.run(
         *check.partition("centralized-root-access ")[2].split(), "--format", "json"
     )
@@ -384,14 +395,14 @@ def test_the_task_and_the_accounts_are_those_of_a_plan(
     assert (shown.exit_code, found["tasks"]) == (1, ["delete"])
     assert {account["accountId"]: account["result"] for account in found["accounts"]} == {
         MEMBER: "ALLOWED",
-        OTHER: "DENIED",
+        OTHER_MEMBER: "DENIED",
     }
 
 
 def test_the_accounts_of_an_audit_are_all_members_that_it_did_not_skip(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    organization.suspend(THIRD)
+    organization.suspend(THIRD_MEMBER)
     audit = json.loads(command_line.run("audit", "--format", "json").stdout)["runId"]
     shown = command_line.run("preflight", "--from-report", audit)
     assert shown.lines[-1].startswith("Allowed: 2 accounts.")

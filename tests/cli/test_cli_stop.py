@@ -15,13 +15,13 @@ from support.arrange import add_accounts
 from support.command_line import (
     NOW,
     CommandLine,
-    Shown,
-    Typed,
-    give_credentials,
+    CommandOutput,
+    TypedInput,
+    give_root_credentials,
     lock_bucket,
-    next_command,
+    suggested_command,
 )
-from support.root_tasks import EXECUTE_MACHINE, Settings
+from support.root_tasks import EXECUTE_MACHINE, DeployedSettings
 
 if TYPE_CHECKING:
     import pytest
@@ -137,7 +137,7 @@ def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: Comman
     )
 
 
-def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) -> Shown:
+def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) -> CommandOutput:
     """Plan, execute the only batch, and stop the execution before its report is written."""
     execute_first_batch(command_line, input_)
     return command_line.run("stop", RUN, "--yes")
@@ -163,7 +163,7 @@ def test_a_backup_of_an_execution_without_a_report_can_be_given_back(
     (backup,) = root_tasks.keys(f"backups/{RUN}/")
     # An audit would say nothing of its bucket.
     command = ["plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked", "--policy", backup]
-    assert (stopped.exit_code, next_command(stopped)) == (0, command)
+    assert (stopped.exit_code, suggested_command(stopped)) == (0, command)
     # Its function was lost before it returned.
     services.batches[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)] = [(0, {})]
     assert (
@@ -213,7 +213,7 @@ def test_an_audit_without_its_report_shows_what_is_accepted(command_line: Comman
         "reason": "billing",
         "until": "2030-01-01",
     }
-    command_line.root_tasks.settings = Settings(accepted_credentials=[accepted])
+    command_line.root_tasks.settings = DeployedSettings(accepted_credentials=[accepted])
     time_out_without_report(command_line, Task.AUDIT, accounts=[MEMBER])
     shown = command_line.run("report", "run-1", "--format", "json")
     (row,) = json.loads(shown.stdout)["results"]
@@ -263,7 +263,7 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
     start_execution(command_line)
     assert "There is no terminal to ask at. Use --yes." in command_line.refusal("stop", RUN)
     for said, exit_code in (("n\n", 2), ("", 130)):
-        monkeypatch.setattr(sys, "stdin", Typed(said))
+        monkeypatch.setattr(sys, "stdin", TypedInput(said))
         shown = command_line.run("stop", RUN)
         # The question is on stderr: stdout may be a file.
         assert (shown.exit_code, shown.stdout) == (exit_code, "")
@@ -329,7 +329,7 @@ def test_an_interrupted_stop_says_that_the_run_may_have_been_stopped(
 def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none_and_leaves_its_plan(
     command_line: CommandLine,
 ) -> None:
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     begin_execution(command_line, {"task": Task.DELETE, "accounts": [MEMBER]})
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")

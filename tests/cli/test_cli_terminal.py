@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from local_aws.emulation import LocalOrganization, serve_organization
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.arrange import enable_root_access
-from support.command_line import variables_of
-from support.function import BOTH
+from support.command_line import environment_variables_for
+from support.function import BOTH_FEATURES
 from support.terminal import CONTROL, Terminal, open_terminal
 
 KEY = f"AKIA{MEMBER}0001"
@@ -28,18 +28,18 @@ COLOR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
 @pytest.fixture(scope="module")
 def organization() -> Iterator[LocalOrganization]:
     with serve_organization() as organization:
-        enable_root_access(organization, *BOTH)
+        enable_root_access(organization, *BOTH_FEATURES)
         organization.put_root_credentials(
             account_id=MEMBER, password=True, access_keys=2, mfa_devices=1
         )
-        organization.deny(account_id=OTHER, action="iam:GetAccountSummary")
+        organization.deny(account_id=OTHER_MEMBER, action="iam:GetAccountSummary")
         abroad = organization.add_account(name=NAME, email="abroad@example.com")
         organization.put_root_credentials(account_id=abroad, password=True)
         yield organization
 
 
 def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
-    return {**variables_of(organization), "LANG": "C.UTF-8", **variables}
+    return {**environment_variables_for(organization), "LANG": "C.UTF-8", **variables}
 
 
 def run_in_terminal(
@@ -70,7 +70,7 @@ def test_a_report_fits_the_terminal_and_no_word_is_broken(
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
     assert shown.exit_code == 1, shown.text
-    assert f"  centralized-root-access preflight --account {OTHER}" in shown.lines, (
+    assert f"  centralized-root-access preflight --account {OTHER_MEMBER}" in shown.lines, (
         "a line of its own"
     )
     assert max(map(len, shown.lines)) <= columns

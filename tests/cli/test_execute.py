@@ -14,49 +14,49 @@ from aws_calls.failures import FailureKind, error_of_call
 from centralized_root_access.cli.runs.plan_state import PlanState
 from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report_schema import Task
-from support.accounts import MEMBER, OTHER
+from support.accounts import MEMBER, OTHER_MEMBER
 from support.command_line import (
-    AUDIT,
-    CALLER,
-    DELETE,
-    EXECUTION,
-    NAME,
+    AUDIT_RUN,
+    CALLER_ARN,
+    EMPTY_POLICY,
+    EXECUTION_RUN,
     NOW,
-    PLAN,
-    POLICY,
-    STACK,
+    PLAN_DELETE,
+    PLAN_RUN,
+    RUN_NAME_SUFFIX,
+    STACK_NAME,
     CommandLine,
-    Shown,
-    Typed,
-    alter_report,
-    has_password,
-    last_input,
+    CommandOutput,
+    TypedInput,
+    input_of_last_execution,
     lock_bucket,
-    next_command,
+    member_has_password,
     plan_deletion,
-    run_next,
+    replace_in_stored_report,
+    run_suggested_command,
+    suggested_command,
 )
-from support.root_tasks import EXECUTE_MACHINE, Settings
+from support.root_tasks import EXECUTE_MACHINE, DeployedSettings
 
 
 @pytest.mark.parametrize(("said", "exit_code"), [("y\n", 0), ("n\n", 2), ("\n", 2), ("", 130)])
 def test_a_person_sees_the_plan_and_decides(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, said: str, exit_code: int
 ) -> None:
-    plan, organization = PLAN, command_line.root_tasks.organization
+    plan, organization = PLAN_RUN, command_line.root_tasks.organization
     organization.put_root_credentials(
         account_id=MEMBER,
         password=True,
         password_last_used=command_line.root_tasks.now - timedelta(days=1),
     )
-    assert command_line.run(*DELETE, "--include-in-use").exit_code == 0
-    monkeypatch.setattr(sys, "stdin", Typed(said))
+    assert command_line.run(*PLAN_DELETE, "--include-in-use").exit_code == 0
+    monkeypatch.setattr(sys, "stdin", TypedInput(said))
     shown = command_line.run("execute", plan, "--format", "json")
     assert shown.exit_code == exit_code
     in_use = "1 was used in the last 90 days (yesterday)"
     for sentence in (
         "Execute this plan to delete root credentials in 1 account? "
-        f"It was planned by {CALLER}, the same principal as yours. "
+        f"It was planned by {CALLER_ARN}, the same principal as yours. "
         f"Of the credentials, {in_use}. This cannot be undone. [y/N]",
         "Asked for: 1 account; in use or not.",
         MEMBER,
@@ -66,9 +66,9 @@ def test_a_person_sees_the_plan_and_decides(
     # The function is the last to look: the report that a person was shown is approved, by its hash.
     report = command_line.root_tasks.read(f"runs/{plan}/report.json")
     approved = {"plan": plan, "reportSha256": hashlib.sha256(report).hexdigest()}
-    assert command_line.services.inputs.get(EXECUTION) == (approved if exit_code == 0 else None)
+    assert command_line.services.inputs.get(EXECUTION_RUN) == (approved if exit_code == 0 else None)
     assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
-    assert has_password(command_line) is (exit_code != 0)
+    assert member_has_password(command_line) is (exit_code != 0)
     assert bool(shown.stdout) is (exit_code == 0)
 
 
@@ -152,7 +152,7 @@ def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
     monkeypatch.setattr(Bucket, "read", read_unless_mark)
     shown = command_line.run("report", plan)
     assert shown.exit_code == 0
-    assert next_command(shown) == ["execute", plan]
+    assert suggested_command(shown) == ["execute", plan]
     command_line.now += timedelta(minutes=1)
     command_line.root_tasks.run_execute_machine({"plan": plan}, name="executing")
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
@@ -173,7 +173,7 @@ def test_an_execution_that_could_not_start_is_not_said_to_have_executed_its_plan
     root_tasks.fail("organizations:DescribeAccount", "AccessDeniedException", times=1)
     assert root_tasks.run_execute_machine({"plan": plan}, name="not-started").status == "FAILED"
     assert execution_of(plan) is None
-    assert next_command(command_line.run("report", plan)) == ["execute", plan]
+    assert suggested_command(command_line.run("report", plan)) == ["execute", plan]
     root_tasks.run_execute_machine({"plan": plan}, name="executing")
     assert execution_of(plan) == "executing"
     # It was stopped: the mark says that it had begun.
@@ -186,11 +186,11 @@ def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     plan = plan_deletion(command_line)
-    alter_report(command_line, f"runs/{plan}", MEMBER, OTHER)
-    monkeypatch.setattr(sys, "stdin", Typed("y\n"))
+    replace_in_stored_report(command_line, f"runs/{plan}", MEMBER, OTHER_MEMBER)
+    monkeypatch.setattr(sys, "stdin", TypedInput("y\n"))
     said = command_line.refusal("execute", plan, *options)
     assert "was altered" in said
-    assert OTHER not in said
+    assert OTHER_MEMBER not in said
     assert list(command_line.services.inputs) == [plan]
 
 
@@ -201,7 +201,7 @@ def test_only_the_report_that_was_approved_is_executed(
     plan = plan_deletion(command_line)
     saved, other = tmp_path / "plan.json", tmp_path / "other.json"
     assert command_line.run("report", plan, "--output", str(saved)).exit_code == 0
-    other.write_bytes(saved.read_bytes().replace(MEMBER.encode(), OTHER.encode()))
+    other.write_bytes(saved.read_bytes().replace(MEMBER.encode(), OTHER_MEMBER.encode()))
     approved = hashlib.sha256(saved.read_bytes()).hexdigest()
     assert f"for --approved-report: {approved}\n" in command_line.run("report", plan).stderr
     for wrong in (str(other), "0" * 64):
@@ -219,20 +219,20 @@ def test_only_the_report_that_was_approved_is_executed(
             "execute", plan, "--yes", "--approved-report", str(wrong_path)
         )
         assert problem in refused
-    assert has_password(command_line)
+    assert member_has_password(command_line)
     given = approved.upper() if by == "SHA-256" else str(saved)
     assert command_line.run("execute", plan, "--yes", "--approved-report", given).exit_code == 0
-    assert not has_password(command_line)
+    assert not member_has_password(command_line)
 
 
 @pytest.mark.parametrize(
     ("run_id", "stack", "sentence"),
     [
-        (AUDIT, STACK, "is not a plan"),
-        (PLAN, STACK, "lists nothing to execute"),
-        ("missing", STACK, "There is no plan missing. `runs` lists the plans."),
-        ("executed", STACK, "There is no plan executed."),
-        (PLAN, "Looks", "cannot execute plans"),
+        (AUDIT_RUN, STACK_NAME, "is not a plan"),
+        (PLAN_RUN, STACK_NAME, "lists nothing to execute"),
+        ("missing", STACK_NAME, "There is no plan missing. `runs` lists the plans."),
+        ("executed", STACK_NAME, "There is no plan executed."),
+        (PLAN_RUN, "Looks", "cannot execute plans"),
     ],
     ids=["an audit", "an empty plan", "no run", "an execution", "no task that makes changes"],
 )
@@ -240,7 +240,7 @@ def test_only_a_plan_of_something_is_executed(
     command_line: CommandLine, run_id: str, stack: str, sentence: str
 ) -> None:
     assert command_line.run("audit").exit_code == 0
-    assert command_line.run(*DELETE).exit_code == 2
+    assert command_line.run(*PLAN_DELETE).exit_code == 2
     command_line.root_tasks.run_execute_machine({"plan": "none"}, name="executed")
     services = command_line.services
     services.stacks["Looks"] = services.outputs(executes=False)
@@ -254,14 +254,18 @@ def test_an_execution_is_called_executed_also_if_its_report_cannot_be_shown(
     read = Bucket.read
 
     def read_altered(bucket: Bucket, key: str) -> bytes:
-        return read(bucket, key) + (b" " if key == f"executions/{EXECUTION}/report.json" else b"")
+        return read(bucket, key) + (
+            b" " if key == f"executions/{EXECUTION_RUN}/report.json" else b""
+        )
 
     monkeypatch.setattr(Bucket, "read", read_altered)
     shown = command_line.run("execute", plan, "--yes", "--format", "json")
     assert shown.exit_code == 2
-    assert not has_password(command_line)
-    assert f"Run {EXECUTION} has executed the plan, but its report cannot be shown" in shown.stderr
-    assert f"`centralized-root-access report {EXECUTION}`" in shown.stderr
+    assert not member_has_password(command_line)
+    assert (
+        f"Run {EXECUTION_RUN} has executed the plan, but its report cannot be shown" in shown.stderr
+    )
+    assert f"`centralized-root-access report {EXECUTION_RUN}`" in shown.stderr
     assert "was altered" in shown.stderr
     assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
@@ -273,26 +277,26 @@ def test_an_execution_that_was_stopped_meanwhile_says_how_to_see_what_it_had_don
 
     def stop() -> None:
         for execution in root_tasks.executions.values():
-            if execution.run_id == EXECUTION:
+            if execution.run_id == EXECUTION_RUN:
                 execution.status, execution.cause = "ABORTED", "Stopped by Jane."
 
     command_line.services.before["DescribeExecution"] = stop
     stopped = command_line.run("execute", plan, "--yes")
-    assert not has_password(command_line)
+    assert not member_has_password(command_line)
     assert (stopped.exit_code, stopped.stdout) == (2, "")
-    assert f"Run {EXECUTION} ended as ABORTED: Stopped by Jane." in stopped.stderr
-    look = f"centralized-root-access report {EXECUTION}"
+    assert f"Run {EXECUTION_RUN} ended as ABORTED: Stopped by Jane." in stopped.stderr
+    look = f"centralized-root-access report {EXECUTION_RUN}"
     assert f"To see what it had done, if it had begun: {look}\n" in stopped.stderr
 
 
 # Policies
 
 
-def unlock(command_line: CommandLine) -> Shown:
+def unlock(command_line: CommandLine) -> CommandOutput:
     """Unlock a bucket, and return what was shown with the command that gives its policy back."""
     lock_bucket(command_line)
     assert command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked").exit_code == 0
-    unlocked = command_line.run("execute", f"plan-unlock-bucket-{NAME}", "--yes")
+    unlocked = command_line.run("execute", f"plan-unlock-bucket-{RUN_NAME_SUFFIX}", "--yes")
     assert unlocked.exit_code == 0
     return unlocked
 
@@ -301,14 +305,14 @@ def test_an_unlocked_bucket_gets_its_policy_back_by_the_command_that_is_shown(
     command_line: CommandLine,
 ) -> None:
     unlocked = unlock(command_line)
-    command = next_command(unlocked)
-    planned = run_next(command_line, unlocked)
+    command = suggested_command(unlocked)
+    planned = run_suggested_command(command_line, unlocked)
     assert planned.exit_code == 0
     assert planned.lines[-1].startswith(
         "Plan: set bucket policies. To be set in 1 of 1 account: 1 bucket policy. Nothing"
     )
     assert f"Policy of locked in {MEMBER}, to be set (- goes, + is new):" in planned.stdout
-    assert last_input(command_line) == {
+    assert input_of_last_execution(command_line) == {
         "task": Task.UNLOCK_BUCKET,
         "buckets": {MEMBER: ["locked"]},
         "backup": command[-1],
@@ -318,10 +322,10 @@ def test_an_unlocked_bucket_gets_its_policy_back_by_the_command_that_is_shown(
 def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
     command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command_line.root_tasks.settings = Settings(allow_policy_override=True)
+    command_line.root_tasks.settings = DeployedSettings(allow_policy_override=True)
     lock_bucket(command_line)
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
-    fixed = POLICY.replace("[]", json.dumps([statement]))
+    fixed = EMPTY_POLICY.replace("[]", json.dumps([statement]))
     file = tmp_path / "policy.json"
     command = ("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked", "--policy", str(file))
     file.write_text(fixed, encoding="utf-16")
@@ -330,9 +334,9 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
         file.write_text(fixed, encoding=encoding)
         planned = command_line.run(*command)
         assert planned.exit_code == 0
-        assert last_input(command_line)["policyOverride"] == fixed
-    monkeypatch.setattr("sys.stdin", Typed("y\n"))
-    executed = command_line.run(*next_command(planned))
+        assert input_of_last_execution(command_line)["policyOverride"] == fixed
+    monkeypatch.setattr("sys.stdin", TypedInput("y\n"))
+    executed = command_line.run(*suggested_command(planned))
     for shown in (planned.stdout, executed.stderr):
         assert f"Policy of locked in {MEMBER}, to be set (- goes, + is new):" in shown
         assert (
@@ -344,8 +348,8 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
     assert executed.lines[-1].startswith("Set bucket policies. Set: 1 bucket policy.")
     # A wrong one is taken back by the command that is shown, also if it is pasted again.
     for _ in range(2):
-        given_back = run_next(command_line, executed)
+        given_back = run_suggested_command(command_line, executed)
         assert given_back.exit_code == 0
-    assert run_next(command_line, given_back, "--yes").exit_code == 0
+    assert run_suggested_command(command_line, given_back, "--yes").exit_code == 0
     s3 = command_line.root_tasks.client("s3", account_id=MEMBER)
-    assert s3.get_bucket_policy(Bucket="locked")["Policy"] == POLICY
+    assert s3.get_bucket_policy(Bucket="locked")["Policy"] == EMPTY_POLICY

@@ -11,14 +11,14 @@ from unittest.mock import Mock
 
 from centralized_root_access.cli.base.terminal import PROGRAM
 from root_tasks.messages import HOW_TO_DEPLOY
-from support.accounts import MEMBER, OTHER, THIRD
+from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.command_line import (
-    AUDIT,
-    PLAN,
+    AUDIT_RUN,
+    PLAN_RUN,
     CommandLine,
-    Shown,
-    give_credentials,
-    next_command,
+    CommandOutput,
+    give_root_credentials,
+    suggested_command,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_each_command_of_a_notice_can_be_pasted(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webbrowser.open", Mock(return_value=True))
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     assert command_line.run("audit").exit_code == 1
     steps = command_line.root_tasks.cards[-1]["content"]["nextSteps"]
     commands = [step.split("`")[1] for step in steps if "`centralized-root-access" in step]
@@ -39,7 +39,7 @@ def test_each_command_of_a_notice_can_be_pasted(
         f"centralized-root-access plan delete --account {MEMBER}": 0,
     }
     command_line.root_tasks.advance(days=1)
-    give_credentials(command_line, OTHER)
+    give_root_credentials(command_line, OTHER_MEMBER)
     command_line.root_tasks.run({}, name="`<!channel>`")
     assert "channel" not in str(command_line.root_tasks.cards[-1]["content"]["nextSteps"])
 
@@ -50,10 +50,10 @@ def test_what_is_in_use_is_planned_only_by_the_step_after_a_plan_that_left_it_ou
     command_line.root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now
     )
-    after_audit = next_command(command_line.run("audit"))
+    after_audit = suggested_command(command_line.run("audit"))
     assert after_audit == ["plan", "delete", "--account", MEMBER]
-    after_plan = next_command(command_line.run(*after_audit))
-    in_use = ["--from-report", PLAN, "--outcome", "in-use", "--include-in-use"]
+    after_plan = suggested_command(command_line.run(*after_audit))
+    in_use = ["--from-report", PLAN_RUN, "--outcome", "in-use", "--include-in-use"]
     assert after_plan == ["plan", "delete"] + in_use
 
 
@@ -62,21 +62,20 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     root_tasks.settings = dataclasses.replace(
         root_tasks.settings, protected_accounts=frozenset({MEMBER})
     )
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     audit = command_line.run("audit")
     assert (audit.exit_code, "plan delete" in audit.stderr) == (1, False)
     assert "plan delete" not in str(root_tasks.cards)
-    of_report = ("plan", "delete", "--from-report", AUDIT)
+    of_report = ("plan", "delete", "--from-report", AUDIT_RUN)
     left_out = "Left out of run {}: 1 protected account.\n"
     assert command_line.refusal(*of_report) == (
-        f"{left_out.format(AUDIT)}Unable to plan: Run {AUDIT} reports no other account with "
-        "these outcomes: "
-        "has-credentials.\n"
+        f"{left_out.format(AUDIT_RUN)}Unable to plan: Run {AUDIT_RUN} reports no other account "
+        "with these outcomes: has-credentials.\n"
     )
-    give_credentials(command_line, OTHER)
+    give_root_credentials(command_line, OTHER_MEMBER)
     command_line.now += timedelta(minutes=1)
-    next_step = next_command(command_line.run("audit"))
-    assert next_step == ["plan", "delete", "--account", OTHER]
+    next_step = suggested_command(command_line.run("audit"))
+    assert next_step == ["plan", "delete", "--account", OTHER_MEMBER]
     assert command_line.run(*next_step).exit_code == 0
     second = list(command_line.services.inputs)[1]
     command_line.now += timedelta(minutes=1)
@@ -88,10 +87,10 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
         in root_tasks.read(f"runs/{run_id}/report.html").decode()
     )
     selection = json.loads(root_tasks.read(f"runs/{run_id}/report.json"))["selection"]
-    assert (selection["accounts"], selection["fromReport"]) == ([OTHER], second)
+    assert (selection["accounts"], selection["fromReport"]) == ([OTHER_MEMBER], second)
 
 
-def commands_in(shown: Shown) -> list[str]:
+def commands_in(shown: CommandOutput) -> list[str]:
     """Return the commands that another one names as next steps."""
     return re.findall(rf": {PROGRAM} (.*)$", shown.stderr, re.MULTILINE)
 
@@ -105,11 +104,11 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
     guarded = organization.add_account(name="guarded", email="guarded@example.com")
     organization.put_root_credentials(account_id=MEMBER, password=True, mfa_devices=1)
     organization.put_root_credentials(
-        account_id=OTHER, password=True, access_keys=1, access_key_last_used=now
+        account_id=OTHER_MEMBER, password=True, access_keys=1, access_key_last_used=now
     )
-    for account_id in (THIRD, guarded):
+    for account_id in (THIRD_MEMBER, guarded):
         organization.put_root_credentials(account_id=account_id, access_keys=1)
-    organization.deny(account_id=THIRD, action="iam:*")
+    organization.deny(account_id=THIRD_MEMBER, action="iam:*")
 
     # The first look, without a deployment.
     deployed, services.stacks = services.stacks, {}
@@ -117,7 +116,7 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
     assert first.exit_code == 1
     assert "deploy RootTasks with RootTask.DELETE" in first.stderr
     plan, audit = commands_in(first)
-    assert audit == f"audit --from-here --account {THIRD}"
+    assert audit == f"audit --from-here --account {THIRD_MEMBER}"
     assert HOW_TO_DEPLOY in command_line.refusal(*plan.split())
 
     # RootTasks is deployed, and protects an account. Each command is pasted once.
@@ -141,7 +140,7 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
             root_tasks.settings = dataclasses.replace(protecting, protected_accounts=frozenset())
             to_do.append("plan delete --account all")
         if any("When the cause is fixed" in line for line in said):
-            organization.allow(account_id=THIRD, action="iam:*")
+            organization.allow(account_id=THIRD_MEMBER, action="iam:*")
     assert [command for command in done if command.startswith("execute")], done
     credentials = {id_: organization.root_credentials(id_) for id_ in organization.members}
     assert [id_ for id_, has in credentials.items() if has.access_keys or has.password] == []

@@ -10,24 +10,24 @@ import pytest
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from root_tasks.messages import HOW_TO_DEPLOY
 from root_tasks.model.report_schema import Task
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.apps import ROOT
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.apps import REPOSITORY
 from support.arrange import add_unit
 from support.command_line import (
-    AUDIT,
-    DELETE,
-    NAME,
-    STACK,
+    AUDIT_RUN,
+    PLAN_DELETE,
+    RUN_NAME_SUFFIX,
+    STACK_NAME,
     CommandLine,
-    alter_report,
-    give_credentials,
-    last_input,
+    give_root_credentials,
+    input_of_last_execution,
+    replace_in_stored_report,
 )
-from support.root_tasks import BUCKET
+from support.root_tasks import REPORT_BUCKET
 
 QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
 EVERY_OPTION = (
-    f"plan delete --account {MEMBER} --account {OTHER} --unused-for-days 0 --include-in-use"
+    f"plan delete --account {MEMBER} --account {OTHER_MEMBER} --unused-for-days 0 --include-in-use"
     f" --credential-type {' --credential-type '.join(CREDENTIAL_TYPES)}"
 )
 
@@ -42,9 +42,9 @@ EVERY_OPTION = (
             {"accounts": [MEMBER], "organizationalUnits": ["Root/Prod"]},
         ),
         (
-            f"audit --account {MEMBER},{OTHER} --exclude {THIRD},Root/Prod",
+            f"audit --account {MEMBER},{OTHER_MEMBER} --exclude {THIRD_MEMBER},Root/Prod",
             "audit",
-            {"accounts": [MEMBER, OTHER], "exclude": [THIRD, "Root/Prod"]},
+            {"accounts": [MEMBER, OTHER_MEMBER], "exclude": [THIRD_MEMBER, "Root/Prod"]},
         ),
         (
             "plan delete --account all --exclude Root/Prod",
@@ -56,7 +56,7 @@ EVERY_OPTION = (
             "plan-delete",
             {
                 "task": Task.DELETE,
-                "accounts": [MEMBER, OTHER],
+                "accounts": [MEMBER, OTHER_MEMBER],
                 "unusedForDays": 0,
                 "includeInUse": True,
                 "credentialTypes": ["PASSWORD", "ACCESS_KEY", "SIGNING_CERTIFICATE", "MFA_DEVICE"],
@@ -94,7 +94,7 @@ def test_options_are_the_input_of_an_execution(
         "The input is enough.",
     )
     command_line.refusal(*command.split())
-    assert command_line.services.inputs == {f"{prefix}-{NAME}": input_}
+    assert command_line.services.inputs == {f"{prefix}-{RUN_NAME_SUFFIX}": input_}
 
 
 @pytest.mark.parametrize(
@@ -108,23 +108,26 @@ def test_options_are_the_input_of_an_execution(
         ("plan recover", "Missing option '--account'"),
         ("plan unlock-bucket --bucket one", "is not ACCOUNT:NAME"),
         ("execute a/b --yes", "is not the name of a run"),
-        (f"audit --from-report {AUDIT} --outcome inuse", "'inuse' is not one of 'unprotected', "),
+        (
+            f"audit --from-report {AUDIT_RUN} --outcome inuse",
+            "'inuse' is not one of 'unprotected', ",
+        ),
         ("report latest/mine", "is not the name of a run"),
-        (f"execute {AUDIT}", "There is no terminal to ask at. Read the plan, then use --yes."),
+        (f"execute {AUDIT_RUN}", "There is no terminal to ask at. Read the plan, then use --yes."),
         ("audit --output report.pdf", "report.pdf ends in neither .html, .json nor .csv."),
         ("audit --output=", "it is empty"),
         ("audit --output {folder}/report.json", "{folder} is not a folder, or not writable."),
-        (f"audit --from-here --stack {STACK}", "works without a stack"),
+        (f"audit --from-here --stack {STACK_NAME}", "works without a stack"),
         ("audit --outcome planned", "--outcome needs --from-report."),
         (f"preflight --target {MEMBER}", "--target and --replaces need --policy."),
         (
             "preflight --session-role Audit",
             "Invalid value for '--session-role': write the ARN of a role",
         ),
-        (f"audit --from-report {AUDIT} --from-here", "use it without --from-here"),
-        (f"audit --from-report {AUDIT} --account {MEMBER}", "add --exclude"),
+        (f"audit --from-report {AUDIT_RUN} --from-here", "use it without --from-here"),
+        (f"audit --from-report {AUDIT_RUN} --account {MEMBER}", "add --exclude"),
         (
-            f"audit --from-report {AUDIT} --organizational-unit Root/Prod",
+            f"audit --from-report {AUDIT_RUN} --organizational-unit Root/Prod",
             "--organizational-unit by itself",
         ),
     ],
@@ -145,9 +148,11 @@ def test_a_wrong_command_is_refused_before_anything_is_called(
 
 def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) -> None:
     wave = tmp_path / "wave-1.txt"
-    wave.write_text(f"# The first wave\n{MEMBER}, {OTHER}  # both\n\n  #and again\n{MEMBER}\n")
+    wave.write_text(
+        f"# The first wave\n{MEMBER}, {OTHER_MEMBER}  # both\n\n  #and again\n{MEMBER}\n"
+    )
     assert command_line.run("audit", "--account", f"@{wave}").exit_code == 0
-    assert command_line.services.inputs == {AUDIT: {"accounts": [MEMBER, OTHER]}}
+    assert command_line.services.inputs == {AUDIT_RUN: {"accounts": [MEMBER, OTHER_MEMBER]}}
 
 
 def test_a_file_without_accounts_is_refused(command_line: CommandLine, tmp_path: Path) -> None:
@@ -172,47 +177,47 @@ def test_exclusions_are_ids_and_names_with_commas_or_in_a_file(
     red = add_unit(organization, "Red, Blue")
     add_unit(organization, "Team #1")
     file = tmp_path / "units.txt"
-    file.write_text(f"# Units\r\n{red},\r\n\r\n{OTHER},  # both\r\nRoot/Team #1\r\n#\r\n")
+    file.write_text(f"# Units\r\n{red},\r\n\r\n{OTHER_MEMBER},  # both\r\nRoot/Team #1\r\n#\r\n")
     assert (
         command_line.run(
-            "audit", "--exclude", given.format(red=red, other=OTHER, file=file)
+            "audit", "--exclude", given.format(red=red, other=OTHER_MEMBER, file=file)
         ).exit_code
         == 0
     )
-    assert last_input(command_line)["exclude"] == [red, OTHER, "Root/Team #1"]
+    assert input_of_last_execution(command_line)["exclude"] == [red, OTHER_MEMBER, "Root/Team #1"]
 
 
 def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     command_line: CommandLine,
 ) -> None:
-    command_line.root_tasks.organization.deny(account_id=OTHER, action="iam:*")
+    command_line.root_tasks.organization.deny(account_id=OTHER_MEMBER, action="iam:*")
     command_line.run("audit")
     command_line.now += timedelta(hours=1)
-    command_line.run("audit", "--from-report", AUDIT)
+    command_line.run("audit", "--from-report", AUDIT_RUN)
     assert list(command_line.services.inputs.values()) == [
         {},
-        {"accounts": [OTHER], "fromReport": AUDIT},
+        {"accounts": [OTHER_MEMBER], "fromReport": AUDIT_RUN},
     ]
-    of_planned = ("audit", "--from-report", AUDIT, "--outcome", "planned")
-    said = f"Run {AUDIT} reports no account with these outcomes: planned.\n"
+    of_planned = ("audit", "--from-report", AUDIT_RUN, "--outcome", "planned")
+    said = f"Run {AUDIT_RUN} reports no account with these outcomes: planned.\n"
     assert command_line.refusal(*of_planned).endswith(said)
-    alter_report(command_line, f"runs/{AUDIT}", OTHER, MEMBER)
-    assert "was altered" in command_line.refusal("audit", "--from-report", AUDIT)
+    replace_in_stored_report(command_line, f"runs/{AUDIT_RUN}", OTHER_MEMBER, MEMBER)
+    assert "was altered" in command_line.refusal("audit", "--from-report", AUDIT_RUN)
     assert len(command_line.services.inputs) == 2
 
 
 def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(
     command_line: CommandLine,
 ) -> None:
-    for account_id in (MEMBER, OTHER):
-        give_credentials(command_line, account_id)
+    for account_id in (MEMBER, OTHER_MEMBER):
+        give_root_credentials(command_line, account_id)
     command_line.run("audit")
     organizations = command_line.root_tasks.organization.client("organizations")
-    organizations.remove_account_from_organization(AccountId=OTHER)
-    command = ("plan", "delete", "--from-report", AUDIT)
-    assert f": {OTHER}. Leave them out," in command_line.refusal(*command)
+    organizations.remove_account_from_organization(AccountId=OTHER_MEMBER)
+    command = ("plan", "delete", "--from-report", AUDIT_RUN)
+    assert f": {OTHER_MEMBER}. Leave them out," in command_line.refusal(*command)
     command_line.now += timedelta(minutes=1)
-    assert command_line.run(*command, "--exclude", OTHER).exit_code == 0
+    assert command_line.run(*command, "--exclude", OTHER_MEMBER).exit_code == 0
     plan = list(command_line.root_tasks.executions.values())[-1]
     assert command_line.root_tasks.outcomes(plan) == {MEMBER: "PLANNED"}
 
@@ -230,7 +235,7 @@ def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) 
     arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/Two/0123"
     services.stacks[arn] = services.stacks["Two"]
     # The outputs' keys lack what is neither a letter nor a digit.
-    for stack in (STACK, "Two:Second", "Two:Sec-ond", f"{arn}:Second"):
+    for stack in (STACK_NAME, "Two:Second", "Two:Sec-ond", f"{arn}:Second"):
         assert command_line.run("runs", "--stack", stack).exit_code == 0
     for stack in ("Two", "Two:Third", "Three", "Other", arn):
         command_line.refusal("runs", "--stack", stack)
@@ -243,9 +248,9 @@ _MACHINE = f"arn:aws:states:us-east-1:{MANAGEMENT}:stateMachine:RootTasksAudit"
     ("output", "value"),
     [
         ("AuditStateMachineArn", _MACHINE.replace("RootTasksAudit", "PayrollRun")),
-        ("AuditStateMachineArn", _MACHINE.replace(MANAGEMENT, OTHER)),
+        ("AuditStateMachineArn", _MACHINE.replace(MANAGEMENT, OTHER_MEMBER)),
         ("AuditStateMachineArn", _MACHINE.replace("us-east-1", "eu-west-1")),
-        ("ExecuteStateMachineArn", BUCKET),
+        ("ExecuteStateMachineArn", REPORT_BUCKET),
         ("Bucket", "reports-of-others"),
         ("Bucket", _MACHINE),
     ],
@@ -261,22 +266,23 @@ _MACHINE = f"arn:aws:states:us-east-1:{MANAGEMENT}:stateMachine:RootTasksAudit"
 def test_a_stack_whose_outputs_name_what_it_does_not_have_is_refused(
     command_line: CommandLine, output: str, value: str
 ) -> None:
-    command_line.services.stacks[STACK][f"RootTasks{output}"] = value
-    for command in (["audit"], ["report"], ["report", "--stack", STACK], DELETE):
+    command_line.services.stacks[STACK_NAME][f"RootTasks{output}"] = value
+    for command in (["audit"], ["report"], ["report", "--stack", STACK_NAME], PLAN_DELETE):
         said = command_line.refusal(*command)
         assert (
-            f"The outputs of stack {STACK} in us-east-1 name {value}, which the stack does" in said
+            f"The outputs of stack {STACK_NAME} in us-east-1 name {value}, which the stack does"
+            in said
         )
     assert command_line.services.inputs == {}
 
 
 def test_a_command_says_on_stderr_which_stack_it_took(command_line: CommandLine) -> None:
-    for command in (["audit"], ["report", "--format", "json"], DELETE):
+    for command in (["audit"], ["report", "--format", "json"], PLAN_DELETE):
         shown = command_line.run(*command)
-        assert shown.stack == f"Stack {STACK} in us-east-1, account {MANAGEMENT}."
-        assert STACK not in shown.stdout
+        assert shown.stack == f"Stack {STACK_NAME} in us-east-1, account {MANAGEMENT}."
+        assert STACK_NAME not in shown.stdout
     elsewhere = command_line.run("runs", "--region", "eu-north-1")
-    assert elsewhere.stack == f"Stack {STACK} in eu-north-1, account {MANAGEMENT}."
+    assert elsewhere.stack == f"Stack {STACK_NAME} in eu-north-1, account {MANAGEMENT}."
 
 
 def test_without_a_deployment_the_region_and_the_next_step_are_named(
@@ -284,7 +290,7 @@ def test_without_a_deployment_the_region_and_the_next_step_are_named(
 ) -> None:
     command_line.services.stacks = {"Other": {}}
     commands = (
-        DELETE,
+        PLAN_DELETE,
         ("execute", "plan", "--yes"),
         ("report",),
         ("runs",),
@@ -296,9 +302,9 @@ def test_without_a_deployment_the_region_and_the_next_step_are_named(
         assert HOW_TO_DEPLOY in said
         # Only the audit can do without.
         assert ("--from-here" in said) is (command == ("audit",))
-    title, _, _ = (ROOT / "docs" / "start" / "getting-started.md").read_text().partition("\n")
+    title, _, _ = (REPOSITORY / "docs" / "start" / "getting-started.md").read_text().partition("\n")
     assert f'The page "{title.removeprefix("# ")}" ' in HOW_TO_DEPLOY
     # The Region is that of the AWS CLI.
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    assert "in eu-west-1." in command_line.refusal(*DELETE)
-    assert "in eu-north-1." in command_line.refusal(*DELETE, "--region", "eu-north-1")
+    assert "in eu-west-1." in command_line.refusal(*PLAN_DELETE)
+    assert "in eu-north-1." in command_line.refusal(*PLAN_DELETE, "--region", "eu-north-1")

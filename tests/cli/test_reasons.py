@@ -9,7 +9,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from support.accounts import MEMBER
-from support.command_line import DELETE, PLAN, CommandLine, Typed, give_credentials, last_input
+from support.command_line import (
+    PLAN_DELETE,
+    PLAN_RUN,
+    CommandLine,
+    TypedInput,
+    give_root_credentials,
+    input_of_last_execution,
+)
 from support.reports import HIDDEN_CHARACTERS
 
 if TYPE_CHECKING:
@@ -24,15 +31,18 @@ SHOWN = r'=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u20
 def test_a_plans_reason_is_that_of_its_execution_unless_that_has_its_own(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_credentials(command_line)
-    planned = command_line.run(*DELETE, "--reason", TICKET)
+    give_root_credentials(command_line)
+    planned = command_line.run(*PLAN_DELETE, "--reason", TICKET)
     assert f"\nReason: {TICKET}\n" in planned.stdout
-    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
-    asked = command_line.run("execute", PLAN)
+    monkeypatch.setattr(sys, "stdin", TypedInput("n\n"))
+    asked = command_line.run("execute", PLAN_RUN)
     assert f" Reason: {TICKET}. This cannot be undone. [y/N]" in asked.stderr
-    monkeypatch.setattr(sys, "stdin", Typed("y\n"))
-    assert "Reason: Emergency." in command_line.run("execute", PLAN, "--reason", "Emergency").stderr
-    assert last_input(command_line)["reason"] == "Emergency"
+    monkeypatch.setattr(sys, "stdin", TypedInput("y\n"))
+    assert (
+        "Reason: Emergency."
+        in command_line.run("execute", PLAN_RUN, "--reason", "Emergency").stderr
+    )
+    assert input_of_last_execution(command_line)["reason"] == "Emergency"
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert [run["reason"] for run in listed] == ["Emergency", TICKET]
     assert f"reason: {TICKET}, " in " ".join(command_line.run("runs").lines)
@@ -42,12 +52,12 @@ def test_a_hostile_reason_is_text_wherever_it_is_shown(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report's own forms are proven with those of all hostile texts."""
-    give_credentials(command_line)
-    command_line.run(*DELETE, "--reason", HOSTILE)
-    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
-    question = command_line.run("execute", PLAN).stderr
+    give_root_credentials(command_line)
+    command_line.run(*PLAN_DELETE, "--reason", HOSTILE)
+    monkeypatch.setattr(sys, "stdin", TypedInput("n\n"))
+    question = command_line.run("execute", PLAN_RUN).stderr
     listed = command_line.run("runs").stdout
-    markdown = command_line.run("report", PLAN, "--format", "markdown").stdout
+    markdown = command_line.run("report", PLAN_RUN, "--format", "markdown").stdout
     command_line.root_tasks.run({"reason": HOSTILE})
     ((_, mail),) = command_line.root_tasks.notices
     card = command_line.root_tasks.cards[-1]["content"]["description"]
@@ -57,13 +67,13 @@ def test_a_hostile_reason_is_text_wherever_it_is_shown(
     assert "&lt;!channel&gt;" in card
     assert "`" not in card.replace("```", "")
     rows = csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout))
-    assert next(row["reason"] for row in rows if row["run"] == PLAN) == f"'{SHOWN}"
+    assert next(row["reason"] for row in rows if row["run"] == PLAN_RUN) == f"'{SHOWN}"
 
 
 def test_the_question_about_a_recovery_says_when_it_is_to_be_closed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned = command_line.run("plan", "recover", "--account", MEMBER, "--until", "8h")
-    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
+    monkeypatch.setattr(sys, "stdin", TypedInput("n\n"))
     plan = planned.stderr.rpartition("centralized-root-access execute ")[2].split()[0]
     assert "It is to be closed by 2026-11-24 20:00 UTC." in command_line.run("execute", plan).stderr

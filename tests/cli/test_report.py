@@ -10,40 +10,40 @@ from unittest.mock import Mock
 
 import pytest
 
-from support.accounts import MEMBER, OTHER
+from support.accounts import MEMBER, OTHER_MEMBER
 from support.command_line import (
-    AUDIT,
-    DELETE,
-    EXECUTION,
+    AUDIT_RUN,
+    EXECUTION_RUN,
+    PLAN_DELETE,
     CommandLine,
-    alter_report,
-    give_credentials,
+    give_root_credentials,
     plan_deletion,
+    replace_in_stored_report,
 )
-from support.root_tasks import BUCKET
+from support.root_tasks import REPORT_BUCKET
 
 FILES = ("report.json", "report.csv", "report.html")
 FORMATS = ("table", "csv", "json")
 DAMAGED = "This report cannot be read"
-LATEST_OR_NAMED = pytest.mark.parametrize("run", [[], [AUDIT]], ids=["latest", "named"])
+LATEST_OR_NAMED = pytest.mark.parametrize("run", [[], [AUDIT_RUN]], ids=["latest", "named"])
 
 
 def test_only_the_report_that_is_held_by_hash_is_shown_and_saved(
     command_line: CommandLine, tmp_path: Path
 ) -> None:
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     as_json = command_line.run("audit", "--format", "json")
-    wrote = {name: command_line.root_tasks.read(f"runs/{AUDIT}/{name}") for name in FILES}
+    wrote = {name: command_line.root_tasks.read(f"runs/{AUDIT_RUN}/{name}") for name in FILES}
     for name in ("report.csv", "report.html"):
-        command_line.root_tasks.write(f"runs/{AUDIT}/{name}", b"None has credentials.")
-    as_csv = command_line.run("report", AUDIT, "--format", "csv")
+        command_line.root_tasks.write(f"runs/{AUDIT_RUN}/{name}", b"None has credentials.")
+    as_csv = command_line.run("report", AUDIT_RUN, "--format", "csv")
     for shown, body in ((as_json, wrote["report.json"]), (as_csv, wrote["report.csv"])):
         text = body.decode("utf-8-sig").replace("\r\n", "\n")
         assert (shown.exit_code, shown.stdout, shown.stderr) == (1, text, "")
     # A new folder is made.
     folder = tmp_path / "new"
     for path in ("", "x.CSV", "page.html"):
-        assert command_line.run("report", AUDIT, "--output", str(folder / path)).exit_code == 1
+        assert command_line.run("report", AUDIT_RUN, "--output", str(folder / path)).exit_code == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         **wrote,
         "x.CSV": wrote["report.csv"],
@@ -80,19 +80,19 @@ def test_the_page_is_opened_from_a_file_that_only_its_owner_can_read(
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize(
-    ("run", "folder"), [([], "latest"), ([AUDIT], f"runs/{AUDIT}")], ids=["latest", "named"]
+    ("run", "folder"), [([], "latest"), ([AUDIT_RUN], f"runs/{AUDIT_RUN}")], ids=["latest", "named"]
 )
 def test_a_report_that_its_run_did_not_write_is_not_shown(
     command_line: CommandLine, tmp_path: Path, run: list[str], folder: str, format_: str
 ) -> None:
     """Anyone who can write to the bucket could hide an account that has credentials."""
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     command_line.run("audit")
-    alter_report(command_line, folder, '"HAS_CREDENTIALS"', '"CLEAN"')
+    replace_in_stored_report(command_line, folder, '"HAS_CREDENTIALS"', '"CLEAN"')
     saved = tmp_path / "report.html"
     shown = command_line.run("report", *run, "--format", format_, "--output", str(saved))
     assert shown.exit_code == 2
-    assert f"s3://{BUCKET}/{folder}/report.json was altered" in shown.stderr
+    assert f"s3://{REPORT_BUCKET}/{folder}/report.json was altered" in shown.stderr
     assert MEMBER not in shown.stdout
     assert not saved.exists()
 
@@ -121,7 +121,7 @@ def test_one_line_says_that_a_report_could_not_be_checked(
     shown = command_line.run("report", *run)
     assert (shown.exit_code, shown.stdout) == (checked.exit_code, checked.stdout)
     line, *others = shown.stderr.splitlines()
-    assert line.startswith(f"That run {AUDIT} wrote this report could not be checked. {reason}")
+    assert line.startswith(f"That run {AUDIT_RUN} wrote this report could not be checked. {reason}")
     assert others == checked.stderr.splitlines()
 
 
@@ -129,11 +129,11 @@ def test_a_report_whose_input_is_gone_never_ends_better_than_its_run(
     command_line: CommandLine,
 ) -> None:
     """An account that was named, and skipped, is missing also if no one knows who named it."""
-    command_line.root_tasks.organization.suspend(OTHER)
-    assert command_line.run("audit", "--account", f"{MEMBER},{OTHER}").exit_code == 2
-    assert command_line.run("report", AUDIT).exit_code == 2
+    command_line.root_tasks.organization.suspend(OTHER_MEMBER)
+    assert command_line.run("audit", "--account", f"{MEMBER},{OTHER_MEMBER}").exit_code == 2
+    assert command_line.run("report", AUDIT_RUN).exit_code == 2
     command_line.root_tasks.executions.clear()
-    assert command_line.run("report", AUDIT).exit_code == 2
+    assert command_line.run("report", AUDIT_RUN).exit_code == 2
 
 
 @LATEST_OR_NAMED
@@ -157,7 +157,7 @@ def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
     assert advice in said
 
 
-@pytest.mark.parametrize("folder", ["latest", f"runs/{AUDIT}"])
+@pytest.mark.parametrize("folder", ["latest", f"runs/{AUDIT_RUN}"])
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -169,11 +169,11 @@ def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
         ),
         # The sentence that it was not checked would say what anyone has written.
         (
-            AUDIT,
+            AUDIT_RUN,
             "x wrote it. Next: centralized-root-access execute y",
             f"{DAMAGED}: runId is not the name of a run.",
         ),
-        (AUDIT, "no/such:run", f"{DAMAGED}: runId is not the name of a run."),
+        (AUDIT_RUN, "no/such:run", f"{DAMAGED}: runId is not the name of a run."),
     ],
     ids=["not JSON", "of a later release", "of no run but a sentence", "of no run"],
 )
@@ -181,9 +181,9 @@ def test_a_report_that_cannot_be_read_is_refused_in_a_sentence(
     command_line: CommandLine, folder: str, old: str, new: str, said: str
 ) -> None:
     command_line.run("audit")
-    alter_report(command_line, folder, old, new)
+    replace_in_stored_report(command_line, folder, old, new)
     command_line.root_tasks.executions.clear()
-    run = [] if folder == "latest" else [AUDIT]
+    run = [] if folder == "latest" else [AUDIT_RUN]
     assert command_line.refusal("report", *run) == f"Unable to show the report: {said}\n"
 
 
@@ -194,12 +194,12 @@ def test_a_run_of_the_other_state_machine_hides_no_report_of_the_same_name(
     root_tasks = command_line.root_tasks
     plan = plan_deletion(command_line)
     executed = command_line.run("execute", plan, "--yes")
-    root_tasks.run(name=EXECUTION)
-    said = command_line.refusal("report", EXECUTION)
-    assert f"Name one of them: runs/{EXECUTION} or executions/{EXECUTION}." in said
-    assert command_line.run("report", f"executions/{EXECUTION}").stdout == executed.stdout
-    assert "None of the 3 accounts" in command_line.run("report", f"runs/{EXECUTION}").lines[-1]
-    assert "is not a plan" in command_line.refusal("execute", EXECUTION, "--yes")
+    root_tasks.run(name=EXECUTION_RUN)
+    said = command_line.refusal("report", EXECUTION_RUN)
+    assert f"Name one of them: runs/{EXECUTION_RUN} or executions/{EXECUTION_RUN}." in said
+    assert command_line.run("report", f"executions/{EXECUTION_RUN}").stdout == executed.stdout
+    assert "None of the 3 accounts" in command_line.run("report", f"runs/{EXECUTION_RUN}").lines[-1]
+    assert "is not a plan" in command_line.refusal("execute", EXECUTION_RUN, "--yes")
     # An execution of this name was refused.
     audit = root_tasks.run(name="scheduled")
     root_tasks.run_execute_machine({"plan": "none"}, name="scheduled")
@@ -212,13 +212,13 @@ def test_a_run_of_the_other_state_machine_hides_no_report_of_the_same_name(
 
 @pytest.mark.parametrize(
     ("command", "format_"),
-    [(("audit",), "table"), (("audit", "--from-here"), "json"), (DELETE, "json")],
+    [(("audit",), "table"), (("audit", "--from-here"), "json"), (PLAN_DELETE, "json")],
     ids=["audit", "from here", "plan"],
 )
 def test_a_report_that_cannot_be_saved_is_shown_all_the_same(
     command_line: CommandLine, tmp_path: Path, command: tuple[str, ...], format_: str
 ) -> None:
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     (tmp_path / "report.json" / "in the way").mkdir(parents=True)
     shown = command_line.run(*command, "--format", format_, "--output", str(tmp_path))
     assert shown.exit_code == 2
@@ -254,7 +254,7 @@ def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(
 def test_a_page_that_cannot_be_saved_is_a_sentence_below_the_report(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
     monkeypatch.setattr("tempfile.mkdtemp", full)
     shown = command_line.run("audit", "--open")

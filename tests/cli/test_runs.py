@@ -12,18 +12,18 @@ import pytest
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
 from support.command_line import (
-    AUDIT,
-    DELETE,
-    EXECUTION,
-    PLAN,
-    STACK,
+    AUDIT_RUN,
+    EXECUTION_RUN,
+    PLAN_DELETE,
+    PLAN_RUN,
+    STACK_NAME,
     CommandLine,
-    alter_report,
-    give_credentials,
+    give_root_credentials,
     plan_deletion,
+    replace_in_stored_report,
 )
 from support.responding import client_error
-from support.root_tasks import Settings
+from support.root_tasks import DeployedSettings
 
 
 def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_hash(
@@ -36,14 +36,14 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
     shown = command_line.run("execute", plan, "--yes")
     assert shown.exit_code == 1
     assert "1 account failed." in shown.lines[-1]
-    alter_report(command_line, f"executions/{EXECUTION}", '"FAILED"', '"DONE"')
-    assert "was altered" in command_line.run("report", EXECUTION).stderr
+    replace_in_stored_report(command_line, f"executions/{EXECUTION_RUN}", '"FAILED"', '"DONE"')
+    assert "was altered" in command_line.run("report", EXECUTION_RUN).stderr
 
 
 def test_a_refused_run_has_the_sentence_of_the_function(command_line: CommandLine) -> None:
-    command_line.root_tasks.settings = Settings(tasks=(Task.AUDIT,))
-    said = command_line.refusal(*DELETE)
-    assert f"Run {PLAN} was refused: This stack does not have the task {Task.DELETE}." in said
+    command_line.root_tasks.settings = DeployedSettings(tasks=(Task.AUDIT,))
+    said = command_line.refusal(*PLAN_DELETE)
+    assert f"Run {PLAN_RUN} was refused: This stack does not have the task {Task.DELETE}." in said
     assert "To see what it had done" not in said
 
 
@@ -73,7 +73,7 @@ def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_continues(
             raise KeyboardInterrupt
 
     command_line.services.before["DescribeExecution"] = interrupt
-    shown = command_line.run("report", AUDIT)
+    shown = command_line.run("report", AUDIT_RUN)
     assert (shown.exit_code, "continues in AWS" in shown.stderr) == (130, False)
 
 
@@ -104,15 +104,16 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     before = command_line.services.before
     for operation, beginning in (("DescribeMapRun", "Run"), ("StartExecution", "If run")):
         before[operation] = Mock(side_effect=KeyboardInterrupt)
-        shown = command_line.run("audit", "--stack", STACK)
-        assert (shown.exit_code, shown.stderr.lstrip().startswith(f"{beginning} {AUDIT} ")) == (
+        shown = command_line.run("audit", "--stack", STACK_NAME)
+        assert (shown.exit_code, shown.stderr.lstrip().startswith(f"{beginning} {AUDIT_RUN} ")) == (
             130,
             True,
         )
         for command in ("report", "stop"):
             # A period would become a part of the stack's name.
             assert (
-                f"it: `centralized-root-access {command} {AUDIT} --stack {STACK}`." in shown.stderr
+                f"it: `centralized-root-access {command} {AUDIT_RUN} --stack {STACK_NAME}`."
+                in shown.stderr
             )
     assert command_line.services.calls("StopExecution") == []
 
@@ -125,21 +126,21 @@ def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(
     command_line: CommandLine, error: Exception
 ) -> None:
     command_line.services.before["DescribeExecution"] = Mock(side_effect=error)
-    assert f"centralized-root-access report {AUDIT}" in command_line.refusal("audit")
+    assert f"centralized-root-access report {AUDIT_RUN}" in command_line.refusal("audit")
 
 
 def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
     command_line: CommandLine,
 ) -> None:
     """Who can write to the bucket could store an earlier one, so the latest says its age."""
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     command_line.services.polls = 3
     first = command_line.run("audit")
     assert first.exit_code == 1
-    assert command_line.run("report", AUDIT).stdout == first.stdout
+    assert command_line.run("report", AUDIT_RUN).stdout == first.stdout
     latest = command_line.run("report")
     assert latest.stdout == first.stdout
-    assert f"This is run {AUDIT}, which ended at 2026-11-24 12:00 UTC." in latest.stderr
+    assert f"This is run {AUDIT_RUN}, which ended at 2026-11-24 12:00 UTC." in latest.stderr
 
 
 def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
@@ -152,7 +153,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     assert (shown.exit_code, shown.stderr) == (0, "")
     waits: list[float] = []
     command_line.sleep = waits.append
-    assert command_line.run("report", AUDIT).exit_code == 0
+    assert command_line.run("report", AUDIT_RUN).exit_code == 0
     assert waits == []
 
 
@@ -178,7 +179,7 @@ def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -
 
     services.before["StartExecution"] = lose
     assert command_line.run("audit").exit_code == 0
-    assert [call["name"] for call in services.calls("StartExecution")] == [AUDIT, AUDIT]
+    assert [call["name"] for call in services.calls("StartExecution")] == [AUDIT_RUN, AUDIT_RUN]
 
 
 @pytest.mark.parametrize(

@@ -23,18 +23,18 @@ from root_tasks.model.report_schema import (
     Task,
 )
 from support import reports
-from support.accounts import MEMBER, OTHER
+from support.accounts import MEMBER, OTHER_MEMBER
 from support.command_line import (
-    AUDIT,
-    CALLER,
-    EXECUTION,
-    PLAN,
+    AUDIT_RUN,
+    CALLER_ARN,
+    EXECUTION_RUN,
+    PLAN_RUN,
     CommandLine,
-    Typed,
-    give_credentials,
+    TypedInput,
+    give_root_credentials,
     lock_bucket,
-    next_command,
     plan_deletion,
+    suggested_command,
 )
 from support.root_tasks import EXECUTE_MACHINE
 
@@ -44,7 +44,7 @@ HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
 
 def said(*results: AccountResult) -> list[tuple[str, str]]:
     """Return what the rows of accounts say, and why."""
-    written = reports.report(*results, full=False)
+    written = reports.report_of(*results, full=False)
     return [(row.item, row.reason) for result in results for row in rows_of(written, result)]
 
 
@@ -82,18 +82,18 @@ def test_a_row_says_no_use_that_aws_does_not_know_and_what_to_do() -> None:
         type=ItemType.MFA_DEVICE,
         id=f"arn:aws:iam::{MEMBER}:mfa/phone",
         outcome=Outcome.PLANNED,
-        credential=CredentialDetails(created_at=reports.STARTED),
+        credential=CredentialDetails(created_at=reports.STARTED_AT),
     )
-    planned = reports.result(MEMBER, Outcome.PLANNED, items=(device,))
-    assert said(planned, reports.inaccessible(OTHER)) == [
+    planned = reports.account_result(MEMBER, Outcome.PLANNED, items=(device,))
+    assert said(planned, reports.inaccessible_account(OTHER_MEMBER)) == [
         ("MFA device phone, created 2026-11-20", ""),
-        ("", f"{reports.DENIED.format(account_id=OTHER)} {reports.SCP_HINT}"),
+        ("", f"{reports.DENIAL_TEMPLATE.format(account_id=OTHER_MEMBER)} {reports.SCP_HINT}"),
     ]
 
 
 @pytest.mark.parametrize(("hours", "ago"), [(23, "today"), (24, "1 day ago")])
 def test_a_use_is_of_today_until_a_day_has_passed(hours: int, ago: str) -> None:
-    used = reports.STARTED - timedelta(days=12)
+    used = reports.STARTED_AT - timedelta(days=12)
     audit = dataclasses.replace(reports.example_audit(), finished_at=used + timedelta(hours=hours))
     (password, *_) = rows_of(audit, audit.results[0])
     assert password.item == f"password, used 2026-11-08 ({ago})"
@@ -103,10 +103,10 @@ def test_a_use_is_of_today_until_a_day_has_passed(hours: int, ago: str) -> None:
 def test_a_forged_report_reaches_no_terminal_unescaped(
     command_line: CommandLine, format_: str
 ) -> None:
-    give_credentials(command_line)
-    command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", account_id=OTHER)
+    give_root_credentials(command_line)
+    command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", account_id=OTHER_MEMBER)
     command_line.run("audit")
-    folder = f"runs/{AUDIT}"
+    folder = f"runs/{AUDIT_RUN}"
     report = json.loads(command_line.root_tasks.read(f"{folder}/report.json"))
     for result in report["results"]:
         result["accountId"] += HOSTILE
@@ -121,7 +121,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     command_line.root_tasks.write(f"{folder}/report.json", forged.encode())
     # No execution holds the hash of the report any longer.
     command_line.root_tasks.executions.clear()
-    shown = command_line.run("report", AUDIT, "--format", format_)
+    shown = command_line.run("report", AUDIT_RUN, "--format", format_)
     assert shown.exit_code == 1
     assert all(
         character.isprintable() or character == "\n" for character in shown.stdout + shown.stderr
@@ -131,7 +131,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
 
 
 def test_warnings_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    plan = reports.report(reports.result(MEMBER, Outcome.PLANNED), task=Task.DELETE)
+    plan = reports.report_of(reports.account_result(MEMBER, Outcome.PLANNED), task=Task.DELETE)
     screen.show_report(dataclasses.replace(plan, warnings=("It was altered.",)))
     assert "Warning: It was altered.\n" in capsys.readouterr().out
 
@@ -142,18 +142,20 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     details = CredentialDetails(
-        created_at=reports.STARTED,
+        created_at=reports.STARTED_AT,
         status="Active",
-        last_used_at=reports.STARTED,
+        last_used_at=reports.STARTED_AT,
         last_used_service="s3",
     )
     key = Item(type=ItemType.ACCESS_KEY, id="AKIA1", outcome=Outcome.PLANNED, credential=details)
     planned = [
-        reports.result(f"1{n:011}", Outcome.PLANNED, unit="Root/Prod", items=(key,))
+        reports.account_result(f"1{n:011}", Outcome.PLANNED, unit="Root/Prod", items=(key,))
         for n in range(68)
     ]
-    others = [reports.result(f"2{n:011}", outcome) for n, outcome in enumerate(list(OTHERS) * 58)]
-    plan = reports.report(*planned, *others, task=Task.DELETE)
+    others = [
+        reports.account_result(f"2{n:011}", outcome) for n, outcome in enumerate(list(OTHERS) * 58)
+    ]
+    plan = reports.report_of(*planned, *others, task=Task.DELETE)
     screen.show_report(plan, to_decide=True)
     out, shown = capsys.readouterr()
     assert out == ""
@@ -174,10 +176,10 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
 
 def test_what_needs_no_action_is_listed_only_with_all(command_line: CommandLine) -> None:
     assert command_line.run("audit").stdout.count(MEMBER) == 0
-    listed = command_line.run("report", AUDIT, "--all").lines
+    listed = command_line.run("report", AUDIT_RUN, "--all").lines
     (heading,) = (line for line in listed if "clean" in line and MEMBER not in line)
     assert f"{MEMBER}  workload-a  Root" in listed[listed.index(heading) :]
-    give_credentials(command_line)
+    give_root_credentials(command_line)
     planned = command_line.run("plan", "recover", "--account", MEMBER)
     assert "e-mail address" in planned.stdout, (
         "the next step needs it, although there is nothing to do"
@@ -205,8 +207,8 @@ def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
 ) -> None:
     lock_bucket(command_line, policy)
     planned = command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked")
-    monkeypatch.setattr("sys.stdin", Typed("n\n"))
-    asked = command_line.run(*next_command(planned))
+    monkeypatch.setattr("sys.stdin", TypedInput("n\n"))
+    asked = command_line.run(*suggested_command(planned))
     for shown in (planned.stdout, asked.stderr):
         assert f"Policy of locked in {MEMBER}, to be removed (- goes, + is new):" in shown
         assert line in shown
@@ -241,12 +243,14 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     command_line.root_tasks.run(name="by-hand")
     plan = plan_deletion(command_line)
     executed = command_line.run("execute", plan, "--yes")
-    assert f"Requested by {CALLER}, the same principal that planned it." in executed.stdout
+    assert f"Requested by {CALLER_ARN}, the same principal that planned it." in executed.stdout
     shown = command_line.run("runs")
     assert (shown.exit_code, shown.stderr) == (0, "")
-    assert shown.lines[::2] == [f"SUCCEEDED  {run_id}" for run_id in (EXECUTION, plan, "by-hand")]
+    assert shown.lines[::2] == [
+        f"SUCCEEDED  {run_id}" for run_id in (EXECUTION_RUN, plan, "by-hand")
+    ]
     execution = command_line.root_tasks.executions[
-        command_line.root_tasks.arn(EXECUTION, machine=EXECUTE_MACHINE)
+        command_line.root_tasks.arn(EXECUTION_RUN, machine=EXECUTE_MACHINE)
     ]
     assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
@@ -262,8 +266,8 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
         "accounts",
     )
     assert [tuple(row[key] for key in keys) for row in rows] == [
-        (EXECUTION, "Execute", "SUCCEEDED", "execute", PLAN, "", CALLER, "1"),
-        (plan, "Audit", "SUCCEEDED", "plan delete", "", EXECUTION, CALLER, "1"),
+        (EXECUTION_RUN, "Execute", "SUCCEEDED", "execute", PLAN_RUN, "", CALLER_ARN, "1"),
+        (plan, "Audit", "SUCCEEDED", "plan delete", "", EXECUTION_RUN, CALLER_ARN, "1"),
         ("by-hand", "Audit", "SUCCEEDED", "audit", "", "", "", "4"),
     ]
     assert command_line.run("runs", "--limit", "2").lines == shown.lines[:4]

@@ -9,12 +9,18 @@ from typing import Any
 import pytest
 
 from local_aws.emulation import LocalOrganization
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
-from support.command_line import CommandLine, change_clients
-from support.drift_check import DriftCheck, by_event
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.arrange import (
+    IAM_PRINCIPAL,
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    enable_root_access,
+    write_calls,
+)
+from support.command_line import CommandLine, change_each_client
+from support.drift_check import DriftCheck, cloudtrail_event
 from support.faults.clients import omit_member
-from support.function import BOTH
+from support.function import BOTH_FEATURES
 from support.notices import text_by_mail
 
 
@@ -28,10 +34,10 @@ def organization(organization: LocalOrganization, command_line: CommandLine) -> 
 def test_an_organization_as_listed_exits_0_and_shows_since_when(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    enable_root_access(organization, *BOTH_FEATURES, delegated_administrators=[MEMBER])
     organization.clear_calls()
     shown = command_line.run("status")
-    since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%d %H:%M UTC")
+    since = organization.root_access().trusted_access[IAM_PRINCIPAL].strftime("%Y-%m-%d %H:%M UTC")
     assert shown.exit_code == 0, shown.stderr
     assert shown.lines == [
         f"ENABLED: organization {organization.id}, management account {MANAGEMENT}",
@@ -41,7 +47,7 @@ def test_an_organization_as_listed_exits_0_and_shows_since_when(
         f"  delegated administrators              {MEMBER}",
         "With RootCredentialsManagement and RootSessions, a deployment would change nothing.",
     ]
-    assert writes(organization) == []
+    assert write_calls(organization) == []
 
 
 def test_what_cannot_be_seen_is_not_shown_as_disabled_or_not_registered(
@@ -49,7 +55,7 @@ def test_what_cannot_be_seen_is_not_shown_as_disabled_or_not_registered(
 ) -> None:
     features = [line.split(maxsplit=1)[1] for line in command_line.run("status").lines[2:4]]
     assert features == ["disabled, or hidden while trusted access is disabled"] * 2
-    enable_root_access(organization, *BOTH)
+    enable_root_access(organization, *BOTH_FEATURES)
     for said in ("none is registered", "unknown (could not be read)"):
         shown = command_line.run("status")
         assert (shown.exit_code, shown.lines[4].rpartition("  ")[2]) == (0, said)
@@ -63,8 +69,8 @@ def test_trusted_access_since_an_unknown_time_is_not_shown_as_disabled(
         action = "organizations:ListAWSServiceAccessForOrganization"
         omit_member(client.meta.events.register, action, "EnabledServicePrincipals", "DateEnabled")
 
-    change_clients(monkeypatch, omit_time)
-    enable_root_access(organization, CREDENTIALS)
+    change_each_client(monkeypatch, omit_time)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     lines = command_line.run("status").lines[1:4]
     assert [line.rpartition("  ")[2] for line in lines] == ["enabled", "enabled", "disabled"]
 
@@ -72,38 +78,41 @@ def test_trusted_access_since_an_unknown_time_is_not_shown_as_disabled(
 def test_what_the_construct_would_change_is_shown_and_exits_1(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
-    enable_root_access(organization, SESSIONS, delegated_administrators=[OTHER])
+    enable_root_access(organization, ROOT_SESSIONS, delegated_administrators=[OTHER_MEMBER])
     organization.clear_calls()
     shown = command_line.run(
-        "status", "--feature", CREDENTIALS, "--delegated-administrator", MEMBER
+        "status", "--feature", ROOT_CREDENTIALS_MANAGEMENT, "--delegated-administrator", MEMBER
     )
-    assert (shown.exit_code, shown.lines[2].split()) == (1, [CREDENTIALS, "disabled"])
+    assert (shown.exit_code, shown.lines[2].split()) == (
+        1,
+        [ROOT_CREDENTIALS_MANAGEMENT, "disabled"],
+    )
     assert shown.lines[-5].startswith(
-        f"With {CREDENTIALS}, and delegated administrators {MEMBER}, a "
+        f"With {ROOT_CREDENTIALS_MANAGEMENT}, and delegated administrators {MEMBER}, a "
     )
     assert [line.split()[0] for line in shown.lines[-4:]] == [
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:DisableOrganizationsRootSessions",
         f"organizations:RegisterDelegatedAdministrator({MEMBER})",
-        f"organizations:DeregisterDelegatedAdministrator({OTHER})",
+        f"organizations:DeregisterDelegatedAdministrator({OTHER_MEMBER})",
     ]
-    assert writes(organization) == [], "a dry run changes nothing"
+    assert write_calls(organization) == [], "a dry run changes nothing"
 
 
 def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     shown = command_line.run("status", "--format", "json")
     assert shown.exit_code == 1
     (line,) = shown.lines
-    since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = organization.root_access().trusted_access[IAM_PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
     assert list(json.loads(line).items()) == [
         ("status", "PARTIAL"),
         ("organizationId", organization.id),
         ("managementAccountId", MANAGEMENT),
         ("trustedAccessEnabledAt", since),
-        ("features", [CREDENTIALS]),
+        ("features", [ROOT_CREDENTIALS_MANAGEMENT]),
         ("delegatedAdministrators", []),
         ("deviations", ["RootSessions is disabled"]),
         ("steps", ["iam:EnableOrganizationsRootSessions"]),
@@ -112,7 +121,7 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
 
 @pytest.mark.parametrize(
     ("features", "delegates"),
-    [(BOTH, None), ((), ()), ((SESSIONS,), (MEMBER, THIRD))],
+    [(BOTH_FEATURES, None), ((), ()), ((ROOT_SESSIONS,), (MEMBER, THIRD_MEMBER))],
     ids=["defaults", "empty lists", "other lists"],
 )
 def test_the_command_in_a_notice_of_drift_shows_what_the_check_found(
@@ -121,9 +130,11 @@ def test_the_command_in_a_notice_of_drift_shows_what_the_check_found(
     features: tuple[str, ...],
     delegates: tuple[str, ...] | None,
 ) -> None:
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[OTHER])
+    enable_root_access(
+        organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[OTHER_MEMBER]
+    )
     drift_check = DriftCheck(features=features, delegated_administrators=delegates)
-    (line,) = drift_check(by_event(eventName="unknown"))
+    (line,) = drift_check(cloudtrail_event(eventName="unknown"))
     (notice,) = drift_check.published
     (command,) = re.findall(" centralized-root-access (status.*)", text_by_mail(notice.publication))
     shown = command_line.run(*command.split(), "--format", "json")
@@ -134,7 +145,7 @@ def test_the_command_in_a_notice_of_drift_shows_what_the_check_found(
     ("arguments", "message"),
     [
         ([], "Unable to read root access: iam:ListOrganizationsFeatures: AccessDenied"),
-        (["--feature", SESSIONS, "--no-features"], "either --feature or --no-features"),
+        (["--feature", ROOT_SESSIONS, "--no-features"], "either --feature or --no-features"),
         (["--delegated-administrator", "123"], "'123' is not a 12-digit account ID"),
     ],
     ids=["denied", "both options", "no account"],

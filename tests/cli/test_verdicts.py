@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from root_tasks.report.management_root_user import OWN, PROTECT_OWN
-from support.accounts import MANAGEMENT, MEMBER, THIRD
-from support.command_line import AUDIT, CALLER, CommandLine, Typed, next_command
-from support.root_tasks import Settings
+from support.accounts import MANAGEMENT, MEMBER, THIRD_MEMBER
+from support.command_line import AUDIT_RUN, CALLER_ARN, CommandLine, TypedInput, suggested_command
+from support.root_tasks import DeployedSettings
 
 # The management account
 
@@ -103,14 +103,14 @@ def test_the_management_accounts_root_user_has_one_verdict(
     assert heading == verdict.outcome
     assert row.startswith(f"  {verdict.row}")
     assert verdict.sentence in shown.lines[-1]
-    command = ("report", AUDIT) if not where else ("audit", *which, *where)
+    command = ("report", AUDIT_RUN) if not where else ("audit", *which, *where)
     report = json.loads(command_line.run(*command, "--format", "json").stdout)
     outcomes = {result["accountId"]: result["outcome"] for result in report["results"]}
     assert outcomes[MANAGEMENT] == verdict.outcome.upper()
     advised = PROTECT_OWN in [step["what"] for step in report["nextSteps"]]
     assert advised is (verdict.exit_code == 1)
     if not where:
-        page = root_tasks.read(f"runs/{AUDIT}/report.html").decode()
+        page = root_tasks.read(f"runs/{AUDIT_RUN}/report.html").decode()
         assert verdict.sentence.replace("'", "&#x27;") in page
     if where or which:
         # Only full audits publish.
@@ -176,7 +176,7 @@ PLANS = {
         PASSWORD_ONLY.format(planned="1 of 4 accounts"),
     ),
     "a report": Planned(
-        ("--from-report", AUDIT),
+        ("--from-report", AUDIT_RUN),
         LEFT_OUT,
         NOT_THE_PASSWORD,
         PASSWORD_ONLY.format(planned="1 of 1 account"),
@@ -219,7 +219,7 @@ def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_the
         "reason": "billing",
         "until": "2027-03-31",
     }
-    root_tasks.settings = Settings(accepted_credentials=[accepted])
+    root_tasks.settings = DeployedSettings(accepted_credentials=[accepted])
     organization = root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, **planned.credentials)
     audit = command_line.run("audit")
@@ -238,8 +238,8 @@ def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_the
     if planned.exit_code:
         assert result["outcome"] == "ACCEPTED"
         return
-    monkeypatch.setattr("sys.stdin", Typed("y\n"))
-    executed = command_line.run(*next_command(shown))
+    monkeypatch.setattr("sys.stdin", TypedInput("y\n"))
+    executed = command_line.run(*suggested_command(shown))
     assert executed.exit_code == 0
     assert f"as yours. {planned.asked}".rstrip() in executed.stderr
     stays = planned.items["ACCESS_KEY"] == "ACCEPTED"
@@ -265,10 +265,10 @@ class Approval:
 
     options: tuple[str, ...]
     lists: tuple[str, ...]
-    question: str = f"It was planned by {CALLER}, the same principal as yours."
+    question: str = f"It was planned by {CALLER_ARN}, the same principal as yours."
     exit_code: int = 0
     asked_for: str = "1 account; not used in the last 90 days"
-    page: str = f"<dd>{CALLER}, as the command states</dd>"
+    page: str = f"<dd>{CALLER_ARN}, as the command states</dd>"
 
 
 PASSWORD_OF_MEMBER = (f"{MEMBER}  workload-a  Root", "  password, created 2026-11-24, no use known")
@@ -276,13 +276,13 @@ MANY = [f"{300000000000 + number}" for number in range(6)]
 APPROVALS = {
     "a key in use": Approval(("--account", MEMBER), PASSWORD_OF_MEMBER),
     "an inaccessible account": Approval(
-        ("--account", f"{MEMBER},{THIRD}"),
+        ("--account", f"{MEMBER},{THIRD_MEMBER}"),
         PASSWORD_OF_MEMBER,
         exit_code=1,
         asked_for="2 accounts; not used in the last 90 days",
     ),
     "many exclusions": Approval(
-        ("--account", "all", "--exclude", ",".join([THIRD, *MANY])),
+        ("--account", "all", "--exclude", ",".join([THIRD_MEMBER, *MANY])),
         PASSWORD_OF_MEMBER,
         asked_for="every account; left out: 7 accounts and units; not used in the last 90 days",
     ),
@@ -310,7 +310,7 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
         organization.put_root_credentials(
             account_id=MEMBER, password=True, access_keys=1, access_key_last_used=root_tasks.now
         )
-    organization.deny(account_id=THIRD, action="iam:*")
+    organization.deny(account_id=THIRD_MEMBER, action="iam:*")
     monkeypatch.setenv("COLUMNS", "100")
     if approval.options:
         planned = command_line.run("plan", "delete", *approval.options)
@@ -327,7 +327,7 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
         plan = root_tasks.run({"task": "delete", "accounts": [MEMBER]}, name="by-hand").run_id
     page = root_tasks.read(f"runs/{plan}/report.html").decode()
     assert approval.page in page
-    monkeypatch.setattr("sys.stdin", Typed("n\n"))
+    monkeypatch.setattr("sys.stdin", TypedInput("n\n"))
     asked = command_line.run("execute", plan).stderr
     assert asked.startswith(f"Asked for: {approval.asked_for}.\n")
     lines = asked.splitlines()
@@ -343,6 +343,6 @@ def test_an_arn_is_not_broken_within_a_line(
     arn = f"arn:aws:organizations::{MANAGEMENT}:policy/o-1/service_control_policy/{'p-1' * 20}"
     message = f"Denied by {arn}, as it says."
     organization = command_line.root_tasks.organization
-    organization.deny(account_id=THIRD, action="iam:*", message=message)
+    organization.deny(account_id=THIRD_MEMBER, action="iam:*", message=message)
     monkeypatch.setenv("COLUMNS", "80")
     assert arn in command_line.run("audit").stdout

@@ -30,13 +30,13 @@ from centralized_root_access import (
 )
 from cloudformation.templates import TEMPLATES
 from local_aws.services import LocalAws
-from support.accounts import MEMBER, OTHER, THIRD
-from support.apps import ROOT, synthesize
+from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.apps import REPOSITORY, synthesize
 from support.arrange import enable_root_access
-from support.processes import run, run_successfully
-from support.template_values import final_sections
-from support.templates import arguments_for, bootstrap_stack, resources
-from support.templates import template as synthesized
+from support.processes import run_process, run_successfully
+from support.template_values import resolved_sections
+from support.templates import arguments_in_stack, bootstrap_stack, resources_of_type
+from support.templates import template_of as synthesized
 
 ACCOUNT = "111111111111"
 EVENTS, OTHER_REGION = "us-east-1", "eu-west-1"
@@ -65,7 +65,7 @@ WITH_CHANGES = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make template` writes."""
     output = tmp_path_factory.mktemp("template")
-    run_successfully(sys.executable, "-m", "cloudformation", "--output", output, cwd=ROOT)
+    run_successfully(sys.executable, "-m", "cloudformation", "--output", output, cwd=REPOSITORY)
     return output
 
 
@@ -109,7 +109,7 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             "unmanaged": {},
             "none": {"delegated_administrators": []},
             MEMBER: {"delegated_administrators": [MEMBER]},
-            f"{MEMBER},{OTHER}": {"delegated_administrators": [MEMBER, OTHER]},
+            f"{MEMBER},{OTHER_MEMBER}": {"delegated_administrators": [MEMBER, OTHER_MEMBER]},
         },
         "Repair": switch("repair"),
         "region": {EVENTS: {}, OTHER_REGION: {}},
@@ -125,7 +125,7 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         },
         "ProtectedAccounts": {
             accounts: {"protected_accounts": accounts.split(",") if accounts else []}
-            for accounts in ("", MEMBER, f"{MEMBER},{OTHER}")
+            for accounts in ("", MEMBER, f"{MEMBER},{OTHER_MEMBER}")
         },
         "AuditInterval": {"never": {}, "1 day": {"audit_interval": Duration.days(1)}},
         "SecurityHubFindings": switch("security_hub_findings"),
@@ -133,23 +133,23 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     },
     "root-user-guardrail": {
         "Targets": {
-            targets: {"targets": targets.split(",")} for targets in (UNIT, f"{OTHER},{UNIT}")
+            targets: {"targets": targets.split(",")} for targets in (UNIT, f"{OTHER_MEMBER},{UNIT}")
         },
         "ExemptAccounts": {"": {}, MEMBER: {"exempt_accounts": [MEMBER]}},
     },
     "root-session-guardrail": {
         "SessionRoleArns": {
             roles: {"session_roles": roles.split(",")}
-            for roles in (ROLES, f"{ROLES},arn:aws:iam::{OTHER}:role/Emergency")
+            for roles in (ROLES, f"{ROLES},arn:aws:iam::{OTHER_MEMBER}:role/Emergency")
         },
         "DelegatedAdministrators": {
             MEMBER: {"delegated_administrators": [MEMBER]},
-            f"{MEMBER},{OTHER}": {"delegated_administrators": [MEMBER, OTHER]},
+            f"{MEMBER},{OTHER_MEMBER}": {"delegated_administrators": [MEMBER, OTHER_MEMBER]},
             "none": {},
         },
         "Targets": {
             "r-ab12": {"targets": ["r-ab12"]},
-            f"{OTHER},{UNIT}": {"targets": [OTHER, UNIT]},
+            f"{OTHER_MEMBER},{UNIT}": {"targets": [OTHER_MEMBER, UNIT]},
         },
     },
     "root-use-alarm": {
@@ -210,7 +210,7 @@ def pairs_of(row: Mapping[str, str], values: Mapping[str, object]) -> Iterator[A
 
 def with_single_values(sections: dict[str, Any]) -> Any:
     """Return a template with the CDK's form for a list of one, without the functions' code."""
-    for function in resources(sections, "AWS::Lambda::Function").values():
+    for function in resources_of_type(sections, "AWS::Lambda::Function").values():
         del function["Properties"]["Code"]
     text = json.dumps(sections, sort_keys=True)
     return json.loads(
@@ -238,7 +238,7 @@ def test_a_template_deploys_what_the_construct_does(
     arguments: dict[str, Any] = {}
     for parameter, value in row.items():
         arguments |= VALUES[name][parameter][value]
-    add_construct(name, stack, arguments_for(stack, arguments))
+    add_construct(name, stack, arguments_in_stack(stack, arguments))
     parameters: dict[str, Any] = {**row, "CodeBucket": "code", "AWS::StackName": stack.stack_name}
     if "LogRetentionDays" in row:
         parameters["LogRetentionDays"] = int(row["LogRetentionDays"])
@@ -246,8 +246,8 @@ def test_a_template_deploys_what_the_construct_does(
         parameters["NotificationTopicArn"] = TOPIC.format(region)
     if row.get("KmsKeyArn") == "key":
         parameters["KmsKeyArn"] = KEY.format(region)
-    found = final_sections(template(folder, name), parameters, region=region, account_id=ACCOUNT)
-    expected = final_sections(synthesized(stack), {}, region=region, account_id=ACCOUNT)
+    found = resolved_sections(template(folder, name), parameters, region=region, account_id=ACCOUNT)
+    expected = resolved_sections(synthesized(stack), {}, region=region, account_id=ACCOUNT)
     expected.setdefault("Outputs", {})
     assert with_single_values(found) == with_single_values(expected)
 
@@ -267,7 +267,7 @@ def test_a_stack_of_an_example_can_be_updated_with_the_template(
 ) -> None:
     ids = {id_ for name in VALUES for id_ in template(folder, name)["Resources"]}
     for name in ("drift_check", "audit", "guardrail", "two_accounts"):
-        example = synthesize(ROOT / "examples" / f"{name}.py", tmp_path / name)
+        example = synthesize(REPOSITORY / "examples" / f"{name}.py", tmp_path / name)
         # The template has no parameter for notices of root users, nor for the emergency policy.
         pattern = re.compile(r"Root(?!Use(Notices|Logs|EmergencyPolicy))")
         own = set(filter(pattern.match, example.template(BOOTSTRAP)["Resources"]))
@@ -297,7 +297,7 @@ def test_only_root_tasks_need_a_bucket_for_their_template(folder: Path) -> None:
 def test_cfn_lint_finds_nothing(folder: Path) -> None:
     ignored = f"--ignore-checks={CDK_STYLE},{NOT_EVERY_CASE}"
     templates = [folder / f"{name}.template.json" for name in VALUES]
-    lint = run(Path(sys.executable).with_name("cfn-lint"), ignored, *templates)
+    lint = run_process(Path(sys.executable).with_name("cfn-lint"), ignored, *templates)
     assert (lint.returncode, lint.stdout) == (0, "")
 
 
@@ -342,12 +342,12 @@ def test_root_access_is_enabled_and_updated_as_the_parameters_say(
         "root-access",
         "update",
         Features="RootCredentialsManagement",
-        DelegatedAdministrators=f"{MEMBER},{OTHER}",
+        DelegatedAdministrators=f"{MEMBER},{OTHER_MEMBER}",
         Repair="true",
     )
     root_access_now = local_aws.organization.root_access()
     assert root_access_now.features == {"RootCredentialsManagement"}
-    assert set(root_access_now.delegated_administrators) == {MEMBER, OTHER}
+    assert set(root_access_now.delegated_administrators) == {MEMBER, OTHER_MEMBER}
 
 
 def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
@@ -356,7 +356,7 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
     enable_root_access(local_aws.organization, CREDENTIALS, SESSIONS)
     upload(local_aws, folder)
     outputs = deploy(
-        local_aws, "root-tasks", Tasks="audit,delete", ProtectedAccounts=f"{MEMBER},{OTHER}"
+        local_aws, "root-tasks", Tasks="audit,delete", ProtectedAccounts=f"{MEMBER},{OTHER_MEMBER}"
     )
     assert set(outputs) == {
         "RootTasksAuditRoleArn",
@@ -367,7 +367,7 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
     }
     arn = outputs["RootTasksAuditStateMachineArn"]
     assert totals_of(local_aws, arn, {}) == {"CLEAN": 3, "PROTECTED": 1}
-    plan = {"task": RootTask.DELETE, "accounts": [MEMBER, OTHER, THIRD]}
+    plan = {"task": RootTask.DELETE, "accounts": [MEMBER, OTHER_MEMBER, THIRD_MEMBER]}
     assert totals_of(local_aws, arn, plan) == {"NOTHING_TO_DO": 1, "SKIPPED": 2}
 
 
@@ -392,7 +392,7 @@ def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict
         ("root-access", "CodeBucket", "Not_A_Bucket"),
         ("root-access", "CodePrefix", "releases"),
         ("root-access", "DelegatedAdministrators", "2222"),
-        ("root-access", "DelegatedAdministrators", f"{MEMBER}, {OTHER}"),
+        ("root-access", "DelegatedAdministrators", f"{MEMBER}, {OTHER_MEMBER}"),
         ("root-access", "NotificationTopicArn", f"{TOPIC.format(EVENTS)}.fifo"),
         ("root-access", "NotificationTopicArn", ""),
         ("root-access", "KmsKeyArn", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"),

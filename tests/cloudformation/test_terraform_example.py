@@ -9,10 +9,10 @@ from typing import Any
 import hcl2
 
 from cloudformation.templates import TEMPLATES
-from support.accounts import MEMBER, OTHER
-from support.apps import ROOT
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.apps import REPOSITORY
 
-MODULE = ROOT / "examples" / "terraform"
+MODULE = REPOSITORY / "examples" / "terraform"
 
 
 def body(block: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def body(block: dict[str, Any]) -> dict[str, Any]:
 
 MODULE_TEXTS = [file.read_text() for file in sorted(MODULE.glob("*.tf"))]
 PAGE_TEXTS = re.findall(
-    r"```hcl\n(.*?)```", (ROOT / "docs" / "guides" / "without-cdk.md").read_text(), re.DOTALL
+    r"```hcl\n(.*?)```", (REPOSITORY / "docs" / "guides" / "without-cdk.md").read_text(), re.DOTALL
 )
 
 
@@ -80,7 +80,7 @@ def test_a_wrong_value_is_refused_by_the_plan_as_the_template_would() -> None:
     assert (
         BY_NAME["root-access"].parameters["DelegatedAdministrators"]["AllowedPattern"] == delegates
     )
-    for accounts in ("", MEMBER, f"{MEMBER},{OTHER}"):
+    for accounts in ("", MEMBER, f"{MEMBER},{OTHER_MEMBER}"):
         assert re.fullmatch(protected, accounts)
         pattern = BY_NAME["root-tasks"].parameters["ProtectedAccounts"]["AllowedPattern"]
         assert re.fullmatch(pattern, accounts)

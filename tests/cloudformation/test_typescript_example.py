@@ -13,15 +13,17 @@ import pytest
 from cloudformation.parameter_template import build_parameter_template
 from cloudformation.templates import ROOT_ACCESS
 from local_aws.services import LocalAws
-from support.apps import ROOT, Assembly
-from support.processes import run, run_successfully
-from support.template_values import final_sections
-from support.templates import resources
+from support.apps import REPOSITORY, Assembly
+from support.processes import run_process, run_successfully
+from support.template_values import resolved_sections
+from support.templates import resources_of_type
 
 pytestmark = pytest.mark.slow
 
 # What `cdk init` writes into cdk.json.
-FEATURE_FLAGS = ROOT / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
+FEATURE_FLAGS = (
+    REPOSITORY / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
+)
 PACKAGES = Path(sys.prefix) / "typescript" / "node_modules"
 STACK = "OrganizationBootstrap"
 
@@ -30,7 +32,7 @@ STACK = "OrganizationBootstrap"
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The app in a folder of its own, with its packages and a release."""
     folder = tmp_path_factory.mktemp("app")
-    for file in (ROOT / "examples" / "typescript").iterdir():
+    for file in (REPOSITORY / "examples" / "typescript").iterdir():
         shutil.copy(file, folder)
     (folder / "node_modules").symlink_to(PACKAGES)
     build_parameter_template(ROOT_ACCESS, output=folder / "release")
@@ -57,7 +59,7 @@ def test_in_an_app_with_the_recommended_feature_flags_its_validation_finds_nothi
         "CDK_OUTDIR": str(tmp_path),
         "CDK_CONTEXT_JSON": FEATURE_FLAGS.read_text(),
     }
-    synthesized = run("node", "app.ts", cwd=app, env=variables)
+    synthesized = run_process("node", "app.ts", cwd=app, env=variables)
     assert (synthesized.returncode, synthesized.stderr) == (0, "")
 
 
@@ -66,19 +68,20 @@ def test_it_deploys_what_the_template_does_with_the_code_as_assets(
 ) -> None:
     template = json.loads((app / "release" / "root-access.template.json").read_text())
     synthesized = assembly.template(STACK)
-    functions = resources(synthesized, "AWS::Lambda::Function")
+    functions = resources_of_type(synthesized, "AWS::Lambda::Function")
     keys = {function["Properties"].pop("Code")["S3Key"] for function in functions.values()}
     assets = json.loads((assembly.folder / f"{STACK}.assets.json").read_text())["files"]
     zipped = {name for name, asset in assets.items() if asset["source"]["packaging"] == "file"} - {
         name for name, asset in assets.items() if asset["source"]["path"].endswith(".template.json")
     }
     assert {key.removesuffix(".zip") for key in keys} == zipped
-    for function in resources(template, "AWS::Lambda::Function").values():
+    for function in resources_of_type(template, "AWS::Lambda::Function").values():
         del function["Properties"]["Code"]
     given = {"CodeBucket": "", "CodePrefix": "", "NotificationTopicArn": "none", "Repair": "true"}
-    expected = final_sections(template, given, region="us-east-1", account_id="111111111111")
+    expected = resolved_sections(template, given, region="us-east-1", account_id="111111111111")
     assert (
-        final_sections(synthesized, {}, region="us-east-1", account_id="111111111111") == expected
+        resolved_sections(synthesized, {}, region="us-east-1", account_id="111111111111")
+        == expected
     )
 
 

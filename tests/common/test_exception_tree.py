@@ -6,11 +6,11 @@ import importlib
 import re
 
 from common import errors
-from support.apps import ROOT
+from support.apps import REPOSITORY
 
 
 def test_the_tree_has_each_exception_of_the_functions_with_its_parent_and_its_module() -> None:
-    functions = ROOT / "lambda"
+    functions = REPOSITORY / "lambda"
     defined = set()
     for path in functions.rglob("*.py"):
         name = ".".join(path.relative_to(functions).with_suffix("").parts).removesuffix(".__init__")

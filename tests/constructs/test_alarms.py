@@ -16,44 +16,46 @@ from aws_cdk.aws_cloudwatch_actions import SnsAction
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm
 from support.accounts import MEMBER
-from support.apps import ROOT
-from support.many_apps import MANAGEMENT, add_all_arguments
-from support.notices import GOLDEN, read_or_write_golden
+from support.apps import REPOSITORY
+from support.many_apps import MANAGEMENT_ENVIRONMENT, add_all_arguments
+from support.notices import GOLDEN_NOTICES, read_or_write_golden
 from support.pages import parse_command_line
 from support.templates import (
     bootstrap_stack,
     new_topic,
-    properties_of,
-    template,
-    text,
-    warnings,
+    properties_of_type,
+    template_of,
+    text_with_references,
+    warning_ids,
 )
 
 NO_ACTION = "centralized-root-access:noAlarmAction"
 
-RUNBOOK = (ROOT / "docs" / "guides" / "operating.md").read_text()
+RUNBOOK = (REPOSITORY / "docs" / "guides" / "operating.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def alarms() -> dict[str, Any]:
-    stack = Stack(App(), "OrganizationBootstrap", env=MANAGEMENT)
+    stack = Stack(App(), "OrganizationBootstrap", env=MANAGEMENT_ENVIRONMENT)
     add_all_arguments(stack)
-    return properties_of(template(stack), "AWS::CloudWatch::Alarm")
+    return properties_of_type(template_of(stack), "AWS::CloudWatch::Alarm")
 
 
 def test_an_alarm_says_what_happened_and_what_to_do(alarms: dict[str, Any]) -> None:
-    descriptions = {name: text(alarm["AlarmDescription"]) for name, alarm in alarms.items()}
+    descriptions = {
+        name: text_with_references(alarm["AlarmDescription"]) for name, alarm in alarms.items()
+    }
     shown = "\n".join(f"---- {name}\n{descriptions[name]}\n" for name in sorted(descriptions))
     assert shown == read_or_write_golden("alarms", shown)
 
 
 def test_a_construct_whose_alarms_notify_no_one_says_so_once() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check()
     RootTasks(stack, "RootTasks")
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
     RootUseAlarm(stack, "RootUse", trail_log_group=trail)
-    assert warnings(stack) == [NO_ACTION] * 3
+    assert warning_ids(stack) == [NO_ACTION] * 3
 
 
 @pytest.mark.parametrize(
@@ -69,9 +71,9 @@ def test_a_construct_whose_alarms_notify_no_one_says_so_once() -> None:
     ],
 )
 def test_an_action_of_its_own_or_an_acknowledgment_ends_the_warning(hear: Any) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     hear(RootTasks(stack, "RootTasks"), new_topic(stack))
-    assert warnings(stack) == []
+    assert warning_ids(stack) == []
 
 
 def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any]) -> None:
@@ -100,7 +102,7 @@ def test_an_alarm_of_audits_has_the_worse_of_two_that_end_in_its_period(
     assert [alarm["Statistic"] for alarm in of_audits] == ["Maximum"] * 2
 
 
-TEXTS = sorted(GOLDEN.glob("*.txt"))
+TEXTS = sorted(GOLDEN_NOTICES.glob("*.txt"))
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)

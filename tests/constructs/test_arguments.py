@@ -27,14 +27,14 @@ from centralized_root_access import (
     RootUseAlarm,
     RootUserGuardrail,
 )
-from support.accounts import MEMBER, OTHER
+from support.accounts import MEMBER, OTHER_MEMBER
 from support.templates import (
-    MANAGEMENT,
-    arguments_for,
+    MANAGEMENT_ENVIRONMENT,
+    arguments_in_stack,
     bootstrap_stack,
     new_key,
     only_resource,
-    template,
+    template_of,
 )
 
 if TYPE_CHECKING:
@@ -63,17 +63,17 @@ def root_use_alarm(stack: Stack, **arguments: Any) -> None:
 
 
 def guardrail(stack: Stack, **arguments: Any) -> None:
-    RootUserGuardrail(stack, "Guardrail", **{"targets": [OTHER], **arguments})
+    RootUserGuardrail(stack, "Guardrail", **{"targets": [OTHER_MEMBER], **arguments})
 
 
 def session_guardrail(stack: Stack, **arguments: Any) -> None:
     RootSessionGuardrail(
-        stack, "Guardrail", **{"session_roles": [ROLES], "targets": [OTHER], **arguments}
+        stack, "Guardrail", **{"session_roles": [ROLES], "targets": [OTHER_MEMBER], **arguments}
     )
 
 
 def delegates(stack: Stack) -> Any:
-    return only_resource(template(stack), "Custom::CentralizedRootAccess")["Properties"][
+    return only_resource(template_of(stack), "Custom::CentralizedRootAccess")["Properties"][
         "DelegatedAdministrators"
     ]
 
@@ -97,7 +97,7 @@ LISTS: list[tuple[Build, str]] = [
 
 @pytest.mark.parametrize("listed", [list, tuple, set, frozenset])
 def test_a_list_a_tuple_and_a_set_are_accepted(listed: Callable[[list[str]], Any]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     root_access(stack, delegated_administrators=listed([MEMBER]))
     assert delegates(stack) == [MEMBER]
 
@@ -118,7 +118,7 @@ def test_a_list_a_tuple_and_a_set_are_accepted(listed: Callable[[list[str]], Any
 def test_what_is_not_a_list_of_strings_is_refused(wrong: Any, shown: str) -> None:
     refusal = rf"^delegated_administrators must be .*{shown}.*\. Write .*\.$"
     with pytest.raises(TypeError, match=refusal):
-        root_access(bootstrap_stack(env=MANAGEMENT), delegated_administrators=wrong)
+        root_access(bootstrap_stack(env=MANAGEMENT_ENVIRONMENT), delegated_administrators=wrong)
 
 
 @pytest.mark.parametrize(("build", "argument"), LISTS)
@@ -128,7 +128,7 @@ def test_each_list_refuses_a_string(build: Build, argument: str) -> None:
         "values as a"
     )
     with pytest.raises(TypeError, match=refusal):
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: "one"})
+        build(bootstrap_stack(env=MANAGEMENT_ENVIRONMENT), **{argument: "one"})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_each_list_refuses_a_string(build: Build, argument: str) -> None:
     ids=["parameter", "import"],
 )
 def test_a_list_token_is_refused(token: Callable[[CfnParameter], list[str]]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     parameter = CfnParameter(stack, "Listed", type="CommaDelimitedList")
     refusal = r"^delegated_administrators is a list token.*Token.*Write a list"
     with pytest.raises(ValueError, match=refusal):
@@ -152,13 +152,13 @@ def test_a_list_token_is_refused(token: Callable[[CfnParameter], list[str]]) -> 
 
 @pytest.mark.parametrize("names", [["A", "B"], ["B", "A"]])
 def test_the_place_of_a_token_does_not_depend_on_when_it_was_created(names: list[str]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     tokens = [CfnParameter(stack, name).value_as_string for name in names]
     root_access(stack, delegated_administrators=tokens + [MEMBER] + tokens)
     assert delegates(stack) == [MEMBER, {"Ref": "A"}, {"Ref": "B"}]
 
 
-@pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
+@pytest.mark.parametrize("env", [MANAGEMENT_ENVIRONMENT, None], ids=["account", "any account"])
 @pytest.mark.parametrize(
     "own",
     [
@@ -181,14 +181,14 @@ def test_accounts_of_two_stacks_with_the_same_logical_id_are_two() -> None:
     app = App(analytics_reporting=False)
     accounts = [
         organizations.CfnAccount(
-            Stack(app, name, env=MANAGEMENT),
+            Stack(app, name, env=MANAGEMENT_ENVIRONMENT),
             "Account",
             account_name="Security",
             email="security@example.com",
         )
         for name in ("One", "Two")
     ]
-    stack = Stack(app, "Bootstrap", env=MANAGEMENT)
+    stack = Stack(app, "Bootstrap", env=MANAGEMENT_ENVIRONMENT)
     root_access(stack, delegated_administrators=[account.attr_account_id for account in accounts])
     assert len(delegates(stack)) == 2
 
@@ -264,7 +264,7 @@ def test_an_argument_of_another_type_is_refused(
     build: Build, argument: str, value: Any, expected: str
 ) -> None:
     with pytest.raises(TypeError, match=rf"^{argument} must be {expected}.*\.$") as refused:
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: value})
+        build(bootstrap_stack(env=MANAGEMENT_ENVIRONMENT), **{argument: value})
     shown = value[0] if isinstance(value, list) else value
     assert f"got {shown!r} of type {type(shown).__name__}. " in str(refused.value)
 
@@ -467,9 +467,9 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
 def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
     build: Build, arguments: dict[str, Any], why: str
 ) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     with pytest.raises(ValueError, match=rf"^{next(iter(arguments))}(\['\d+'\]\.\w+)? {why}.*\.$"):
-        build(stack, **arguments_for(stack, arguments))
+        build(stack, **arguments_in_stack(stack, arguments))
 
 
 @pytest.mark.parametrize(
@@ -482,7 +482,7 @@ def test_the_china_regions_are_refused(build: Build) -> None:
 
 
 def test_a_second_drift_check_is_refused_with_a_sentence() -> None:
-    root_access = CentralizedRootAccess(bootstrap_stack(env=MANAGEMENT), "RootAccess")
+    root_access = CentralizedRootAccess(bootstrap_stack(env=MANAGEMENT_ENVIRONMENT), "RootAccess")
     root_access.add_drift_check()
     with pytest.raises(ValueError, match=r"already has a drift check. Call add_drift_check once"):
         root_access.add_drift_check(repair=True)
@@ -510,7 +510,10 @@ def test_nothing_is_accepted_positionally() -> None:
 
 @pytest.mark.parametrize(
     ("env", "arn"),
-    [(MANAGEMENT, parameter), (None, lambda stack: "arn:aws:sns:eu-west-1:111111111111:News")],
+    [
+        (MANAGEMENT_ENVIRONMENT, parameter),
+        (None, lambda stack: "arn:aws:sns:eu-west-1:111111111111:News"),
+    ],
     ids=["parameter", "no env"],
 )
 def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
@@ -539,5 +542,5 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
 def test_what_is_just_within_the_limits_is_accepted(
     build: Build, arguments: dict[str, Any]
 ) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    build(stack, **arguments_for(stack, arguments))
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    build(stack, **arguments_in_stack(stack, arguments))

@@ -15,18 +15,18 @@ from aws_cdk.assertions import Annotations, Match
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access.base.code import lambda_root
 from root_access.state import Feature
-from support.accounts import MEMBER, OTHER
-from support.arrange import CREDENTIALS, SESSIONS
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
 from support.many_apps import add_all_arguments
 from support.templates import (
-    MANAGEMENT,
+    MANAGEMENT_ENVIRONMENT,
     bootstrap_stack,
     new_topic,
     only_resource,
-    resources,
+    resources_of_type,
     root_access_template,
-    template,
-    warnings,
+    template_of,
+    warning_ids,
 )
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
@@ -41,8 +41,11 @@ def smallest() -> dict[str, Any]:
 def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> None:
     stack = bootstrap_stack()
     CentralizedRootAccess(stack, "org-root")
-    assert template(stack)["Outputs"]["orgrootStatus"]["Value"] == {
-        "Fn::GetAtt": [next(iter(resources(template(stack), RESOURCE_TYPE))), "StatusJson"]
+    assert template_of(stack)["Outputs"]["orgrootStatus"]["Value"] == {
+        "Fn::GetAtt": [
+            next(iter(resources_of_type(template_of(stack), RESOURCE_TYPE))),
+            "StatusJson",
+        ]
     }
 
 
@@ -54,8 +57,8 @@ def test_the_same_key_in_another_stack_and_an_output_of_another_key_are_accepted
     nested = NestedStack(stack, "Nested")
     RootTasks(nested, "RootTasks")
     keys = {"RootTasksAuditRoleArn", "RootTasksAuditStateMachineArn", "RootTasksBucket"}
-    assert set(template(stack)["Outputs"]) == keys | {"Mine", "RootAccessStatus"}
-    assert set(template(nested)["Outputs"]) == keys
+    assert set(template_of(stack)["Outputs"]) == keys | {"Mine", "RootAccessStatus"}
+    assert set(template_of(nested)["Outputs"]) == keys
 
 
 def test_the_construct_and_the_function_have_the_same_features() -> None:
@@ -81,7 +84,7 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
     first_wait, second_wait = 60, 120  # which Lambda documents
     assert service_timeout > 180 + first_wait + 180 + second_wait + 180
     # An event that Lambda keeps for longer would apply lists that were rolled back since.
-    ((config_id, config),) = resources(smallest, "AWS::Lambda::EventInvokeConfig").items()
+    ((config_id, config),) = resources_of_type(smallest, "AWS::Lambda::EventInvokeConfig").items()
     age = config["Properties"]["MaximumEventAgeInSeconds"]
     assert 180 + first_wait + 180 + second_wait < age <= service_timeout - 180
     assert "MaximumRetryAttempts" not in config["Properties"], "the default is two"
@@ -91,16 +94,19 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
 @pytest.mark.parametrize(
     ("arguments", "warned"),
     [
-        ({"features": [CREDENTIALS]}, {"disablesRootSessions": LEAVES_OUT.format(SESSIONS)}),
         (
-            {"features": [SESSIONS]},
-            {"disablesRootCredentialsManagement": LEAVES_OUT.format(CREDENTIALS)},
+            {"features": [ROOT_CREDENTIALS_MANAGEMENT]},
+            {"disablesRootSessions": LEAVES_OUT.format(ROOT_SESSIONS)},
+        ),
+        (
+            {"features": [ROOT_SESSIONS]},
+            {"disablesRootCredentialsManagement": LEAVES_OUT.format(ROOT_CREDENTIALS_MANAGEMENT)},
         ),
         (
             {"features": []},
             {
                 f"disables{feature}": LEAVES_OUT.format(feature)
-                for feature in (CREDENTIALS, SESSIONS)
+                for feature in (ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
             },
         ),
         (
@@ -115,7 +121,7 @@ def test_what_a_list_disables_for_the_organization_by_leaving_it_out_is_warned_o
 ) -> None:
     stack = bootstrap_stack()
     CentralizedRootAccess(stack, "RootAccess", **arguments)
-    assert warnings(stack) == [f"centralized-root-access:{id}" for id in warned]
+    assert warning_ids(stack) == [f"centralized-root-access:{id}" for id in warned]
     for text in warned.values():
         Annotations.from_stack(stack).has_warning(
             "/OrganizationBootstrap/RootAccess", Match.string_like_regexp(text)
@@ -137,21 +143,21 @@ def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(
 ) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     CentralizedRootAccess(stack, "RootAccess")
-    assert warnings(stack) == (["centralized-root-access:notOffered"] if warned else [])
+    assert warning_ids(stack) == (["centralized-root-access:notOffered"] if warned else [])
 
 
 def test_what_govcloud_offers_adds_no_warning() -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region="us-gov-west-1"))
-    CentralizedRootAccess(stack, "RootAccess", features=[SESSIONS])
+    CentralizedRootAccess(stack, "RootAccess", features=[ROOT_SESSIONS])
     unlock = [RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE]
     RootTasks(stack, "RootTasks", tasks=unlock, notification_topic=new_topic(stack))
-    assert warnings(stack) == []
+    assert warning_ids(stack) == []
 
 
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     add_all_arguments(stack)
-    assert warnings(stack) == [
+    assert warning_ids(stack) == [
         f"centralized-root-access:{id}RootCredentialsManagement" for id in ("disables", "tasksNeed")
     ]
 
@@ -166,7 +172,7 @@ def in_another_stack(stack: Stack) -> Stack:
     [
         (None, lambda stack: stack, "stack OrganizationBootstrap"),
         (None, lambda stack: NestedStack(stack, "Nested"), "stack OrganizationBootstrap"),
-        (MANAGEMENT, in_another_stack, "account 111111111111"),
+        (MANAGEMENT_ENVIRONMENT, in_another_stack, "account 111111111111"),
     ],
     ids=["same stack", "nested stack", "another stack of the account"],
 )
@@ -180,10 +186,10 @@ def test_a_second_instance_is_refused(
 
 
 def test_the_same_lists_in_any_order_give_the_same_template_byte_for_byte() -> None:
-    one = root_access_template(delegated_administrators=[MEMBER, OTHER])
+    one = root_access_template(delegated_administrators=[MEMBER, OTHER_MEMBER])
     other = root_access_template(
-        features=[*reversed(RootAccessFeature), CREDENTIALS],
-        delegated_administrators=[OTHER, MEMBER],
+        features=[*reversed(RootAccessFeature), ROOT_CREDENTIALS_MANAGEMENT],
+        delegated_administrators=[OTHER_MEMBER, MEMBER],
     )
     assert json.dumps(one) == json.dumps(other)
 

@@ -11,24 +11,31 @@ import pytest
 from aws_cdk import App, Duration, Environment, Stack
 
 from centralized_root_access import CentralizedRootAccess, RootAccessDashboard, RootTask, RootTasks
-from support.templates import MANAGEMENT, bootstrap_stack, only_resource, resources, template, text
+from support.templates import (
+    MANAGEMENT_ENVIRONMENT,
+    bootstrap_stack,
+    only_resource,
+    resources_of_type,
+    template_of,
+    text_with_references,
+)
 
 
 def build(*, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True) -> dict[str, Any]:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     interval = Duration.days(1)
     root_tasks = None
     if tasks:
         root_tasks = RootTasks(stack, "RootTasks", tasks=tasks, audit_interval=interval)
     drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check() if drift else None
     RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks, drift_check=drift_check)
-    return template(stack)
+    return template_of(stack)
 
 
 def body(found: dict[str, Any]) -> dict[str, Any]:
     """Return the dashboard's body, with the tokens in it as `text` has them."""
     value = only_resource(found, "AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]
-    return dict(json.loads(text(value)))
+    return dict(json.loads(text_with_references(value)))
 
 
 def metrics(found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -70,7 +77,7 @@ def test_it_shows_the_state_of_every_alarm() -> None:
         for widget in body(found)["widgets"]
         for alarm in widget["properties"].get("alarms", [])
     }
-    assert shown == set(resources(found, "AWS::CloudWatch::Alarm"))
+    assert shown == set(resources_of_type(found, "AWS::CloudWatch::Alarm"))
 
 
 def test_it_shows_what_is_given_and_nothing_else() -> None:
@@ -94,7 +101,7 @@ def test_a_dashboard_in_another_region_names_the_region_of_each_metric() -> None
         abroad, "Dashboard", root_tasks=RootTasks(home, "RootTasks"), drift_check=drift_check
     )
     widgets = [
-        widget["properties"].get("metrics", []) for widget in body(template(abroad))["widgets"]
+        widget["properties"].get("metrics", []) for widget in body(template_of(abroad))["widgets"]
     ]
     assert {options.get("region") for shown in widgets for *_, options in shown} == {"us-east-1"}
 

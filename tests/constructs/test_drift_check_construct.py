@@ -13,22 +13,22 @@ from aws_cdk.assertions import Annotations, Match
 from centralized_root_access import CentralizedRootAccess
 from root_access.drift.check import DriftCheckSettings
 from support.templates import (
-    MANAGEMENT,
+    MANAGEMENT_ENVIRONMENT,
     bootstrap_stack,
-    depends_on,
-    functions,
+    functions_with_handler,
     only_resource,
-    properties_of,
-    resources,
-    settings,
-    template,
+    properties_of_type,
+    resources_finished_before,
+    resources_of_type,
+    settings_of_function,
+    template_of,
 )
 
 
 def drift_template(*, interval: Duration | None = None) -> dict[str, Any]:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check(interval=interval)
-    return template(stack)
+    return template_of(stack)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_elsewhere_it_runs_on_the_interval_alone_and_synth_says_so(
 ) -> None:
     stack = bootstrap_stack(env=env)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check()
-    (rule,) = properties_of(template(stack), "AWS::Events::Rule").values()
+    (rule,) = properties_of_type(template_of(stack), "AWS::Events::Rule").values()
     assert "EventPattern" not in rule
     Annotations.from_stack(stack).has_info(
         "/OrganizationBootstrap/RootAccess/DriftCheck",
@@ -55,27 +55,29 @@ def test_elsewhere_it_runs_on_the_interval_alone_and_synth_says_so(
 
 
 def test_the_function_reads_empty_lists_as_empty_lists() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(
         stack, "RootAccess", features=[], delegated_administrators=[]
     ).add_drift_check()
-    (function,) = functions(template(stack), "root_access.drift.check.on_check")
-    read = DriftCheckSettings.from_environment({"SETTINGS": json.dumps(settings(function))})
+    (function,) = functions_with_handler(template_of(stack), "root_access.drift.check.on_check")
+    read = DriftCheckSettings.from_environment(
+        {"SETTINGS": json.dumps(settings_of_function(function))}
+    )
     assert (read.features, read.delegated_administrators) == ((), ())
 
 
 def test_no_check_runs_with_new_lists_before_they_are_applied() -> None:
     """Otherwise the events of a deployment's own calls would be taken for drift."""
     checked = drift_template()
-    (resource,) = resources(checked, "Custom::CentralizedRootAccess")
+    (resource,) = resources_of_type(checked, "Custom::CentralizedRootAccess")
     (function,) = (
         function
-        for function in resources(checked, "AWS::Lambda::Function")
+        for function in resources_of_type(checked, "AWS::Lambda::Function")
         if "DriftCheck" in function
     )
-    assert function in depends_on(checked, resource)
-    for rule in resources(checked, "AWS::Events::Rule"):
-        assert resource in depends_on(checked, rule)
+    assert function in resources_finished_before(checked, resource)
+    for rule in resources_of_type(checked, "AWS::Events::Rule"):
+        assert resource in resources_finished_before(checked, rule)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,9 @@ def test_no_check_runs_with_new_lists_before_they_are_applied() -> None:
 def test_the_stopped_alarm_fires_after_three_intervals_and_not_while_it_is_new(
     interval: Duration | None, seconds: int, warm_up_minutes: int
 ) -> None:
-    found = properties_of(drift_template(interval=interval), "AWS::CloudWatch::Alarm", "Stopped")
+    found = properties_of_type(
+        drift_template(interval=interval), "AWS::CloudWatch::Alarm", "Stopped"
+    )
     (stopped,) = found.values()
     (checks,) = [metric["MetricStat"] for metric in stopped["Metrics"] if "MetricStat" in metric]
     assert checks["Period"] == seconds
@@ -103,10 +107,10 @@ def test_the_stopped_alarm_fires_after_three_intervals_and_not_while_it_is_new(
 
 @pytest.mark.parametrize("enforce_ssl", [True, False])
 def test_cloudwatch_may_publish_the_alarm_to_a_topic_with_any_policy(enforce_ssl: bool) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     topic = sns.Topic(stack, "Topic", enforce_ssl=enforce_ssl)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
-    arn, checked = stack.resolve(topic.topic_arn), template(stack)
+    arn, checked = stack.resolve(topic.topic_arn), template_of(stack)
     policy = only_resource(checked, "AWS::SNS::TopicPolicy")["Properties"]
     assert policy["Topics"] == [arn]
     assert {

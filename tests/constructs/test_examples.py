@@ -17,18 +17,23 @@ import pytest
 import yaml
 
 from local_aws.services import LocalAws
-from support.apps import EXAMPLES, ROOT, Assembly, synthesize
+from support.apps import EXAMPLES, REPOSITORY, Assembly, synthesize
 from support.pages import parse_command_line
 from support.permissions_table import permissions_with_every_argument
-from support.processes import run, run_successfully
-from support.templates import only_resource, policy_statements, properties_of, resources
+from support.processes import run_process, run_successfully
+from support.templates import (
+    only_resource,
+    properties_of_type,
+    resources_of_type,
+    statements_of_role,
+)
 
 if TYPE_CHECKING:
     Assemblies = Callable[[str], Assembly]
 
 BOOTSTRAP = "OrganizationBootstrap"
-WORKFLOW = ROOT / "examples" / "github-actions.yml"
-POLICIES_WORKFLOW = ROOT / "examples" / "policies-workflow.yml"
+WORKFLOW = REPOSITORY / "examples" / "github-actions.yml"
+POLICIES_WORKFLOW = REPOSITORY / "examples" / "policies-workflow.yml"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +41,7 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Assemblies:
     """Return a function that returns the assembly of an example."""
     return functools.cache(
         lambda name: synthesize(
-            ROOT / "examples" / name, tmp_path_factory.mktemp("example") / "cdk.out"
+            REPOSITORY / "examples" / name, tmp_path_factory.mktemp("example") / "cdk.out"
         )
     )
 
@@ -45,7 +50,7 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Assemblies:
 def test_every_example_deploys_the_construct_and_warns_of_what_it_means_to_do(
     name: str, assemblies: Assemblies
 ) -> None:
-    assert resources(assemblies(name).template(BOOTSTRAP), "Custom::CentralizedRootAccess")
+    assert resources_of_type(assemblies(name).template(BOOTSTRAP), "Custom::CentralizedRootAccess")
     warned = [
         warning.rpartition("[ack: ")[2].rstrip("]") for warning in assemblies(name).warnings()
     ]
@@ -64,7 +69,7 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
 ) -> None:
     example = assemblies("permissions_boundary.py")
     template = example.template(BOOTSTRAP)
-    roles = resources(template, "AWS::IAM::Role")
+    roles = resources_of_type(template, "AWS::IAM::Role")
     (boundary,) = only_resource(example.template("Boundary"), "AWS::IAM::ManagedPolicy")[
         "Properties"
     ]["PolicyDocument"]["Statement"]
@@ -73,7 +78,7 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
         users.setdefault(permission.action, set()).add(permission.construct)
     assert set(boundary["Action"]) == users.keys()
     # What is under the name of a construct is left out without it, and no other construct needs it.
-    source = (ROOT / "examples" / "permissions_boundary.py").read_text()
+    source = (REPOSITORY / "examples" / "permissions_boundary.py").read_text()
     for names, listed in re.findall(
         r"^ +# ([CR]\w+(?:, \w+)*)\n((?: +\"\S+\",\n)+)", source, re.MULTILINE
     ):
@@ -84,7 +89,7 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
         assert "policy/organization-bootstrap-boundary" in json.dumps(
             role["Properties"]["PermissionsBoundary"]
         )
-    for log_group in properties_of(template, "AWS::Logs::LogGroup").values():
+    for log_group in properties_of_type(template, "AWS::Logs::LogGroup").values():
         assert log_group["RetentionInDays"] == 3653
         assert "KmsKeyId" in log_group
 
@@ -105,7 +110,9 @@ def test_the_pipeline_deploys_to_the_management_account_and_asks_it_for_the_stat
             action["RoleArn"]
         )
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
-    projects = properties_of(example.template("OrganizationPipeline"), "AWS::CodeBuild::Project")
+    projects = properties_of_type(
+        example.template("OrganizationPipeline"), "AWS::CodeBuild::Project"
+    )
     (project,) = [project for name, project in projects.items() if check["Name"] in name]
     *_, profile, status = json.loads(project["Source"]["BuildSpec"])["phases"]["build"]["commands"]
     assert status.startswith("centralized-root-access status ")
@@ -116,7 +123,7 @@ def test_the_pipeline_deploys_to_the_management_account_and_asks_it_for_the_stat
     own = "PipelineManagementRootAccessIsEnabledRole"
     assumed = [
         statement["Resource"]
-        for statement in policy_statements(example.template("OrganizationPipeline"), own)
+        for statement in statements_of_role(example.template("OrganizationPipeline"), own)
         if statement["Action"] == "sts:AssumeRole"
     ]
     assert assumed == [config["profile management"]["role_arn"]]
@@ -126,7 +133,7 @@ def test_the_pipeline_deploys_to_the_management_account_and_asks_it_for_the_stat
         >= "3.11"
     )
     # By both names of the service: which one AWS checks is not known.
-    statements = policy_statements(example.template("OrganizationPipeline"), "PipelineSource")
+    statements = statements_of_role(example.template("OrganizationPipeline"), "PipelineSource")
     connection = [s["Action"] for s in statements if "codeconnections" in str(s["Resource"])]
     assert connection == ["codestar-connections:UseConnection", "codeconnections:UseConnection"]
 
@@ -167,7 +174,7 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
     environment = {**os.environ, **values}
     run_successfully("bash", "-e", "-c", install, cwd=repository, env=environment)
     assert (tmp_path / "installed").read_text() == "of the target branch"
-    ended = run("bash", "-e", "-c", check, cwd=repository, env=environment)
+    ended = run_process("bash", "-e", "-c", check, cwd=repository, env=environment)
     assert ended.returncode == 1, ended.stderr
     role = "--session-role a-role"
     assert sorted((tmp_path / "asked").read_text().splitlines()) == [
@@ -185,8 +192,8 @@ def write(file: Path) -> None:
 def documented_queries() -> dict[str, str]:
     """Return the --query that reads the status, by the file that documents it."""
     files = [
-        ROOT / "docs" / "guides" / "deploying.md",
-        ROOT / "examples" / "reading_the_status.py",
+        REPOSITORY / "docs" / "guides" / "deploying.md",
+        REPOSITORY / "examples" / "reading_the_status.py",
     ]
     return {
         file.name: query
@@ -197,11 +204,11 @@ def documented_queries() -> dict[str, str]:
 
 def test_what_deploys_to_the_management_account_is_a_pinned_cdk_cli() -> None:
     """The one that this project is tested with."""
-    tested = json.loads((ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    tested = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"]["aws-cdk"]
     workflow = WORKFLOW.read_text()
     assert re.findall(r"aws-cdk@(\S+)", workflow) == [tested]
     assert workflow.endswith("run: centralized-root-access status\n")
-    pipeline = (ROOT / "examples" / "pipeline.py").read_text()
+    pipeline = (REPOSITORY / "examples" / "pipeline.py").read_text()
     assert f'CDK_CLI = "{tested}"\n' in pipeline
     assert re.findall(r"aws-cdk@(\S+) synth", pipeline) == ["{CDK_CLI}"]
     assert "cli_version=CDK_CLI," in pipeline

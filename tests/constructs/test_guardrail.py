@@ -16,16 +16,16 @@ from centralized_root_access.preflight.documents import parse_policy
 from centralized_root_access.preflight.evaluate import Decision
 from local_aws.emulation.organization_policies import AttachedPolicy, find_policy_denial
 from root_tasks.model.task import Task
-from support.accounts import MEMBER, OTHER, THIRD
-from support.scp import ACCOUNT_ID, levels, task_decision
+from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.scp import ACCOUNT_ID, levels_from_root, strictest_decision_for_task
 from support.templates import (
-    MANAGEMENT,
-    arguments_for,
+    MANAGEMENT_ENVIRONMENT,
+    arguments_in_stack,
     bootstrap_stack,
     only_resource,
-    resources,
-    template,
-    warnings,
+    resources_of_type,
+    template_of,
+    warning_ids,
 )
 
 UNIT = "ou-a1b2-c3d4e5f6"
@@ -35,9 +35,9 @@ ROLE = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
 
 def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
     """Return the properties of the policy of a stack with a guardrail."""
-    stack = stack or bootstrap_stack(env=MANAGEMENT)
+    stack = stack or bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     RootUserGuardrail(stack, "RootUserGuardrail", **{"targets": [UNIT], **arguments})
-    properties: dict[str, Any] = only_resource(template(stack), "AWS::Organizations::Policy")[
+    properties: dict[str, Any] = only_resource(template_of(stack), "AWS::Organizations::Policy")[
         "Properties"
     ]
     return properties
@@ -45,13 +45,16 @@ def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("task", Task)
 @pytest.mark.parametrize(
-    "exempt_accounts", [[], [THIRD]], ids=["no exempt account", "an exempt account"]
+    "exempt_accounts", [[], [THIRD_MEMBER]], ids=["no exempt account", "an exempt account"]
 )
 def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[str]) -> None:
     content = json.dumps(guardrail(exempt_accounts=exempt_accounts)["Content"])
     policy = parse_policy(content, policy_id="p-guardrail", name="guardrail")
 
-    assert task_decision(task, levels((FULL_ACCESS, policy))) is Decision.ALLOWED
+    assert (
+        strictest_decision_for_task(task, levels_from_root((FULL_ACCESS, policy)))
+        is Decision.ALLOWED
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,15 +63,15 @@ def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[
         (ACCOUNT_ID, False, "root", True),
         (ACCOUNT_ID, True, "root", False),
         (ACCOUNT_ID, False, "role/Admin", False),
-        (THIRD, False, "root", False),
-        (THIRD, True, "root", False),
+        (THIRD_MEMBER, False, "root", False),
+        (THIRD_MEMBER, True, "root", False),
     ],
 )
 @pytest.mark.parametrize("action", ["iam:GetUser", "s3:ListAllMyBuckets", "account:CloseAccount"])
 def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_else(
     account_id: str, assumed_root: bool, principal: str, denied: bool, action: str
 ) -> None:
-    content = json.dumps(guardrail(exempt_accounts=[THIRD])["Content"])
+    content = json.dumps(guardrail(exempt_accounts=[THIRD_MEMBER])["Content"])
     context = {
         "aws:principalarn": f"arn:aws:iam::{account_id}:{principal}",
         "aws:principalaccount": account_id,
@@ -87,15 +90,20 @@ def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_e
 
 
 def test_the_order_of_the_lists_does_not_change_the_template() -> None:
-    one = guardrail(targets=[UNIT, MEMBER, OTHER], exempt_accounts=(THIRD, "999999999999"))
+    one = guardrail(
+        targets=[UNIT, MEMBER, OTHER_MEMBER], exempt_accounts=(THIRD_MEMBER, "999999999999")
+    )
     assert one == guardrail(
-        targets={OTHER, UNIT, MEMBER, UNIT}, exempt_accounts={"999999999999", THIRD}
+        targets={OTHER_MEMBER, UNIT, MEMBER, UNIT}, exempt_accounts={"999999999999", THIRD_MEMBER}
     )
 
 
 def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
     app = App(analytics_reporting=False)
-    stack, other = Stack(app, "One", env=MANAGEMENT), Stack(app, "S" * 120, env=MANAGEMENT)
+    stack, other = (
+        Stack(app, "One", env=MANAGEMENT_ENVIRONMENT),
+        Stack(app, "S" * 120, env=MANAGEMENT_ENVIRONMENT),
+    )
     elsewhere = Stack(App(), "One", env=Environment(account="111111111111", region="eu-west-1"))
     places = [(stack, "A"), (stack, "B"), (other, "G" * 200), (elsewhere, "A")]
     places.append((NestedStack(stack, "Nested"), "A"))
@@ -106,7 +114,7 @@ def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
 
 
 def test_the_policy_is_available_to_other_constructs() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     construct = RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
     assert stack.resolve([construct.policy_id, construct.policy_arn]) == [
         {"Fn::GetAtt": ["RootUserGuardrailPolicy2E03D98C", attribute]}
@@ -135,13 +143,13 @@ def _new_unit(stack: Stack) -> list[str]:
 def test_a_target_that_may_not_be_meant_is_warned_of(
     arguments: dict[str, Any], expected: list[str]
 ) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    guardrail(stack, **arguments_for(stack, arguments))
-    assert warnings(stack) == expected
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    guardrail(stack, **arguments_in_stack(stack, arguments))
+    assert warning_ids(stack) == expected
 
 
 def test_the_pipelines_log_says_what_to_do_where_the_policy_type_is_disabled() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
     (info,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
     assert "PolicyTypeNotEnabledException" in str(info.entry.data)
@@ -150,7 +158,7 @@ def test_the_pipelines_log_says_what_to_do_where_the_policy_type_is_disabled() -
 
 @pytest.mark.parametrize("argument", ["targets", "exempt_accounts"])
 def test_the_management_account_to_which_no_policy_applies_is_refused(argument: str) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     arguments: dict[str, Any] = {"targets": [UNIT], argument: ["111111111111"]}
     RootUserGuardrail(stack, "Guardrail", **arguments)
     CentralizedRootAccess(stack, "RootAccess")
@@ -163,7 +171,7 @@ def test_the_management_account_to_which_no_policy_applies_is_refused(argument: 
 @pytest.mark.parametrize("first", [True, False], ids=["root access first", "root access last"])
 def test_a_stack_creates_its_policies_one_after_another_and_after_root_access(first: bool) -> None:
     """Organizations refuses changes that are made at the same time."""
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     if first:
         CentralizedRootAccess(stack, "RootAccess")
     RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
@@ -172,10 +180,14 @@ def test_a_stack_creates_its_policies_one_after_another_and_after_root_access(fi
     )
     if not first:
         CentralizedRootAccess(stack, "RootAccess")
-    whole = template(stack)
-    (root_access,) = resources(whole, "Custom::CentralizedRootAccess")
+    whole = template_of(stack)
+    (root_access,) = resources_of_type(whole, "Custom::CentralizedRootAccess")
     (user,), (delegates, members) = (
-        [id_ for id_ in resources(whole, "AWS::Organizations::Policy") if id_.startswith(name)]
+        [
+            id_
+            for id_ in resources_of_type(whole, "AWS::Organizations::Policy")
+            if id_.startswith(name)
+        ]
         for name in ("RootUser", "Sessions")
     )
     before = {id_: set(whole["Resources"][id_]["DependsOn"]) for id_ in (user, delegates, members)}

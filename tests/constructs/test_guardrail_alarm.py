@@ -16,17 +16,25 @@ from constructs import Construct
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
-from support.apps import ROOT
-from support.filter_pattern import is_match
-from support.root_events import ADMINISTRATOR, EXPECTED, FEDERATED, STOLEN, TOOL, USED, assume_root
+from support.apps import REPOSITORY
+from support.filter_pattern import matches_filter_pattern
+from support.root_events import (
+    ADMINISTRATOR_ROLE_ARN,
+    FEDERATED_USER_EVENTS,
+    HARMLESS_EVENTS,
+    ROOT_USE_EVENTS,
+    TOOL_ROLE_ID,
+    UNEXPECTED_ASSUME_ROOT_EVENTS,
+    assume_root_event,
+)
 from support.templates import (
-    MANAGEMENT,
-    arguments_for,
+    MANAGEMENT_ENVIRONMENT,
+    arguments_in_stack,
     bootstrap_stack,
-    properties_of,
-    resources,
-    template,
-    text,
+    properties_of_type,
+    resources_of_type,
+    template_of,
+    text_with_references,
 )
 
 if TYPE_CHECKING:
@@ -37,18 +45,20 @@ QUERIES = [
     " ".join(query.split())
     for query in re.findall(
         r"^```\n(fields .*?)^```$",
-        (ROOT / "docs" / "guides" / "root-use-alarm.md").read_text(),
+        (REPOSITORY / "docs" / "guides" / "root-use-alarm.md").read_text(),
         re.MULTILINE | re.DOTALL,
     )
 ]
 PATTERNS = ("RootUserUsed", "UnexpectedAssumeRoot")
 
 
-def alarm_stack(env: Environment | None = MANAGEMENT, **arguments: Any) -> Stack:
+def alarm_stack(env: Environment | None = MANAGEMENT_ENVIRONMENT, **arguments: Any) -> Stack:
     """Return a stack with the alarms; a function among the arguments gets the stack."""
     stack = bootstrap_stack(env=env)
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    RootUseAlarm(stack, "RootUse", **{"trail_log_group": trail, **arguments_for(stack, arguments)})
+    RootUseAlarm(
+        stack, "RootUse", **{"trail_log_group": trail, **arguments_in_stack(stack, arguments)}
+    )
     return stack
 
 
@@ -56,7 +66,9 @@ def patterns(stack: Stack) -> dict[str, Any]:
     """Return the filter patterns of a stack, by the alarm that they are for."""
     return {
         name: filter_["FilterPattern"]
-        for id_, filter_ in properties_of(template(stack), "AWS::Logs::MetricFilter").items()
+        for id_, filter_ in properties_of_type(
+            template_of(stack), "AWS::Logs::MetricFilter"
+        ).items()
         for name in PATTERNS
         if id_.startswith(f"RootUse{name}")
     }
@@ -67,12 +79,13 @@ def tool_patterns() -> dict[str, str]:
     """The patterns that expect the roles of all root tasks, with one ID, and an imported role."""
 
     def allowed(stack: Stack) -> list[iam.IRole]:
-        administrator = iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)
+        administrator = iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR_ROLE_ARN)
         return [*RootTasks(stack, "RootTasks", tasks=RootTask).session_roles, administrator]
 
     found = patterns(alarm_stack(session_roles=allowed))
     return {
-        name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in found.items()
+        name: re.sub(r"\$\{\w+\.RoleId\}", TOOL_ROLE_ID, text_with_references(pattern))
+        for name, pattern in found.items()
     }
 
 
@@ -82,7 +95,7 @@ def alarms_of(event: dict[str, Any], found: Mapping[str, str]) -> set[str]:
         {
             name
             for name, pattern in found.items()
-            if is_match(pattern, event, missing_differs=missing)
+            if matches_filter_pattern(pattern, event, missing_differs=missing)
         }
         for missing in (False, True)
     ]
@@ -90,7 +103,7 @@ def alarms_of(event: dict[str, Any], found: Mapping[str, str]) -> set[str]:
     return either[0]
 
 
-HARMLESS = EXPECTED | FEDERATED
+HARMLESS = HARMLESS_EVENTS | FEDERATED_USER_EVENTS
 
 
 @pytest.mark.parametrize("event", HARMLESS.values(), ids=HARMLESS)
@@ -100,14 +113,16 @@ def test_what_the_tool_and_as_the_page_says_federated_sessions_do_fires_no_alarm
     assert alarms_of(event, tool_patterns) == set()
 
 
-@pytest.mark.parametrize("event", USED.values(), ids=USED)
+@pytest.mark.parametrize("event", ROOT_USE_EVENTS.values(), ids=ROOT_USE_EVENTS)
 def test_a_root_user_that_is_used_fires_its_alarm(
     event: dict[str, Any], tool_patterns: dict[str, str]
 ) -> None:
     assert alarms_of(event, tool_patterns) == {"RootUserUsed"}
 
 
-@pytest.mark.parametrize("event", STOLEN.values(), ids=STOLEN)
+@pytest.mark.parametrize(
+    "event", UNEXPECTED_ASSUME_ROOT_EVENTS.values(), ids=UNEXPECTED_ASSUME_ROOT_EVENTS
+)
 def test_assume_root_by_another_principal_fires_its_alarm(
     event: dict[str, Any], tool_patterns: dict[str, str]
 ) -> None:
@@ -116,29 +131,32 @@ def test_assume_root_by_another_principal_fires_its_alarm(
 
 def test_without_session_roles_every_assume_root_fires() -> None:
     found = patterns(alarm_stack())
-    event = EXPECTED["AssumeRoot by the tool"]
+    event = HARMLESS_EVENTS["AssumeRoot by the tool"]
     assert alarms_of(event, found) == {"UnexpectedAssumeRoot"}
 
 
 def test_a_copy_of_the_event_fires_only_where_it_names_another_role() -> None:
     """Whether there is such a copy is not known. Of a role it would have the ID alone."""
     copies = {
-        id_: assume_root(principal_id=f"{id_}:x", issuer=None, identity_type="AWSAccount")
-        for id_ in (TOOL, "AROAOTHEROTHEROTHERO")
+        id_: assume_root_event(principal_id=f"{id_}:x", issuer=None, identity_type="AWSAccount")
+        for id_ in (TOOL_ROLE_ID, "AROAOTHEROTHEROTHERO")
     }
     own = patterns(
         alarm_stack(session_roles=lambda stack: RootTasks(stack, "RootTasks").session_roles)
     )
     by_id = {
-        name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in own.items()
+        name: re.sub(r"\$\{\w+\.RoleId\}", TOOL_ROLE_ID, text_with_references(pattern))
+        for name, pattern in own.items()
     }
     assert {id_: alarms_of(event, by_id) for id_, event in copies.items()} == {
-        TOOL: set(),
+        TOOL_ROLE_ID: set(),
         "AROAOTHEROTHEROTHERO": {"UnexpectedAssumeRoot"},
     }
     by_arn = patterns(
         alarm_stack(
-            session_roles=lambda stack: [iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)]
+            session_roles=lambda stack: [
+                iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR_ROLE_ARN)
+            ]
         )
     )
     assert [alarms_of(event, by_arn) for event in copies.values()] == [set(), set()]
@@ -152,19 +170,19 @@ def test_the_path_of_the_roles_is_one_pattern() -> None:
         (f"{path.replace('-access', '-admin')}Audit", False),
         (f"{path.replace(MANAGEMENT_ID, '999999999999')}Audit", False),
     ):
-        event = assume_root(principal_id="AROAOTHEROTHEROTHERO:x", issuer=issuer)
+        event = assume_root_event(principal_id="AROAOTHEROTHEROTHERO:x", issuer=issuer)
         assert alarms_of(event, found) == (set() if allowed else {"UnexpectedAssumeRoot"})
 
 
 def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -> None:
-    stack = notices_stack(MANAGEMENT, management_account=MANAGEMENT_ID)
-    found = template(stack)
-    (subscription,) = resources(found, "AWS::Logs::SubscriptionFilter").values()
+    stack = notices_stack(MANAGEMENT_ENVIRONMENT, management_account=MANAGEMENT_ID)
+    found = template_of(stack)
+    (subscription,) = resources_of_type(found, "AWS::Logs::SubscriptionFilter").values()
     assert subscription["Properties"]["FilterPattern"] == patterns(stack)["RootUserUsed"]
-    (function,) = resources(found, "AWS::Lambda::Function")
+    (function,) = resources_of_type(found, "AWS::Lambda::Function")
     assert subscription["Properties"]["DestinationArn"] == {"Fn::GetAtt": [function, "Arn"]}
     # CloudWatch Logs refuses a subscription of a function that it may not invoke.
-    (permission,) = resources(found, "AWS::Lambda::Permission")
+    (permission,) = resources_of_type(found, "AWS::Lambda::Permission")
     assert permission in subscription["DependsOn"]
 
 
@@ -174,8 +192,8 @@ SECURITY = Environment(account="222222222222", region="us-east-1")
 @pytest.mark.parametrize(
     ("env", "of_root_access", "argument", "expected"),
     [
-        (MANAGEMENT, MANAGEMENT, None, MANAGEMENT_ID),
-        (SECURITY, MANAGEMENT, None, MANAGEMENT_ID),
+        (MANAGEMENT_ENVIRONMENT, MANAGEMENT_ENVIRONMENT, None, MANAGEMENT_ID),
+        (SECURITY, MANAGEMENT_ENVIRONMENT, None, MANAGEMENT_ID),
         (None, None, None, {"Ref": "AWS::AccountId"}),
         (SECURITY, None, MANAGEMENT_ID, MANAGEMENT_ID),
     ],
@@ -191,9 +209,11 @@ def test_the_notices_know_the_management_account(
     CentralizedRootAccess(
         Stack(cast("App", stack.node.root), "Root", env=of_root_access), "RootAccess"
     )
-    (function,) = properties_of(template(stack), "AWS::Lambda::Function").values()
+    (function,) = properties_of_type(template_of(stack), "AWS::Lambda::Function").values()
     written = function["Environment"]["Variables"]["SETTINGS"]
-    assert json.loads(text(written))["managementAccount"] == text({"Fn::Join": ["", [expected]]})
+    assert json.loads(text_with_references(written))["managementAccount"] == text_with_references(
+        {"Fn::Join": ["", [expected]]}
+    )
 
 
 @pytest.mark.parametrize("of_root_access", [None, "a stack without an account"])
@@ -204,7 +224,7 @@ def test_notices_that_would_not_know_the_management_account_are_refused(
     if of_root_access:
         CentralizedRootAccess(Stack(cast("App", stack.node.root), "Root"), "RootAccess")
     with pytest.raises(RuntimeError, match=r"root_user_notices needs.*management_account="):
-        template(stack)
+        template_of(stack)
 
 
 def notices_stack(env: Environment | None, **arguments: Any) -> Stack:
@@ -222,8 +242,8 @@ def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group(
         emergency_policy=emergency_policy,
     )
     texts = [
-        text(alarm["AlarmDescription"])
-        for alarm in properties_of(template(found), "AWS::CloudWatch::Alarm").values()
+        text_with_references(alarm["AlarmDescription"])
+        for alarm in properties_of_type(template_of(found), "AWS::CloudWatch::Alarm").values()
     ]
     queries = [found.partition(f"{'a' * 512}: ")[2].split("\n")[0] for found in texts]
     assert queries == QUERIES
@@ -233,7 +253,8 @@ def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group(
 def test_the_order_of_the_roles_does_not_change_the_template() -> None:
     def roles(stack: Stack) -> list[iam.IRole]:
         return [
-            iam.Role.from_role_arn(stack, name, f"{ADMINISTRATOR}{name}") for name in ("One", "Two")
+            iam.Role.from_role_arn(stack, name, f"{ADMINISTRATOR_ROLE_ARN}{name}")
+            for name in ("One", "Two")
         ]
 
     one = alarm_stack(session_roles=roles)
@@ -250,13 +271,15 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
             iam.Role(scope, "Role", assumed_by=iam.AccountRootPrincipal())
             for scope in (stack, there)
         )
-        return [created, precreated, iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)]
+        return [created, precreated, iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR_ROLE_ARN)]
 
-    pattern = text(patterns(alarm_stack(session_roles=roles))["UnexpectedAssumeRoot"])
+    pattern = text_with_references(
+        patterns(alarm_stack(session_roles=roles))["UnexpectedAssumeRoot"]
+    )
 
     assert re.findall(r'!= "(\S+:\S+)"', pattern) == [
         "${Role1ABCC5F0.RoleId}:*",
-        ADMINISTRATOR,
+        ADMINISTRATOR_ROLE_ARN,
         f"arn:${{AWS::Partition}}:iam::{MANAGEMENT_ID}:role/there",
     ]
 
@@ -265,12 +288,14 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
 
 
 def test_the_cis_filter_fires_on_audits_and_the_alarm_on_misuse_alone() -> None:
-    page = (ROOT / "docs" / "reference" / "detections.md").read_text()
+    page = (REPOSITORY / "docs" / "reference" / "detections.md").read_text()
     (cis,) = re.findall(r"^ +'(\{.*\})'$", page, re.MULTILINE)
     audit, misuse = (
         json.loads(event) for event in re.findall("^```json\n(.*)\n```$", page, re.MULTILINE)
     )
-    root_used = {"RootUserUsed": text(patterns(alarm_stack())["RootUserUsed"])}
-    assert all(is_match(cis, event, missing_differs=False) for event in (audit, misuse))
+    root_used = {"RootUserUsed": text_with_references(patterns(alarm_stack())["RootUserUsed"])}
+    assert all(
+        matches_filter_pattern(cis, event, missing_differs=False) for event in (audit, misuse)
+    )
     assert alarms_of(audit, root_used) == set()
     assert alarms_of(misuse, root_used) == {"RootUserUsed"}

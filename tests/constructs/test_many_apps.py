@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support import many_apps
-from support.apps import ROOT
+from support.apps import REPOSITORY
 from support.processes import run_successfully
 from support.pythons import (
     build,
@@ -22,7 +22,7 @@ from support.pythons import (
     find_pythons,
     own_dependencies,
 )
-from support.templates import resources
+from support.templates import resources_of_type
 
 LOWEST = Path(sys.prefix) / "lowest"
 
@@ -37,7 +37,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(ROOT, tmp_path_factory.mktemp("dist"))[1]
+    return build(REPOSITORY, tmp_path_factory.mktemp("dist"))[1]
 
 
 def synthesize_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Path:
@@ -75,7 +75,7 @@ def test_every_form_of_app_has_the_construct_once_per_organization(
     found = [
         resource
         for template in templates(checkout / app).values()
-        for resource in resources(template, "Custom::CentralizedRootAccess").values()
+        for resource in resources_of_type(template, "Custom::CentralizedRootAccess").values()
     ]
     assert len(found) == (2 if app == "stages" else 1)
 
@@ -111,12 +111,12 @@ def test_the_lowest_supported_packages_synthesize_the_same_resources(
 
 
 def test_the_lowest_packages_are_the_lowest_that_the_project_allows() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     asked_for = "\n".join(project["dependencies"] + project["optional-dependencies"]["cdk"])
     allowed = dict(re.findall(r"^([\w-]+)>=([\d.]+)", asked_for, re.MULTILINE))
     pinned = dict(
         re.findall(
-            r"^([\w-]+)==(\S+)", (ROOT / "requirements-lowest.txt").read_text(), re.MULTILINE
+            r"^([\w-]+)==(\S+)", (REPOSITORY / "requirements-lowest.txt").read_text(), re.MULTILINE
         )
     )
     assert allowed.items() <= pinned.items()

@@ -13,12 +13,12 @@ import aws_cdk
 import pytest
 from cdk_nag import AwsSolutionsChecks
 
-from support.apps import APPS, ROOT, synthesize
+from support.apps import APPS, REPOSITORY, synthesize
 from support.many_apps import add_all_arguments
-from support.templates import MANAGEMENT
+from support.templates import MANAGEMENT_ENVIRONMENT
 
-PAGE = ROOT / "docs" / "guides" / "checkers.md"
-EXAMPLE = ROOT / "examples" / "checked_with_cdk_nag.py"
+PAGE = REPOSITORY / "docs" / "guides" / "checkers.md"
+EXAMPLE = REPOSITORY / "examples" / "checked_with_cdk_nag.py"
 
 # What is found in each app, by the construct's path.
 ACCEPTED = {
@@ -71,7 +71,9 @@ def test_cdk_nag_finds_nothing_that_is_not_accepted(tmp_path: Path, app: Path) -
 
 def test_the_page_lists_each_rule_that_the_constructs_break(tmp_path: Path) -> None:
     app = CheckedApp(outdir=str(tmp_path), analytics_reporting=False)
-    add_all_arguments(aws_cdk.Stack(app, "Everything", env=MANAGEMENT), encrypted_topic=True)
+    add_all_arguments(
+        aws_cdk.Stack(app, "Everything", env=MANAGEMENT_ENVIRONMENT), encrypted_topic=True
+    )
     with ignore_findings:
         app.synth()
     broken = {rule.partition("[")[0] for path, rule in findings(tmp_path) if "/Topic/" not in path}

@@ -12,29 +12,29 @@ from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootUseAlarm
 from local_aws.emulation import LocalOrganization, mock_organization
-from support.accounts import MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.accounts import MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation, is_request_for
-from support.drift_check import BY_INTERVAL, STACK_ID, TOPIC_ARN, DriftCheck, by_event
-from support.function import BOTH, Function, Handled
+from support.drift_check import SCHEDULED_EVENT, STACK_ID, TOPIC_ARN, DriftCheck, cloudtrail_event
+from support.function import BOTH_FEATURES, CustomResourceFunction, HandledEvent
 from support.policies import (
     PolicyComparison,
     PolicyRequest,
     PolicyStatement,
     compare_policy,
     parse_statements,
-    policy_request,
+    request_of_root_access_call,
 )
-from support.root_events import USED
-from support.root_use import RootUseNotices, delivery
+from support.root_events import ROOT_USE_EVENTS
+from support.root_use import RootUseNotices, log_delivery
 from support.templates import (
-    MANAGEMENT,
-    actions,
+    MANAGEMENT_ENVIRONMENT,
+    actions_of_statement,
     bootstrap_stack,
-    policy_statements,
-    resources,
+    resources_of_type,
     root_access_template,
-    template,
+    statements_of_role,
+    template_of,
 )
 
 pytestmark = pytest.mark.no_cover
@@ -42,7 +42,12 @@ pytestmark = pytest.mark.no_cover
 
 Properties = dict[str, list[str]]
 
-FEATURES: tuple[tuple[str, ...], ...] = ((), (CREDENTIALS,), (SESSIONS,), BOTH)
+FEATURES: tuple[tuple[str, ...], ...] = (
+    (),
+    (ROOT_CREDENTIALS_MANAGEMENT,),
+    (ROOT_SESSIONS,),
+    BOTH_FEATURES,
+)
 DELEGATES: tuple[Properties, ...] = (
     {},
     *({"DelegatedAdministrators": ids} for ids in ([], [MEMBER])),
@@ -52,13 +57,16 @@ CONFIGURATIONS = [
     {"Features": list(features), **delegates}
     for features, delegates in itertools.product(FEATURES, DELEGATES)
 ]
-WIDEST: Properties = {"Features": [CREDENTIALS], "DelegatedAdministrators": [MEMBER]}
+WIDEST: Properties = {
+    "Features": [ROOT_CREDENTIALS_MANAGEMENT],
+    "DelegatedAdministrators": [MEMBER],
+}
 # Each list on its own decides its statement: here each value of each list occurs.
 COMPARED: dict[str, Properties] = {
     "nothing": {"Features": []},
     "credentials for a delegate": WIDEST,
-    "sessions for no one": {"Features": [SESSIONS], "DelegatedAdministrators": []},
-    "both for a delegate": {"Features": list(BOTH), "DelegatedAdministrators": [MEMBER]},
+    "sessions for no one": {"Features": [ROOT_SESSIONS], "DelegatedAdministrators": []},
+    "both for a delegate": {"Features": list(BOTH_FEATURES), "DelegatedAdministrators": [MEMBER]},
 }
 
 
@@ -70,13 +78,13 @@ def policy(properties: Properties) -> tuple[PolicyStatement, ...]:
     )
     return parse_statements(
         statement
-        for statement in policy_statements(synthesized, "RootAccessRole")
+        for statement in statements_of_role(synthesized, "RootAccessRole")
         if not _is_for_logs(statement)
     )
 
 
 def _is_for_logs(statement: Mapping[str, Any]) -> bool:
-    return any(action.startswith("logs:") for action in actions(statement))
+    return any(action.startswith("logs:") for action in actions_of_statement(statement))
 
 
 class Role:
@@ -91,20 +99,20 @@ class Role:
         self.properties = properties
         self.organization = organization
         self.requests: list[PolicyRequest] = []
-        self._function = Function()
+        self._function = CustomResourceFunction()
 
     def stack(self) -> FakeCloudFormation:
         """Return a stack that is not deployed yet, in a new organization."""
         self.organization.reset()
 
-        def invoke(event: Mapping[str, Any]) -> Handled:
+        def invoke(event: Mapping[str, Any]) -> HandledEvent:
             self.organization.clear_calls()
             try:
                 return self._function(event)
             finally:
                 if is_request_for(event, self.properties):
                     self.requests += (
-                        policy_request(call, organization_id=self.organization.id)
+                        request_of_root_access_call(call, organization_id=self.organization.id)
                         for call in self.organization.calls
                     )
 
@@ -116,15 +124,15 @@ def create(role: Role) -> None:
     assert role.stack().create(**role.properties).succeeded
     for features, administrators in (
         *((features, ()) for features in FEATURES),
-        (BOTH, (MEMBER,)),
-        ((), (THIRD, OTHER)),
+        (BOTH_FEATURES, (MEMBER,)),
+        ((), (THIRD_MEMBER, OTHER_MEMBER)),
     ):
         stack = role.stack()
         enable_root_access(role.organization, *features, delegated_administrators=administrators)
         assert stack.create(**role.properties).succeeded
         assert stack.delete().succeeded
     hidden = role.stack()
-    enable_root_access(role.organization, *BOTH, hidden=True)
+    enable_root_access(role.organization, *BOTH_FEATURES, hidden=True)
     assert hidden.create(**role.properties).succeeded
 
 
@@ -142,10 +150,12 @@ def update(role: Role) -> None:
 
 def roll_back(role: Role) -> None:
     """Make an Update to the opposite fail at its last step: the old properties are sent again."""
-    features = [feature for feature in BOTH if feature not in role.properties["Features"]]
+    features = [feature for feature in BOTH_FEATURES if feature not in role.properties["Features"]]
     stack = role.stack()
     assert stack.create(**role.properties).succeeded
-    assert not stack.update(Features=features, DelegatedAdministrators=[THIRD, STRANGER]).succeeded
+    assert not stack.update(
+        Features=features, DelegatedAdministrators=[THIRD_MEMBER, OUTSIDE_ORGANIZATION]
+    ).succeeded
     assert stack.rolled_back
     assert stack.rolled_back.succeeded
 
@@ -194,9 +204,13 @@ def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
 # imports them where it has a topic.
 DRIFT_CHECKS: dict[str, dict[str, Any]] = {
     "a repair of nothing": {"features": (), "repair": True, "topic": False},
-    "reports of credentials": {"features": (CREDENTIALS,), "repair": False, "topic": True},
-    "a log of sessions": {"features": (SESSIONS,), "repair": False, "topic": False},
-    "a repair of both": {"features": BOTH, "repair": True, "topic": True},
+    "reports of credentials": {
+        "features": (ROOT_CREDENTIALS_MANAGEMENT,),
+        "repair": False,
+        "topic": True,
+    },
+    "a log of sessions": {"features": (ROOT_SESSIONS,), "repair": False, "topic": False},
+    "a repair of both": {"features": BOTH_FEATURES, "repair": True, "topic": True},
 }
 
 
@@ -204,16 +218,16 @@ def drift_policy(
     *, features: tuple[str, ...], repair: bool, topic: bool
 ) -> tuple[PolicyStatement, ...]:
     """Return what the drift check's role may do besides logging."""
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(stack, "RootAccess", features=features).add_drift_check(
         repair=repair,
         notification_topic=sns.Topic(stack, "Topic") if topic else None,
         security_hub_findings=topic,
     )
-    synthesized = template(stack)
+    synthesized = template_of(stack)
     references = {"AWS::StackId": STACK_ID}
-    references |= dict.fromkeys(resources(synthesized, "AWS::SNS::Topic"), TOPIC_ARN)
-    statements = policy_statements(synthesized, "RootAccessDriftCheckRole")
+    references |= dict.fromkeys(resources_of_type(synthesized, "AWS::SNS::Topic"), TOPIC_ARN)
+    statements = statements_of_role(synthesized, "RootAccessDriftCheckRole")
     return parse_statements(
         (statement for statement in statements if not _is_for_logs(statement)),
         references=references,
@@ -226,8 +240,8 @@ def drift_requests(**configured: Any) -> list[PolicyRequest]:
     # A notice names a call only for what it can have caused.
     calls = ("DisableOrganizationsRootCredentialsManagement", "DisableOrganizationsRootSessions")
     events = (
-        BY_INTERVAL,
-        *(by_event(eventName=name) for name in (*calls, "DisableAWSServiceAccess")),
+        SCHEDULED_EVENT,
+        *(cloudtrail_event(eventName=name) for name in (*calls, "DisableAWSServiceAccess")),
     )
     states = [(features, hidden) for features in FEATURES for hidden in (False, True)]
     with mock_organization() as organization:
@@ -237,7 +251,8 @@ def drift_requests(**configured: Any) -> list[PolicyRequest]:
             drift_check = DriftCheck(security_hub_findings=configured["topic"], **configured)
             drift_check(event)
             requests += (
-                policy_request(call, organization_id=organization.id) for call in organization.calls
+                request_of_root_access_call(call, organization_id=organization.id)
+                for call in organization.calls
             )
             requests += drift_check.requests
     return requests
@@ -255,17 +270,17 @@ def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
 
 
 def test_the_role_for_notices_of_root_use_may_publish_and_nothing_else() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     RootUseAlarm(
         stack,
         "RootUse",
         trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
         notification_topic=sns.Topic.from_topic_arn(stack, "Topic", TOPIC_ARN),
         root_user_notices=True,
-        management_account=MANAGEMENT.account,
+        management_account=MANAGEMENT_ENVIRONMENT.account,
     )
     function = RootUseNotices()
-    function(delivery(USED["a console sign-in"]))
-    statements = policy_statements(template(stack), "RootUseNoticesRole")
+    function(log_delivery(ROOT_USE_EVENTS["a console sign-in"]))
+    statements = statements_of_role(template_of(stack), "RootUseNoticesRole")
     allowed = parse_statements(statement for statement in statements if not _is_for_logs(statement))
     assert compare_policy(allowed, function.requests) == PolicyComparison()

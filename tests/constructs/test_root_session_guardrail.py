@@ -19,10 +19,16 @@ from centralized_root_access import (
 )
 from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
-from support.accounts import MEMBER, OTHER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.emulation import AUDIT, DELETE, error_of
-from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, properties_of, template
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
+from support.emulation import AUDIT_TASK_POLICY, DELETE_TASK_POLICY, error_raised_by
+from support.templates import (
+    MANAGEMENT_ENVIRONMENT,
+    arguments_in_stack,
+    bootstrap_stack,
+    properties_of_type,
+    template_of,
+)
 
 DELEGATE = MEMBER
 PATH = f"arn:aws:iam::{DELEGATE}:role/centralized-root-access/*"
@@ -40,9 +46,9 @@ def guardrail(stack: Stack, **arguments: Any) -> RootSessionGuardrail:
 
 def policies(**arguments: Any) -> dict[str, dict[str, Any]]:
     """Return the properties of the guardrail's policies, by their type."""
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     guardrail(stack, **arguments)
-    found = properties_of(template(stack), "AWS::Organizations::Policy").values()
+    found = properties_of_type(template_of(stack), "AWS::Organizations::Policy").values()
     return {properties["Type"]: properties for properties in found}
 
 
@@ -63,7 +69,12 @@ def test_a_policy_without_a_place_to_attach_it_is_not_created(omitted: str, left
 @pytest.fixture
 def guarded(organization: LocalOrganization) -> LocalOrganization:
     """The organization with a delegated administrator, and the guardrail for its roles."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    enable_root_access(
+        organization,
+        ROOT_CREDENTIALS_MANAGEMENT,
+        ROOT_SESSIONS,
+        delegated_administrators=[DELEGATE],
+    )
     for properties in policies(tasks=[RootTask.AUDIT]).values():
         (target,) = properties["TargetIds"]
         target = organization.root_id if target.startswith("r-") else target
@@ -77,7 +88,10 @@ def guarded(organization: LocalOrganization) -> LocalOrganization:
 
 
 def assume_root(
-    organization: LocalOrganization, account_id: str, role: str | None, task: Any = AUDIT
+    organization: LocalOrganization,
+    account_id: str,
+    role: str | None,
+    task: Any = AUDIT_TASK_POLICY,
 ) -> None:
     """Open a root session as an administrator of an account, or in a role of it."""
     credentials: Any = None
@@ -86,7 +100,7 @@ def assume_root(
         caller = organization.client("sts", account_id=account_id)
         credentials = caller.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
     client = organization.client("sts", account_id=account_id, credentials=credentials)
-    client.assume_root(TargetPrincipal=OTHER, TaskPolicyArn=task)
+    client.assume_root(TargetPrincipal=OTHER_MEMBER, TaskPolicyArn=task)
 
 
 def test_a_session_role_can_open_a_root_session_for_its_task(guarded: LocalOrganization) -> None:
@@ -96,12 +110,12 @@ def test_a_session_role_can_open_a_root_session_for_its_task(guarded: LocalOrgan
 @pytest.mark.parametrize(
     ("account_id", "role", "task", "kind"),
     [
-        (DELEGATE, None, AUDIT, "service"),
-        (DELEGATE, "Administrator", AUDIT, "service"),
-        (DELEGATE, "centralized-root-access/Tasks-Audit-1A2B", DELETE, "service"),
-        (MANAGEMENT_ID, None, AUDIT, "resource"),
-        (MANAGEMENT_ID, "Administrator", AUDIT, "resource"),
-        (MANAGEMENT_ID, "centralized-root-access/Tasks-Audit-1A2B", AUDIT, "resource"),
+        (DELEGATE, None, AUDIT_TASK_POLICY, "service"),
+        (DELEGATE, "Administrator", AUDIT_TASK_POLICY, "service"),
+        (DELEGATE, "centralized-root-access/Tasks-Audit-1A2B", DELETE_TASK_POLICY, "service"),
+        (MANAGEMENT_ID, None, AUDIT_TASK_POLICY, "resource"),
+        (MANAGEMENT_ID, "Administrator", AUDIT_TASK_POLICY, "resource"),
+        (MANAGEMENT_ID, "centralized-root-access/Tasks-Audit-1A2B", AUDIT_TASK_POLICY, "resource"),
     ],
     ids=[
         "user of the delegate",
@@ -115,7 +129,7 @@ def test_a_session_role_can_open_a_root_session_for_its_task(guarded: LocalOrgan
 def test_everyone_else_is_denied_in_the_delegate_and_in_the_management_account(
     guarded: LocalOrganization, account_id: str, role: str | None, task: Any, kind: str
 ) -> None:
-    error = error_of(lambda: assume_root(guarded, account_id, role, task))
+    error = error_raised_by(lambda: assume_root(guarded, account_id, role, task))
     assert f"explicit deny in a {kind} control policy" in error["message"]
 
 
@@ -146,7 +160,7 @@ def root_access(stack: Stack, **arguments: Any) -> CentralizedRootAccess:
 
 NO_DELEGATE = f"delegated_administrators lacks {DELEGATE}, the account of Security/RootTasks"
 LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
-    "another account": ({"session_roles": [PATH.replace(DELEGATE, OTHER)]}, NO_ROLES),
+    "another account": ({"session_roles": [PATH.replace(DELEGATE, OTHER_MEMBER)]}, NO_ROLES),
     "another path": ({"session_roles": [PATH.replace("access", "admin")]}, NO_ROLES),
     "a role without the path": (
         {"session_roles": [f"arn:aws:iam::{DELEGATE}:role/Audit"]},
@@ -170,10 +184,13 @@ LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
         "tasks lacks audit, which Security/RootTasks needs",
     ),
     "by an alarm": (
-        {"build": root_use_alarm, "session_roles": [PATH.replace(DELEGATE, OTHER)]},
+        {"build": root_use_alarm, "session_roles": [PATH.replace(DELEGATE, OTHER_MEMBER)]},
         NO_ROLES,
     ),
-    "by root access": ({"build": root_access, "delegated_administrators": [OTHER]}, NO_DELEGATE),
+    "by root access": (
+        {"build": root_access, "delegated_administrators": [OTHER_MEMBER]},
+        NO_DELEGATE,
+    ),
     "by root access without any": (
         {"build": root_access, "delegated_administrators": []},
         NO_DELEGATE,
@@ -188,7 +205,7 @@ ADMITTED: dict[str, dict[str, Any]] = {
     "a policy elsewhere": {
         "session_roles": new_role,
         "targets": (),
-        "delegated_administrators": [OTHER],
+        "delegated_administrators": [OTHER_MEMBER],
     },
     "an alarm on their path": {"build": root_use_alarm, "session_roles": [PATH]},
     "an alarm on everyone": {"build": root_use_alarm},
@@ -200,9 +217,9 @@ ADMITTED: dict[str, dict[str, Any]] = {
 def organization_app(arguments: dict[str, Any]) -> App:
     """Return an app with a guardrail or another construct, and then root tasks of a delegate."""
     app = App(analytics_reporting=False)
-    stack = Stack(app, "Management", env=MANAGEMENT)
+    stack = Stack(app, "Management", env=MANAGEMENT_ENVIRONMENT)
     build = arguments.get("build", guardrail)
-    given = arguments_for(
+    given = arguments_in_stack(
         stack, {name: given for name, given in arguments.items() if name != "build"}
     )
     security = Stack(app, "Security", env=given.pop("env", SECURITY))
@@ -227,7 +244,7 @@ def test_a_list_that_may_name_the_roles_of_the_app_is_accepted(arguments: dict[s
 
 def test_the_roles_of_another_organization_do_not_count() -> None:
     app = App(analytics_reporting=False)
-    stack = Stack(Stage(app, "Production", env=MANAGEMENT), "Management")
+    stack = Stack(Stage(app, "Production", env=MANAGEMENT_ENVIRONMENT), "Management")
     guardrail(stack, session_roles=RootTasks(stack, "RootTasks", tasks=RootTask).session_roles)
     RootTasks(
         Stack(Stage(app, "Test", env=Environment(account="999999999999")), "Security"), "RootTasks"

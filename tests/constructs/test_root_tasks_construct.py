@@ -18,24 +18,24 @@ from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
 from root_tasks.model.task import Task
 from support.accounts import MEMBER
 from support.templates import (
-    MANAGEMENT,
-    actions,
-    arguments_for,
+    MANAGEMENT_ENVIRONMENT,
+    actions_of_statement,
+    arguments_in_stack,
     as_list,
     bootstrap_stack,
-    depends_on,
-    function_roles,
+    ids_of_function_roles,
     new_key,
     new_topic,
     only_resource,
-    policy_statements,
-    properties_of,
-    resources,
+    properties_of_type,
+    resources_finished_before,
+    resources_of_type,
     root_tasks_template,
     state_machine_definition,
-    template,
-    text,
-    warnings,
+    statements_of_role,
+    template_of,
+    text_with_references,
+    warning_ids,
 )
 
 # IAM counts an inline policy's size without white space.
@@ -79,11 +79,11 @@ def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
 def test_functions_that_make_changes_exist_only_for_tasks_that_do(task: RootTask) -> None:
     makes_changes = task is not RootTask.AUDIT
     whole = root_tasks_template(tasks=[task])
-    assert len(resources(whole, "AWS::StepFunctions::StateMachine")) == 1 + makes_changes
+    assert len(resources_of_type(whole, "AWS::StepFunctions::StateMachine")) == 1 + makes_changes
     assert ("RootTasksExecuteStateMachineArn" in whole["Outputs"]) == makes_changes
     handlers = {
         function["Handler"].rpartition(".")[2]
-        for function in properties_of(whole, "AWS::Lambda::Function").values()
+        for function in properties_of_type(whole, "AWS::Lambda::Function").values()
     }
     assert handlers == (READ_ONLY | MAKING_CHANGES if makes_changes else READ_ONLY)
 
@@ -94,13 +94,13 @@ def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, A
         invoked = json.dumps(
             [
                 statement
-                for statement in policy_statements(whole, role)
-                if "lambda:InvokeFunction" in actions(statement)
+                for statement in statements_of_role(whole, role)
+                if "lambda:InvokeFunction" in actions_of_statement(statement)
             ]
         )
         return {
             function["Handler"].rpartition(".")[2]
-            for id_, function in properties_of(whole, "AWS::Lambda::Function").items()
+            for id_, function in properties_of_type(whole, "AWS::Lambda::Function").items()
             if f'"{id_}"' in invoked
         }
 
@@ -149,7 +149,7 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
 def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
     whole: dict[str, Any],
 ) -> None:
-    roles = function_roles(whole)
+    roles = ids_of_function_roles(whole)
     policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
     without_tls, everyone_else, *own = policy["Statement"]
     assert (without_tls["Effect"], without_tls["Action"]) == ("Deny", "s3:*")
@@ -158,12 +158,16 @@ def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
         assert statement["Effect"] == "Deny"
         assert statement["Principal"] == {"AWS": "*"}
         assert set(statement["Condition"]) == {"ArnNotEquals"}
-        assert not [action for action in actions(statement) if "Get" in action or "List" in action]
+        assert not [
+            action
+            for action in actions_of_statement(statement)
+            if "Get" in action or "List" in action
+        ]
     assert writers(everyone_else) == roles
     allowed: dict[str, set[str]] = {}
     for role in roles:
-        for statement in policy_statements(whole, role):
-            if "s3:PutObject" in actions(statement):
+        for statement in statements_of_role(whole, role):
+            if "s3:PutObject" in actions_of_statement(statement):
                 for pattern in patterns(statement):
                     allowed.setdefault(pattern, set()).add(role)
     denied = {pattern: writers(statement) for statement in own for pattern in patterns(statement)}
@@ -185,8 +189,12 @@ def test_backups_and_the_latest_report_never_expire_and_no_one_may_delete_an_obj
     noncurrent = {rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule}
     assert noncurrent == runs | {"latest/"}
     policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
-    assert "s3:DeleteObject*" in actions(policy["Statement"][1]), "which excepts the functions"
-    allowed = re.findall(r"s3:[A-Z]\w+\*?", json.dumps(properties_of(whole, "AWS::IAM::Policy")))
+    assert "s3:DeleteObject*" in actions_of_statement(policy["Statement"][1]), (
+        "which excepts the functions"
+    )
+    allowed = re.findall(
+        r"s3:[A-Z]\w+\*?", json.dumps(properties_of_type(whole, "AWS::IAM::Policy"))
+    )
     assert set(allowed) == {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
 
@@ -205,7 +213,7 @@ def writers(statement: dict[str, Any]) -> set[str]:
 
 
 def patterns(statement: dict[str, Any]) -> list[str]:
-    return [text(arn).partition("/")[2] for arn in as_list(statement["Resource"])]
+    return [text_with_references(arn).partition("/")[2] for arn in as_list(statement["Resource"])]
 
 
 # Grants, metrics and alarms
@@ -213,27 +221,31 @@ def patterns(statement: dict[str, Any]) -> list[str]:
 
 def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
     """Return what a method grants to a role: the resources of each action."""
-    stack = bootstrap_stack(env=MANAGEMENT)
-    root_tasks = RootTasks(stack, "RootTasks", **arguments_for(stack, arguments))
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    root_tasks = RootTasks(stack, "RootTasks", **arguments_in_stack(stack, arguments))
     role = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
     getattr(root_tasks, grant)(role)
     found: dict[str, list[str]] = {}
-    for statement in policy_statements(template(stack), "Operator"):
-        for action in actions(statement):
-            found.setdefault(action, []).extend(map(text, as_list(statement["Resource"])))
+    for statement in statements_of_role(template_of(stack), "Operator"):
+        for action in actions_of_statement(statement):
+            found.setdefault(action, []).extend(
+                map(text_with_references, as_list(statement["Resource"]))
+            )
     return found
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["beside", "nested"])
 def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nested: bool) -> None:
     app = App()
-    people = Stack(app, "People", env=MANAGEMENT)
-    tasks = NestedStack(people, "Tasks") if nested else Stack(app, "Tasks", env=MANAGEMENT)
+    people = Stack(app, "People", env=MANAGEMENT_ENVIRONMENT)
+    tasks = (
+        NestedStack(people, "Tasks") if nested else Stack(app, "Tasks", env=MANAGEMENT_ENVIRONMENT)
+    )
     role = iam.Role(people, "Operator", assumed_by=iam.AccountRootPrincipal())
     RootTasks(tasks, "RootTasks").grant_plan(role)
     (found,) = [
         statement["Resource"]
-        for statement in policy_statements(template(people), "Operator")
+        for statement in statements_of_role(template_of(people), "Operator")
         if "cloudformation:DescribeStacks" in statement["Action"]
     ]
     separator, (*_, name, rest) = found["Fn::Join"]
@@ -284,7 +296,7 @@ OF_ANOTHER_ACCOUNT = r"of account 222222222222; only .* of 111111111111 .*iam.Ro
 def test_a_grant_that_would_grant_nothing_is_refused(
     grant: str, grantee: Callable[[Stack], Any], refusal: str
 ) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     root_tasks = RootTasks(stack, "RootTasks", tasks=RootTask)
     with pytest.raises((TypeError, ValueError), match=f"^grantee (is )?{refusal}"):
         getattr(root_tasks, grant)(grantee(stack))
@@ -303,9 +315,9 @@ def test_only_its_own_rule_can_start_audits_by_its_role(whole: dict[str, Any]) -
     (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     ((operator, condition),) = statement["Condition"].items()
-    assert (operator, text(condition["aws:SourceArn"])) == (
+    assert (operator, text_with_references(condition["aws:SourceArn"])) == (
         "ArnEquals",
-        f"arn:${{AWS::Partition}}:events:us-east-1:{MANAGEMENT.account}:rule/{rule['Name']}",
+        f"arn:${{AWS::Partition}}:events:us-east-1:{MANAGEMENT_ENVIRONMENT.account}:rule/{rule['Name']}",
     )
 
 
@@ -313,8 +325,10 @@ def test_the_interval_starts_no_audit_before_the_roles_have_their_policies() -> 
     only_audits = root_tasks_template(
         audit_interval=Duration.days(1), protected_accounts=["222222222222"]
     )
-    (rule,) = resources(only_audits, "AWS::Events::Rule")
-    assert resources(only_audits, "AWS::IAM::Policy").keys() <= depends_on(only_audits, rule)
+    (rule,) = resources_of_type(only_audits, "AWS::Events::Rule")
+    assert resources_of_type(only_audits, "AWS::IAM::Policy").keys() <= resources_finished_before(
+        only_audits, rule
+    )
 
 
 @pytest.mark.parametrize(
@@ -325,7 +339,7 @@ def test_a_region_that_member_accounts_may_not_have_enabled_warns(
 ) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     RootTasks(stack, "RootTasks", notification_topic=new_topic(stack))
-    assert warnings(stack) == (["centralized-root-access:optInRegion"] if warned else [])
+    assert warning_ids(stack) == (["centralized-root-access:optInRegion"] if warned else [])
 
 
 @pytest.mark.parametrize(
@@ -341,7 +355,7 @@ def test_audits_that_stopped_are_noticed_after_three_intervals(
 ) -> None:
     """After one interval, an audit that takes longer than the previous one would set it off."""
     found = root_tasks_template(audit_interval=interval)
-    alarms = properties_of(found, "AWS::CloudWatch::Alarm", "AuditsStopped").values()
+    alarms = properties_of_type(found, "AWS::CloudWatch::Alarm", "AuditsStopped").values()
     for stopped in alarms:
         assert stopped["EvaluationPeriods"] == stopped["DatapointsToAlarm"] == 3
         assert stopped["TreatMissingData"] == "breaching"
@@ -363,15 +377,15 @@ def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> N
         ],
         encryption_key=new_key,
     )
-    assert not resources(longest, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
+    assert not resources_of_type(longest, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
     sizes: dict[str, int] = {}
-    for policy in properties_of(longest, "AWS::IAM::Policy").values():
+    for policy in properties_of_type(longest, "AWS::IAM::Policy").values():
         role = policy["Roles"][0]["Ref"]
         sizes[role] = sizes.get(role, 0) + _max_size(policy["PolicyDocument"])
     assert max(sizes.values()) <= MAX_POLICY_CHARACTERS
     environments = [
         _max_size(function["Environment"]["Variables"])
-        for function in properties_of(longest, "AWS::Lambda::Function").values()
+        for function in properties_of_type(longest, "AWS::Lambda::Function").values()
     ]
     assert MAX_ENVIRONMENT_CHARACTERS - 100 < max(environments) <= MAX_ENVIRONMENT_CHARACTERS
 
@@ -394,20 +408,20 @@ def _max_size(document: object) -> int:
 
 
 def test_a_function_is_denied_protected_accounts_before_it_exists(whole: dict[str, Any]) -> None:
-    for id_, function in properties_of(whole, "AWS::Lambda::Function").items():
+    for id_, function in properties_of_type(whole, "AWS::Lambda::Function").items():
         if function["Handler"].endswith("_batch") and "RootTasksAudit" not in id_:
             role = function["Role"]["Fn::GetAtt"][0]
             (denying,) = [
                 policy
-                for policy, attached in resources(whole, "AWS::IAM::Policy").items()
+                for policy, attached in resources_of_type(whole, "AWS::IAM::Policy").items()
                 if "Deny" in json.dumps(attached)
                 and attached["Properties"]["Roles"] == [{"Ref": role}]
             ]
-            assert denying in depends_on(whole, id_)
+            assert denying in resources_finished_before(whole, id_)
 
 
 def test_the_session_roles_alone_open_root_sessions_and_have_the_path() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     tasks = RootTasks(stack, "RootTasks", tasks=RootTask)
     other = RootTasks(stack, "Other", role_path="/a/b/")
     expected = {
@@ -417,9 +431,9 @@ def test_the_session_roles_alone_open_root_sessions_and_have_the_path() -> None:
     }
     may_open = {
         policy["Roles"][0]["Ref"]
-        for policy in properties_of(template(stack), "AWS::IAM::Policy").values()
+        for policy in properties_of_type(template_of(stack), "AWS::IAM::Policy").values()
         if "sts:AssumeRoot" in json.dumps(policy)
     }
     assert expected.keys() == may_open
-    roles = properties_of(template(stack), "AWS::IAM::Role")
+    roles = properties_of_type(template_of(stack), "AWS::IAM::Role")
     assert {id_: role["Path"] for id_, role in roles.items() if "Path" in role} == expected

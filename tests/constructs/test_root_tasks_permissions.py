@@ -12,8 +12,14 @@ from centralized_root_access import RootTask
 from local_aws.emulation import mock_organization
 from root_tasks.model.report_schema import Task
 from support import root_tasks as running
-from support.accounts import MEMBER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, add_accounts, add_unit, enable_root_access
+from support.accounts import MEMBER, THIRD_MEMBER
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    add_accounts,
+    add_unit,
+    enable_root_access,
+)
 from support.policies import (
     PolicyComparison,
     PolicyRequest,
@@ -21,15 +27,15 @@ from support.policies import (
     compare_policy,
     parse_statements,
 )
-from support.scp import attach_policy, document, statement
-from support.templates import new_topic, policy_statements, resources, root_tasks_template
+from support.scp import attach_policy, policy_document, statement
+from support.templates import new_topic, resources_of_type, root_tasks_template, statements_of_role
 
 if TYPE_CHECKING:
     Everything = tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]]
 
 pytestmark = pytest.mark.no_cover
 
-PROTECTED = THIRD
+PROTECTED = THIRD_MEMBER
 FUNCTIONS = {
     "StartRun": "StartRun",
     RootTask.AUDIT: "Audit",
@@ -55,14 +61,14 @@ def synthesized(*tasks: RootTask) -> dict[str, Any]:
 
 
 def listed(synthesized: Mapping[str, Any], function: str) -> list[dict[str, Any]]:
-    return policy_statements(synthesized, f"RootTasks{function}Role")
+    return statements_of_role(synthesized, f"RootTasks{function}Role")
 
 
 def policy(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStatement, ...]:
     """Return what a function may do besides logging."""
-    (bucket,) = resources(synthesized, "AWS::S3::Bucket")
-    machines = resources(synthesized, "AWS::StepFunctions::StateMachine")
-    (topic,) = resources(synthesized, "AWS::SNS::Topic")
+    (bucket,) = resources_of_type(synthesized, "AWS::S3::Bucket")
+    machines = resources_of_type(synthesized, "AWS::StepFunctions::StateMachine")
+    (topic,) = resources_of_type(synthesized, "AWS::SNS::Topic")
     return parse_statements(
         (
             statement
@@ -70,12 +76,12 @@ def policy(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStateme
             if statement["Effect"] == "Allow" and "logs:" not in json.dumps(statement["Action"])
         ),
         references={
-            f"{bucket}.Arn": f"arn:aws:s3:::{running.BUCKET}",
+            f"{bucket}.Arn": f"arn:aws:s3:::{running.REPORT_BUCKET}",
             **{
                 f"{id_}.Name": running.AUDIT_MACHINE if "Audit" in id_ else running.EXECUTE_MACHINE
                 for id_ in machines
             },
-            **{id_: running.ARN_OF_AUDIT_MACHINE for id_ in machines if "Audit" in id_},
+            **{id_: running.AUDIT_MACHINE_ARN for id_ in machines if "Audit" in id_},
             topic: "arn:aws:sns:topic",
         },
     )
@@ -84,9 +90,9 @@ def policy(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStateme
 def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyRequest]]:
     """Return what the functions request of AWS on every path of the tasks."""
     with mock_organization() as organization:
-        enable_root_access(organization, CREDENTIALS, SESSIONS)
+        enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
         root_tasks = running.RootTasks(organization=organization)
-        root_tasks.settings = running.Settings(
+        root_tasks.settings = running.DeployedSettings(
             tasks=tuple(map(Task, tasks)), security_hub_findings=True
         )
         root_tasks.client("securityhub").enable_security_hub()
@@ -114,7 +120,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         if RootTask.RECOVER in tasks:
             _stop_and_redrive(root_tasks, RootTask.RECOVER, accounts=[MEMBER])
             _plan_and_execute(root_tasks, RootTask.RECOVER, accounts=[MEMBER], until="8h")
-        for locked, named in running.lock_out(root_tasks).items():
+        for locked, named in running.lock_bucket_and_queue(root_tasks).items():
             if (task := RootTask(locked)) in tasks:
                 _unlock_and_give_back(root_tasks, task, **named)
         # More than are read one by one.
@@ -192,7 +198,7 @@ def _unlock_and_give_back(root_tasks: running.RootTasks, task: RootTask, **named
 def _lock_queue(root_tasks: running.RootTasks, account_id: str) -> str:
     arn = f"arn:aws:sqs:us-east-1:{account_id}:locked"
     sqs = root_tasks.client("sqs", account_id=account_id)
-    denies = document(statement(Principal="*", Action="sqs:*", Resource=arn))
+    denies = policy_document(statement(Principal="*", Action="sqs:*", Resource=arn))
     sqs.create_queue(QueueName="locked", Attributes={"Policy": json.dumps(denies)})
     return arn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.snapshots import SNAPSHOTS, snapshots
+from support.snapshots import SNAPSHOTS, current_templates
 
 
 def test_a_change_of_what_is_deployed_is_committed_with_it(tmp_path: Path) -> None:
@@ -12,4 +12,6 @@ def test_a_change_of_what_is_deployed_is_committed_with_it(tmp_path: Path) -> No
         folder.name: {file.name: file.read_text() for file in folder.iterdir()}
         for folder in SNAPSHOTS.iterdir()
     }
-    assert snapshots(tmp_path) == committed, "Run `make snapshots`, and read what changes in AWS."
+    assert current_templates(tmp_path) == committed, (
+        "Run `make snapshots`, and read what changes in AWS."
+    )

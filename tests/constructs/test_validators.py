@@ -11,13 +11,13 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from support import many_apps
-from support.apps import APPS, ROOT, synthesize
-from support.processes import run, run_successfully
-from support.templates import properties_of, text
+from support.apps import APPS, REPOSITORY, synthesize
+from support.processes import run_process, run_successfully
+from support.templates import properties_of_type, text_with_references
 
 pytestmark = pytest.mark.slow
 
-ASL_VALIDATOR = ROOT / "tests" / "node" / "node_modules" / ".bin" / "asl-validator"
+ASL_VALIDATOR = REPOSITORY / "tests" / "node" / "node_modules" / ".bin" / "asl-validator"
 # CDK writes each dependency by its name, whether or not a reference implies it, and joins text
 # instead of substituting it, which cfn-lint also reports as an error in a CodePipeline action.
 CDK_STYLE = "W3005,I1022,E3703"
@@ -37,7 +37,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_cfn_lint_finds_nothing_in_any_template_that_is_not_accepted(templates: list[Path]) -> None:
     cfn_lint = Path(sys.executable).with_name("cfn-lint")
     options = ("--include-checks=I", f"--ignore-checks={CDK_STYLE}", "--format=json")
-    findings = json.loads(run(cfn_lint, *options, *templates).stdout)
+    findings = json.loads(run_process(cfn_lint, *options, *templates).stdout)
     found = {
         (finding["Rule"]["Id"], finding["Message"].partition(" requires ")[0])
         for finding in findings
@@ -54,9 +54,9 @@ def test_cloudformation_has_no_resource_of_its_own_for_what_the_custom_resource_
 def test_every_state_machine_is_valid(templates: list[Path], tmp_path: Path) -> None:
     assert ASL_VALIDATOR.is_file(), "asl-validator is not installed. Run `make test-slow`."
     definitions = {
-        text(properties["DefinitionString"]).replace("${AWS::Partition}", "aws")
+        text_with_references(properties["DefinitionString"]).replace("${AWS::Partition}", "aws")
         for file in templates
-        for properties in properties_of(
+        for properties in properties_of_type(
             json.loads(file.read_text()), "AWS::StepFunctions::StateMachine"
         ).values()
     }

@@ -16,10 +16,10 @@ from acceptance.model import Level, Source
 from acceptance.snapshot import Snapshot
 from acceptance.state import State
 from local_aws.emulation import LocalOrganization
-from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
-from support.apps import ROOT
+from support.acceptance import EmulatedAws, enable_policies, run_names, traces_of_run
+from support.apps import REPOSITORY
 
-PAGE = (ROOT / "docs" / "contributing" / "acceptance.md").read_text()
+PAGE = (REPOSITORY / "docs" / "contributing" / "acceptance.md").read_text()
 COMMANDS = [
     line
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -49,10 +49,10 @@ def test_a_command_of_the_page_works(
 ) -> None:
     """The level `deploy` is in the end-to-end test."""
     enable_policies(organization)
-    before = snapshot(organization, names_of(organization))
+    before = traces_of_run(organization, run_names(organization))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "connect", lambda profile, region: EmulatedAws(organization))
-    killed = Snapshot(names=names_of(organization), level=Level.FEATURE, before=State())
+    killed = Snapshot(names=run_names(organization), level=Level.FEATURE, before=State())
     killed.write(tmp_path / "acceptance-0123456789ab.snapshot.json")
     organization.clear_calls()
     arguments = shlex.split(line.removeprefix(SUITE))
@@ -61,7 +61,7 @@ def test_a_command_of_the_page_works(
     finished = CliRunner().invoke(command.main, arguments, input=f"{typed}\n")
     assert finished.exit_code == (0 if typed == organization.id else 2), finished.output
     assert ("--run" in arguments or "--restore" in arguments) == bool(organization.calls)
-    assert snapshot(organization, names_of(organization)) == before
+    assert traces_of_run(organization, run_names(organization)) == before
 
 
 def test_the_page_names_the_limit_as_it_is() -> None:
@@ -70,7 +70,7 @@ def test_the_page_names_the_limit_as_it_is() -> None:
 
 def test_each_question_names_its_cases_and_each_case_that_aws_does_not_document_is_asked() -> None:
     """About a deployment, unlocking and policies, which the README says are not confirmed."""
-    page = (ROOT / "docs" / "background" / "not-confirmed.md").read_text()
+    page = (REPOSITORY / "docs" / "background" / "not-confirmed.md").read_text()
     part = page.partition("### What a run of the suite will show\n")[2].partition("\n### ")[0]
     questions = [" ".join(paragraph.split()) for paragraph in part.strip().split("\n\n")]
     assert [found for found in questions if not found.startswith("**Whether ")] == []

@@ -14,13 +14,13 @@ import centralized_root_access as library
 from centralized_root_access.cli.main import main
 from cloudformation.templates import TEMPLATES
 from root_tasks.report.next_steps import KEY_QUERY
-from support.apps import ROOT
-from support.pages import PAGES, blocks
+from support.apps import REPOSITORY
+from support.pages import PAGES, code_blocks
 
-README = (ROOT / "README.md").read_text()
-API = (ROOT / "docs" / "reference" / "api.md").read_text()
+README = (REPOSITORY / "README.md").read_text()
+API = (REPOSITORY / "docs" / "reference" / "api.md").read_text()
 PARAMETERS = {template.name: template.parameters for template in TEMPLATES}
-MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_the_api_reference_describes_every_argument() -> None:
@@ -31,11 +31,11 @@ def test_the_api_reference_describes_every_argument() -> None:
 
 
 def test_what_is_generated_is_up_to_date() -> None:
-    generator = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))
     assert generator["reference"]() == API, "Run `make docs`."
     assert (
         generator["report_schema"]()
-        == (ROOT / "docs" / "reference" / "report.schema.json").read_text()
+        == (REPOSITORY / "docs" / "reference" / "report.schema.json").read_text()
     ), "Run `make docs`."
 
 
@@ -47,7 +47,7 @@ def anchors(page: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\((?!https?://)([^)]+)\)", page.read_text()):
         file, _, anchor = link.partition("#")
@@ -81,19 +81,23 @@ def test_the_readme_lists_every_construct_and_command() -> None:
 
 def test_the_index_of_the_examples_has_each_of_them() -> None:
     index = re.findall(
-        r"^\| \[[\w./-]+\]\((.*?)\) \|", (ROOT / "examples" / "README.md").read_text(), re.MULTILINE
+        r"^\| \[[\w./-]+\]\((.*?)\) \|",
+        (REPOSITORY / "examples" / "README.md").read_text(),
+        re.MULTILINE,
     )
-    files = {path.name for path in (ROOT / "examples").iterdir()} - {"README.md"}
+    files = {path.name for path in (REPOSITORY / "examples").iterdir()} - {"README.md"}
     assert set(index) == files | {"../app.py"}
 
 
 def test_the_docs_have_the_query_for_access_keys_that_reports_have() -> None:
-    shown = [" ".join(block.text.split()) for block in blocks("") if "like /^AKIA/" in block.text]
+    shown = [
+        " ".join(block.text.split()) for block in code_blocks("") if "like /^AKIA/" in block.text
+    ]
     assert shown == [KEY_QUERY]
 
 
 def test_the_readme_says_what_is_confirmed_on_aws_by_the_recordings() -> None:
-    assert runpy.run_path(str(ROOT / "docs" / "generate.py"))["readme"]() == README, (
+    assert runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))["readme"]() == README, (
         "Run `make docs`."
     )
 
@@ -159,13 +163,13 @@ def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
         responses = [{"name": name} for name in names]
         document = {"origin": where, "source": source, "responses": responses}
         (tmp_path / f"{number}.json").write_text(json.dumps(document))
-    generator = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))
     assert " ".join(generator["confirmation"](tmp_path).split()) == sentences
 
 
 @pytest.mark.parametrize(("number", "name"), list(enumerate(PARAMETERS)), ids=list(PARAMETERS))
 def test_the_page_of_parameters_has_each_one_with_its_default(number: int, name: str) -> None:
-    page = (ROOT / "docs" / "reference" / "template-parameters.md").read_text()
+    page = (REPOSITORY / "docs" / "reference" / "template-parameters.md").read_text()
     table = page.split("| parameter of ")[1:][number].partition("\n\n")[0]
     rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
     documented = {

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from support.apps import ROOT
+from support.apps import REPOSITORY
 
-PAGE = (ROOT / "docs" / "guides" / "local-aws.md").read_text()
+PAGE = (REPOSITORY / "docs" / "guides" / "local-aws.md").read_text()
 BLOCKS = dict(
     re.findall(r"<!-- test: (.*?) -->\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 )
@@ -26,10 +26,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
     home, folder = tmp_path / "home", tmp_path / "tmp"
     for created in (home, folder):
         created.mkdir()
-    (home / "centralized-root-access").symlink_to(ROOT)
+    (home / "centralized-root-access").symlink_to(REPOSITORY)
     app = tmp_path / "app"
     app.mkdir()
-    shutil.copy(ROOT / "examples" / EXAMPLE, app)
+    shutil.copy(REPOSITORY / "examples" / EXAMPLE, app)
     (app / "cdk.json").write_text(f'{{"app": "python3 {EXAMPLE}"}}')
     (app / "prepare.py").write_text(BLOCKS["prepare.py"])
     programs = Path(sys.executable).parent

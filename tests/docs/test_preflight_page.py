@@ -10,11 +10,11 @@ import pytest
 
 from local_aws.emulation import LocalOrganization
 from local_aws.seed import seed_organization
-from support.apps import ROOT
+from support.apps import REPOSITORY
 from support.command_line import CommandLine
 
-GUIDE = (ROOT / "docs" / "guides" / "preflight.md").read_text()
-REFERENCE = (ROOT / "docs" / "reference" / "scp-evaluation.md").read_text()
+GUIDE = (REPOSITORY / "docs" / "guides" / "preflight.md").read_text()
+REFERENCE = (REPOSITORY / "docs" / "reference" / "scp-evaluation.md").read_text()
 # What a reader would type, and what is printed then.
 SHOWN = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", GUIDE + REFERENCE, re.MULTILINE | re.DOTALL)
 # Organizations chooses them.

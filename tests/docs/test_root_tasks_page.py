@@ -14,12 +14,12 @@ import pytest
 from botocore import xform_name
 
 from root_tasks.model.report_schema import Outcome
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.arrange import add_unit
-from support.command_line import CommandLine, Typed
-from support.pages import blocks, run_with_stubs, script
+from support.command_line import CommandLine, TypedInput
+from support.pages import code_blocks, commands_in_block, run_with_stubs
 from support.responding import respond_to
-from support.root_tasks import Settings
+from support.root_tasks import DeployedSettings
 
 PROGRAMS = ("aws", "centralized-root-access")
 DELETION = ("delete-root-credentials.md", "task-input.md")
@@ -54,8 +54,8 @@ def two_people(command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.Mo
 def workloads(command_line: CommandLine) -> None:
     """Put one of the two accounts that have credentials into the units that the page names."""
     organization = command_line.root_tasks.organization
-    add_unit(organization, "New", OTHER, parent_id=add_unit(organization, "Workloads"))
-    for account_id in (MEMBER, OTHER):
+    add_unit(organization, "New", OTHER_MEMBER, parent_id=add_unit(organization, "Workloads"))
+    for account_id in (MEMBER, OTHER_MEMBER):
         organization.put_root_credentials(account_id=account_id, password=True, mfa_devices=1)
 
 
@@ -82,7 +82,7 @@ def test_the_commands_of_the_pages_lead_from_an_audit_to_no_credentials(
     # is left.
     acting = [execution for execution in executions if execution.folder == "executions"]
     assert [execution.totals for execution in acting] == [{Outcome.DONE: 1}, {Outcome.DONE: 1}, {}]
-    for account_id in (MEMBER, OTHER):
+    for account_id in (MEMBER, OTHER_MEMBER):
         assert not command_line.root_tasks.organization.root_credentials(account_id).password
 
 
@@ -105,7 +105,7 @@ def test_the_commands_of_the_guide_unlock_and_give_back_and_correct_a_policy(
     command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    command_line.root_tasks.settings = Settings(allow_policy_override=True)
+    command_line.root_tasks.settings = DeployedSettings(allow_policy_override=True)
     fixed = json.dumps({"Version": "2012-10-17", "Statement": []})
     (tmp_path / "fixed.json").write_text(fixed)
     s3, sqs = (
@@ -143,7 +143,9 @@ def run_pages(
         after: Called after each command of the command line.
     """
     typed = "\n".join(
-        script(block, PROGRAMS) for block in blocks("console") if block.page.name in pages
+        commands_in_block(block, PROGRAMS)
+        for block in code_blocks("console")
+        if block.page.name in pages
     )
     exit_codes = []
     with pytest.MonkeyPatch.context() as patch:
@@ -151,7 +153,7 @@ def run_pages(
             if program == "aws":
                 call_aws(command_line, arguments)
                 continue
-            patch.setattr("sys.stdin", Typed("y\n"))
+            patch.setattr("sys.stdin", TypedInput("y\n"))
             exit_codes.append((arguments[0], command_line.run(*arguments).exit_code))
             command_line.now += timedelta(minutes=1)
             after()

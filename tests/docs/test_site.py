@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.apps import ROOT
+from support.apps import REPOSITORY
 from support.processes import run_successfully
 
 # In the gate test_docs finds what leads nowhere.
@@ -67,7 +67,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     mkdocs = Path(sys.executable).with_name("mkdocs")
     run_successfully(
-        mkdocs, "build", "-d", folder, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+        mkdocs, "build", "-d", folder, cwd=REPOSITORY, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     )
     return folder
 
@@ -77,17 +77,18 @@ def test_every_page_of_the_documentation_is_in_the_site_and_its_links_lead_somew
 ) -> None:
     """A strict build fails on dead links and anchors, and on pages that the navigation lacks."""
     pages = {
-        page.relative_to(ROOT / "docs").with_suffix("") for page in (ROOT / "docs").rglob("*.md")
+        page.relative_to(REPOSITORY / "docs").with_suffix("")
+        for page in (REPOSITORY / "docs").rglob("*.md")
     }
     assert pages <= {page.relative_to(site).with_suffix("") for page in site.rglob("*.html")}
 
 
 def test_every_item_of_a_list_is_one_in_the_site(site: Path) -> None:
     """After code or a second paragraph the site takes an item for text, where GitHub does not."""
-    for page in (ROOT / "docs").rglob("*.md"):
+    for page in (REPOSITORY / "docs").rglob("*.md"):
         prose = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
         items = re.findall(r"^ *(?:\d+\.|-) ", prose, re.MULTILINE)
-        built = site / page.relative_to(ROOT / "docs").with_suffix(".html")
+        built = site / page.relative_to(REPOSITORY / "docs").with_suffix(".html")
         assert built.read_text().count("<li>") == len(items), page.name
 
 

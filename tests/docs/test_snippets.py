@@ -29,10 +29,16 @@ from centralized_root_access.preflight import (
 )
 from centralized_root_access.preflight.documents import parse_policy
 from local_aws.services import LocalAws
-from support.apps import ROOT
-from support.deploying import new_inbox, physical_id
-from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
-from support.processes import run, run_successfully, run_with_aws_cli
+from support.apps import REPOSITORY
+from support.deploying import physical_id, subscribed_inbox
+from support.pages import (
+    CodeBlock,
+    code_blocks,
+    commands_in_block,
+    parse_command_line,
+    run_with_stubs,
+)
+from support.processes import run_process, run_successfully, run_with_aws_cli
 
 PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "python")
 # The AWS CLI's own commands, that are not calls of a service.
@@ -48,13 +54,13 @@ GLOBAL_OPTIONS = {"query", "output", "region", "profile", "no_cli_pager"}
 ELSEWHERE = "local-aws.md"
 PYTHON = [
     block
-    for block in blocks("python")
+    for block in code_blocks("python")
     if block.page.name != ELSEWHERE and not re.search(r"^    \*,$|\) -> ", block.text, re.MULTILINE)
 ]
 TYPED = [
     block
-    for block in blocks("", "console", "sh")
-    if block.page.name != ELSEWHERE and script(block, PROGRAMS)
+    for block in code_blocks("", "console", "sh")
+    if block.page.name != ELSEWHERE and commands_in_block(block, PROGRAMS)
 ]
 
 
@@ -96,7 +102,7 @@ def names(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_python_on_a_page_runs_and_synthesizes(block: Block) -> None:
+def test_python_on_a_page_runs_and_synthesizes(block: CodeBlock) -> None:
     taken = names(block.text)
     exec(compile(block.text, block.page.name, "exec"), taken)
     # What a page shows as a reader's unit tests passes, too.
@@ -105,20 +111,20 @@ def test_python_on_a_page_runs_and_synthesizes(block: Block) -> None:
     taken["app"].synth()
 
 
-@pytest.mark.parametrize("block", list(blocks("json")), ids=str)
-def test_json_on_a_page_is_json(block: Block) -> None:
+@pytest.mark.parametrize("block", list(code_blocks("json")), ids=str)
+def test_json_on_a_page_is_json(block: CodeBlock) -> None:
     json.loads(block.text)
 
 
 @pytest.mark.parametrize("block", TYPED, ids=str)
 def test_a_command_on_a_page_exists_with_its_arguments(
-    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    block: CodeBlock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A policy of the reader's, and one that stands for a backup's key.
     for policy in ("fixed.json", "BACKUP"):
         (tmp_path / policy).touch()
     monkeypatch.chdir(tmp_path)
-    calls = run_with_stubs(script(block, PROGRAMS), programs=PROGRAMS, folder=tmp_path)
+    calls = run_with_stubs(commands_in_block(block, PROGRAMS), programs=PROGRAMS, folder=tmp_path)
     assert calls
     for program, *arguments in calls:
         CHECKS[program](arguments)
@@ -141,7 +147,7 @@ def check_aws(arguments: Sequence[str]) -> None:
 @cache
 def cdk_help(command: str) -> str:
     """Return the help of a command of the CDK CLI, which takes seconds to start."""
-    cdk = ROOT / "node_modules" / ".bin" / "cdk"
+    cdk = REPOSITORY / "node_modules" / ".bin" / "cdk"
     return run_successfully(cdk, command, "--help")
 
 
@@ -159,7 +165,7 @@ def check_pip(arguments: Sequence[str]) -> None:
 
 def check_python(arguments: Sequence[str]) -> None:
     assert arguments[0] == "-m"
-    module = ROOT / arguments[1].replace(".", "/")
+    module = REPOSITORY / arguments[1].replace(".", "/")
     if arguments[1] == "centralized_root_access":
         parse_command_line(arguments[2:])
     else:
@@ -208,14 +214,14 @@ def test_the_app_of_the_first_page_notifies_somebody_and_the_commands_of_the_aws
     topic = physical_id(local_aws, "SecurityNews")
     subscribed = local_aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)
     assert [it["Protocol"] for it in subscribed["Subscriptions"]] == ["email"]
-    inbox = new_inbox(local_aws, "SecurityNews")
+    inbox = subscribed_inbox(local_aws, "SecurityNews")
     audit = [sys.executable, "-m", "centralized_root_access", "audit"]
-    run(*audit, env=local_aws.environment)
+    run_process(*audit, env=local_aws.environment)
     (notice,) = inbox()
     assert "first full audit" in notice
 
     assert len(AWS_COMMANDS) >= 5
-    (_, event) = (block.text for block in blocks("json") if '"eventType"' in block.text)
+    (_, event) = (block.text for block in code_blocks("json") if '"eventType"' in block.text)
     (tmp_path / "event.json").write_text(event)
     local_aws.client("logs").create_log_group(logGroupName="organization-trail")
     ran = {str(block): run_documented(block, local_aws, tmp_path) for block in AWS_COMMANDS}
@@ -223,11 +229,11 @@ def test_the_app_of_the_first_page_notifies_somebody_and_the_commands_of_the_aws
 
 
 def run_documented(
-    block: Block, local_aws: LocalAws, folder: Path
+    block: CodeBlock, local_aws: LocalAws, folder: Path
 ) -> subprocess.CompletedProcess[str]:
     root_id = local_aws.client("organizations").list_roots()["Roots"][0]["Id"]
     # The app is deployed already.
-    text = re.sub(r"^cdk .*$", "", script(block, PROGRAMS), flags=re.MULTILINE).replace(
+    text = re.sub(r"^cdk .*$", "", commands_in_block(block, PROGRAMS), flags=re.MULTILINE).replace(
         "r-a1b2", root_id
     )
     return run_with_aws_cli(text, local_aws=local_aws, folder=folder)

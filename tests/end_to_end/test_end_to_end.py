@@ -26,21 +26,21 @@ from centralized_root_access import (
 )
 from local_aws.seed import DENY_ROOT_USERS
 from local_aws.services import LocalAws
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import PRINCIPAL, SESSIONS, add_unit, set_feature
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.arrange import IAM_PRINCIPAL, ROOT_SESSIONS, add_unit, set_feature
 from support.deploying import (
-    STACK,
+    STACK_NAME,
     Deployer,
     assert_succeeded,
-    checks,
-    invoke,
-    new_inbox,
+    invoke_function,
+    logged_drift_checks,
     physical_id,
-    rule,
+    rule_and_target,
     run_drift_check,
+    subscribed_inbox,
 )
-from support.processes import run
-from support.root_events import EXPECTED, USED, condition_for_rule
+from support.processes import run_process
+from support.root_events import HARMLESS_EVENTS, ROOT_USE_EVENTS, condition_for_rule
 
 if TYPE_CHECKING:
     from aws_cdk import Stack
@@ -57,7 +57,8 @@ class Deployed:
         aws: The local AWS.
         output: The output of the CLI.
         writes: The calls with which the deployment changed the organization's root access.
-        units: The organizational units by name, with OTHER in *Guarded*, MEMBER and THIRD in *Old*.
+        units: The organizational units by name, with OTHER_MEMBER in *Guarded*, and with
+            MEMBER and THIRD_MEMBER in *Old*.
     """
 
     aws: LocalAws
@@ -76,7 +77,7 @@ def deployed(
         RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY"
     )
     units = {}
-    for name, account_ids in (("Guarded", (OTHER,)), ("Old", (MEMBER, THIRD))):
+    for name, account_ids in (("Guarded", (OTHER_MEMBER,)), ("Old", (MEMBER, THIRD_MEMBER))):
         units[name] = add_unit(organization, name, *account_ids)
         for account_id in account_ids:
             organization.put_root_credentials(account_id=account_id, access_keys=1)
@@ -86,7 +87,7 @@ def deployed(
         root_access.add_drift_check(repair=True, notification_topic=sns.Topic(stack, "Topic"))
         tasks = RootTasks(stack, "RootTasks")
         RootUserGuardrail(
-            stack, "RootUserGuardrail", targets=list(units.values()), exempt_accounts=[THIRD]
+            stack, "RootUserGuardrail", targets=list(units.values()), exempt_accounts=[THIRD_MEMBER]
         )
         trail = logs.LogGroup(stack, "Trail")
         RootUseAlarm(
@@ -112,20 +113,20 @@ def deployed(
 @pytest.fixture
 def aws(deployed: Deployed) -> Iterator[LocalAws]:
     yield deployed.aws
-    set_feature(deployed.aws.organization, SESSIONS, enabled=True)
+    set_feature(deployed.aws.organization, ROOT_SESSIONS, enabled=True)
 
 
 def test_the_deployment_enables_root_access_and_its_output_has_the_status(
     deployed: Deployed,
 ) -> None:
     organization = deployed.aws.organization
-    since = organization.root_access().trusted_access[PRINCIPAL]
+    since = organization.root_access().trusted_access[IAM_PRINCIPAL]
     line = (
         f'{{"status":"ENABLED","organizationId":"{organization.id}","managementAccountId":"{MANAGEMENT}",'
         f'"trustedAccessEnabledAt":"{since:%Y-%m-%dT%H:%M:%SZ}",'
         f'"features":["RootCredentialsManagement","RootSessions"],"delegatedAdministrators":["{MEMBER}"]}}'
     )
-    assert f"{STACK}.RootAccessStatus = {line}" in deployed.output
+    assert f"{STACK_NAME}.RootAccessStatus = {line}" in deployed.output
     assert [name for name in deployed.writes if "Policy" not in name] == [
         "EnableAWSServiceAccess",
         "EnableOrganizationsRootCredentialsManagement",
@@ -140,7 +141,7 @@ def test_the_deployment_enables_root_access_and_its_output_has_the_status(
 @pytest.fixture
 def inbox(aws: LocalAws) -> Callable[[], list[str]]:
     """Return what receives the messages of the drift check's topic."""
-    return new_inbox(aws, "Topic")
+    return subscribed_inbox(aws, "Topic")
 
 
 def alarm(aws: LocalAws, start: str) -> dict[str, Any]:
@@ -171,17 +172,17 @@ def test_what_a_delegate_disables_is_repaired_and_nothing_else_changes(
     organization = aws.organization
     before = organization.root_access()
     others = organization.other_services()
-    set_feature(organization, SESSIONS, enabled=False, account_id=MEMBER)
+    set_feature(organization, ROOT_SESSIONS, enabled=False, account_id=MEMBER)
     organization.clear_calls()
 
-    schedule, _ = rule(aws, "RootAccessDriftCheckInterval")
+    schedule, _ = rule_and_target(aws, "RootAccessDriftCheckInterval")
     assert schedule["ScheduleExpression"] == "rate(1 hour)"
     run_drift_check(aws)
 
     assert organization.root_access() == before
     assert organization.other_services() == others
     assert [call.operation for call in organization.writes] == ["EnableOrganizationsRootSessions"]
-    detected, repaired = checks(aws)[-2:]
+    detected, repaired = logged_drift_checks(aws)[-2:]
     assert (detected["InDesiredState"], repaired["InDesiredState"]) == (0, 1)
     assert detected["deviations"] == ["RootSessions is disabled"]
     (notice,) = inbox()
@@ -193,7 +194,7 @@ def test_a_call_that_its_rule_matches_reaches_the_check_which_reports_the_drift(
     aws: LocalAws, inbox: Callable[[], list[str]]
 ) -> None:
     organization = aws.organization
-    calls, function = rule(aws, "RootAccessDriftCheckCalls")
+    calls, function = rule_and_target(aws, "RootAccessDriftCheckCalls")
     detail = {
         "eventVersion": "1.11",
         "userIdentity": {"type": "AssumedRole", "arn": CALLER, "accountId": MANAGEMENT},
@@ -207,13 +208,13 @@ def test_a_call_that_its_rule_matches_reaches_the_check_which_reports_the_drift(
     )
     assert tested["Result"]
 
-    set_feature(organization, SESSIONS, enabled=False)
+    set_feature(organization, ROOT_SESSIONS, enabled=False)
     organization.clear_calls()
-    invoke(aws, function, event)
+    invoke_function(aws, function, event)
     assert organization.writes == ()
-    assert checks(aws)[-1]["deviations"] == ["RootSessions is disabled"]
-    assert checks(aws)[-1]["trigger"] == "DisableOrganizationsRootSessions"
-    assert checks(aws)[-1]["caller"] == CALLER
+    assert logged_drift_checks(aws)[-1]["deviations"] == ["RootSessions is disabled"]
+    assert logged_drift_checks(aws)[-1]["trigger"] == "DisableOrganizationsRootSessions"
+    assert logged_drift_checks(aws)[-1]["caller"] == CALLER
     (notice,) = inbox()
     for fact in (
         "RootSessions is disabled",
@@ -282,8 +283,8 @@ def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(
         event = json.dumps(recorded_call(detail))
         return bool(events.test_event_pattern(EventPattern=pattern, Event=event)["Result"])
 
-    assert not is_match(EXPECTED["the audit's call in IAM"])
-    assert [name for name, event in USED.items() if not is_match(event)] == []
+    assert not is_match(HARMLESS_EVENTS["the audit's call in IAM"])
+    assert [name for name, event in ROOT_USE_EVENTS.items() if not is_match(event)] == []
 
 
 # The pre-flight and the audit
@@ -291,7 +292,7 @@ def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(
 
 def run_command(aws: LocalAws, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Return the exit code and the result of a command, in a process of its own."""
-    ended = run(
+    ended = run_process(
         sys.executable,
         "-m",
         "centralized_root_access",
@@ -324,7 +325,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     exit_code, found = run_command(aws, "preflight")
     assert exit_code == 1
     results = {account["accountId"]: account["result"] for account in found["accounts"]}
-    assert results == {MEMBER: "DENIED", OTHER: "ALLOWED", THIRD: "DENIED"}
+    assert results == {MEMBER: "DENIED", OTHER_MEMBER: "ALLOWED", THIRD_MEMBER: "DENIED"}
     (change,) = found["fixes"]
     assert (
         change["policyId"],
@@ -335,7 +336,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
         denying_policy,
         "deny-root-users",
         "Old",
-        [MEMBER, THIRD],
+        [MEMBER, THIRD_MEMBER],
     )
 
     _, report = run_command(aws, "audit")
@@ -343,10 +344,10 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     assert {id_: result["outcome"] for id_, result in by_account.items()} == {
         MANAGEMENT: "PROTECTED",
         MEMBER: "INACCESSIBLE",
-        OTHER: "HAS_CREDENTIALS",
-        THIRD: "INACCESSIBLE",
+        OTHER_MEMBER: "HAS_CREDENTIALS",
+        THIRD_MEMBER: "INACCESSIBLE",
     }
-    for account_id in (MEMBER, THIRD):
+    for account_id in (MEMBER, THIRD_MEMBER):
         assert f"service_control_policy/{denying_policy}" in by_account[account_id]["reason"]
         assert f"preflight --account {account_id}`" in by_account[account_id]["hint"]
 
@@ -357,7 +358,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     exit_code, found = run_command(aws, "preflight")
     assert exit_code == 0
     tasks = {account["accountId"]: set(account["tasks"].values()) for account in found["accounts"]}
-    assert tasks == {MEMBER: {"ALLOWED"}, OTHER: {"ALLOWED"}, THIRD: {"ALLOWED"}}
+    assert tasks == {MEMBER: {"ALLOWED"}, OTHER_MEMBER: {"ALLOWED"}, THIRD_MEMBER: {"ALLOWED"}}
     _, report = run_command(aws, "audit")
     outcomes = {result["outcome"] for result in report["results"]}
     assert outcomes == {"PROTECTED", "HAS_CREDENTIALS"}

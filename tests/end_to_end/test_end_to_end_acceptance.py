@@ -15,9 +15,9 @@ from botocore import xform_name
 from acceptance.cases import all_cases
 from acceptance.model import Level
 from local_aws.services import LocalAws
-from support.acceptance import names_of, snapshot
-from support.acceptance_role import actions_of, role_actions
-from support.apps import ROOT
+from support.acceptance import run_names, traces_of_run
+from support.acceptance_role import actions_needed_by, role_actions
+from support.apps import REPOSITORY
 
 # Writes down the calls with the run's own credentials: in the local AWS the key ID is the account.
 RECORDER = """
@@ -39,7 +39,7 @@ def surroundings(aws: LocalAws) -> dict[str, Any]:
     """Return what a run could leave behind."""
     logs = aws.client("logs").describe_log_groups()["logGroups"]
     return {
-        **snapshot(aws.organization, names_of(aws.organization)),
+        **traces_of_run(aws.organization, run_names(aws.organization)),
         "stacks": [
             stack["StackName"] for stack in aws.client("cloudformation").describe_stacks()["Stacks"]
         ],
@@ -56,14 +56,14 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
 ) -> None:
     """The command is that of the page on acceptance, word for word."""
     before = surroundings(local_aws)
-    page = (ROOT / "docs" / "contributing" / "acceptance.md").read_text()
+    page = (REPOSITORY / "docs" / "contributing" / "acceptance.md").read_text()
     [line] = [line for line in page.splitlines() if line.endswith("--level deploy --run")]
     recorder, calls = tmp_path / "recorder", tmp_path / "calls"
     recorder.mkdir()
     (recorder / "sitecustomize.py").write_text(RECORDER.format(file=str(calls)))
     finished = subprocess.run(
         [sys.executable, *shlex.split(line)[1:], "--folder", str(tmp_path)],
-        cwd=ROOT,
+        cwd=REPOSITORY,
         env={**local_aws.callers_environment, "PYTHONPATH": str(recorder)},
         input=f"{local_aws.organization.id}\n",
         capture_output=True,
@@ -78,7 +78,7 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     assert f"{len(seen)} same, 0 different" in summary
     assert list(tmp_path.glob("*.snapshot.json")) == []
     assert surroundings(local_aws) == before
-    assert_role_fits(actions_of(calls.read_text().splitlines(), Level.DEPLOY))
+    assert_role_fits(actions_needed_by(calls.read_text().splitlines(), Level.DEPLOY))
 
 
 def assert_role_fits(actions: set[str]) -> None:
@@ -89,7 +89,8 @@ def assert_role_fits(actions: set[str]) -> None:
     role = role_actions(Level.DEPLOY)
     assert actions <= role
     source = "".join(
-        (ROOT / "acceptance" / f"{name}.py").read_text() for name in ("deployment", "measurements")
+        (REPOSITORY / "acceptance" / f"{name}.py").read_text()
+        for name in ("deployment", "measurements")
     )
     for action in role - actions:
         assert re.search(rf"\b{xform_name(action.partition(':')[2])}\b", source), action

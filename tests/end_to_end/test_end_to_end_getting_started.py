@@ -8,7 +8,7 @@ from pathlib import Path
 
 from local_aws.seed import seed_organization
 from local_aws.services import LocalAws, running_local_aws
-from support.pages import blocks
+from support.pages import code_blocks
 from support.processes import run_with_aws_cli
 
 # What differs in each organization and at each time, as it is compared.
@@ -21,7 +21,7 @@ _PLAN = re.compile(r"plan-delete-\d{8}-\d{4}-\w{4}")
 
 def steps() -> Iterator[tuple[str, list[str]]]:
     """Yield each command of the page, with the lines that it prints there."""
-    for block in blocks("console"):
+    for block in code_blocks("console"):
         if block.page.name == "getting-started.md":
             for step in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
                 command, _, shown = step.partition("\n")
@@ -40,7 +40,9 @@ def run(command: str, local_aws: LocalAws, folder: Path) -> list[str]:
 
 
 def test_each_command_of_the_tutorial_prints_what_the_page_shows(tmp_path: Path) -> None:
-    (app,) = [block.text for block in blocks("python") if block.page.name == "getting-started.md"]
+    (app,) = [
+        block.text for block in code_blocks("python") if block.page.name == "getting-started.md"
+    ]
     (tmp_path / "app.py").write_text(app)
     plan = None
     with running_local_aws() as aws:

@@ -12,8 +12,8 @@ from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess
 from local_aws.services import LocalAws
-from support.accounts import MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS
+from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
 from support.deploying import (
     Deployer,
     assert_succeeded,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-BOTH = {CREDENTIALS, SESSIONS}
+BOTH = {ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS}
 
 
 @pytest.fixture
@@ -60,32 +60,36 @@ def test_a_whole_lifecycle_leaves_the_organization_as_listed(
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
     assert_succeeded(
-        deployer.deploy(root_access(features=[SESSIONS], delegated_administrators=[MEMBER]))
+        deployer.deploy(root_access(features=[ROOT_SESSIONS], delegated_administrators=[MEMBER]))
     )
-    assert organization.root_access().features == {SESSIONS}
+    assert organization.root_access().features == {ROOT_SESSIONS}
 
-    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
+    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER_MEMBER])))
     assert organization.root_access().features == BOTH
-    assert organization.root_access().delegated_administrators == (OTHER,)
+    assert organization.root_access().delegated_administrators == (OTHER_MEMBER,)
 
-    organization.suspend(THIRD)
+    organization.suspend(THIRD_MEMBER)
     failed = deployer.deploy(
-        root_access(features=[CREDENTIALS], delegated_administrators=[MEMBER, THIRD])
+        root_access(
+            features=[ROOT_CREDENTIALS_MANAGEMENT], delegated_administrators=[MEMBER, THIRD_MEMBER]
+        )
     )
     assert failed.returncode != 0
-    assert f"Account {THIRD} is suspended" in " ".join(failed.stdout.split())
+    assert f"Account {THIRD_MEMBER} is suspended" in " ".join(failed.stdout.split())
     assert organization.root_access().features == BOTH, "rolled back"
-    assert organization.root_access().delegated_administrators == (OTHER,)
+    assert organization.root_access().delegated_administrators == (OTHER_MEMBER,)
 
     organization.clear_calls()
-    assert_succeeded(deployer.deploy(root_access("Renamed", delegated_administrators=[OTHER])))
+    assert_succeeded(
+        deployer.deploy(root_access("Renamed", delegated_administrators=[OTHER_MEMBER]))
+    )
     assert organization.writes == ()
-    assert status(local_aws)["delegatedAdministrators"] == [OTHER]
+    assert status(local_aws)["delegatedAdministrators"] == [OTHER_MEMBER]
 
     assert_succeeded(deployer.deploy(without_root_access))
-    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
+    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER_MEMBER])))
     assert_succeeded(deployer.destroy())
     assert organization.writes == ()
     assert organization.root_access().features == BOTH
-    assert organization.root_access().delegated_administrators == (OTHER,)
+    assert organization.root_access().delegated_administrators == (OTHER_MEMBER,)
     assert organization.other_services() == others

@@ -12,16 +12,16 @@ import yaml
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from local_aws.services import LocalAws
-from support.accounts import MEMBER, OTHER
-from support.apps import ROOT
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.apps import REPOSITORY
 from support.deploying import Deployer, assert_succeeded
-from support.pages import blocks
+from support.pages import code_blocks
 
 if TYPE_CHECKING:
     from aws_cdk import Stack
 
 
-JOBS = yaml.safe_load((ROOT / "examples" / "root-tasks-workflow.yml").read_text())["jobs"]
+JOBS = yaml.safe_load((REPOSITORY / "examples" / "root-tasks-workflow.yml").read_text())["jobs"]
 
 
 def build(stack: Stack) -> None:
@@ -41,7 +41,10 @@ class Pipeline:
     def run(self, job: str, event: str = "workflow_dispatch") -> int:
         """Run a job's commands as the role that it assumes, and return how the last one ends."""
         steps = JOBS[job]["steps"]
-        variables = {"ACCOUNTS": f"{MEMBER},{OTHER}", "GITHUB_STEP_SUMMARY": str(self.summary)}
+        variables = {
+            "ACCOUNTS": f"{MEMBER},{OTHER_MEMBER}",
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+        }
         for step in steps:
             variables |= self._credentials(step.get("with", {}).get("role-to-assume"))
         commands = [
@@ -77,7 +80,7 @@ def test_the_workflows_commands_lead_from_an_audit_that_fails_to_an_executed_pla
 ) -> None:
     assert_succeeded(Deployer(local_aws, tmp_path).deploy(build))
     organization = local_aws.organization
-    for account_id in (MEMBER, OTHER):
+    for account_id in (MEMBER, OTHER_MEMBER):
         organization.put_root_credentials(account_id=account_id, password=True)
     pipeline = Pipeline(local_aws, tmp_path)
 
@@ -88,7 +91,7 @@ def test_the_workflows_commands_lead_from_an_audit_that_fails_to_an_executed_pla
 
     report = tmp_path / "report" / "report.json"
     approved = report.read_text()
-    report.write_text(approved.replace(OTHER, MEMBER))
+    report.write_text(approved.replace(OTHER_MEMBER, MEMBER))
     assert pipeline.run("execute") == 2
     assert "The report that was approved is not that of plan" in pipeline.errors
     assert organization.root_credentials(MEMBER).password
@@ -101,11 +104,13 @@ def test_the_workflows_commands_lead_from_an_audit_that_fails_to_an_executed_pla
     ]
     assert re.search(".*; planned by .*".join(principals), pipeline.summary.read_text())
     assert not organization.root_credentials(MEMBER).password
-    assert not organization.root_credentials(OTHER).password
+    assert not organization.root_credentials(OTHER_MEMBER).password
 
 
 def test_the_guide_shows_the_workflows_commands() -> None:
-    guide = [block for block in blocks("yaml") if block.page.name == "approve-in-a-pipeline.md"]
+    guide = [
+        block for block in code_blocks("yaml") if block.page.name == "approve-in-a-pipeline.md"
+    ]
     shown = [yaml.safe_load(block.text)["run"] for block in guide]
     commands = [step.get("run") for job in JOBS.values() for step in job["steps"]]
     assert len(shown) == 3

@@ -26,7 +26,7 @@ from local_aws.services import LocalAws
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
-from support.root_tasks import lock_out, runs_of_sessions
+from support.root_tasks import accounts_of_sessions_by_run, lock_bucket_and_queue
 
 if TYPE_CHECKING:
     from aws_cdk import Stack
@@ -102,7 +102,7 @@ class Deployed:
         before = len(self.organization.calls)
         executions = self.run(*inputs)
         assert [found.cause for found in executions if found.status != "SUCCEEDED"] == []
-        assert runs_of_sessions(self.organization, before) == {
+        assert accounts_of_sessions_by_run(self.organization, before) == {
             f"centralized-root-access/{found.run_id}": self.results(found).keys()
             - self.accounts(found, "SKIPPED")
             - self.accounts(found, "PROTECTED")
@@ -237,7 +237,7 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     fail_with_a_report(deployed)
     lose_batches(deployed)
     stop_wave(local_aws, deployed)
-    for task, named in lock_out(local_aws, LOCKED_OUT).items():
+    for task, named in lock_bucket_and_queue(local_aws, LOCKED_OUT).items():
         unlock_and_give_back(local_aws, deployed, {"task": task, **named})
     replace_policies(local_aws, deployed, tmp_path)
     allow_recovery(local_aws, deployed)

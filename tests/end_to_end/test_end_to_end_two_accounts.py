@@ -18,13 +18,18 @@ from botocore.exceptions import ClientError
 
 from local_aws.emulation import RemoteOrganization
 from local_aws.services import LocalAws, running_local_aws
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.apps import ROOT
-from support.arrange import CREDENTIALS, SESSIONS
-from support.deploying import STACK, new_inbox, own_stacks, rule
-from support.emulation import AUDIT, RECOVER, error_of, open_root_session
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.apps import REPOSITORY
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
+from support.deploying import STACK_NAME, rule_and_target, stack_names, subscribed_inbox
+from support.emulation import (
+    AUDIT_TASK_POLICY,
+    RECOVER_TASK_POLICY,
+    error_raised_by,
+    open_root_session,
+)
 from support.processes import run_with_aws_cli
-from support.root_events import SIGNED_IN, of_account
+from support.root_events import SIGN_IN_EVENT, identity_of_root_user
 
 SECURITY = MEMBER
 TASKS_STACK = "RootTasks"
@@ -51,7 +56,7 @@ class Deployed:
 
     def run(self, page: str, name: str, **values: str) -> subprocess.CompletedProcess[str]:
         """Run a block of commands of a page, with values for what the reader has to fill in."""
-        text = (ROOT / "docs" / "guides" / f"{page}.md").read_text()
+        text = (REPOSITORY / "docs" / "guides" / f"{page}.md").read_text()
         (block,) = re.findall(
             rf"^ *<!-- test: {name} -->\n+ *```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL
         )
@@ -88,17 +93,17 @@ class Deployed:
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder = tmp_path_factory.mktemp("two-accounts")
-    shutil.copy(ROOT / "examples" / "two_accounts.py", folder)
+    shutil.copy(REPOSITORY / "examples" / "two_accounts.py", folder)
     with running_local_aws() as aws:
         example = Deployed(aws=aws, folder=folder)
-        aws.organization.put_root_credentials(account_id=OTHER, password=True)
+        aws.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
         example.run_successfully("two-accounts", "two accounts")
         yield example
 
 
 @pytest.fixture(scope="module")
 def inbox(deployed: Deployed) -> Callable[[], list[str]]:
-    return new_inbox(deployed.aws, "SecurityNews")
+    return subscribed_inbox(deployed.aws, "SecurityNews")
 
 
 def notice_of(deployed: Deployed, inbox: Callable[[], list[str]], event: dict[str, Any]) -> str:
@@ -134,13 +139,13 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
     assert f"Stack {TASKS_STACK} in us-east-1, account {SECURITY}" in looked.stderr
     # A narrow terminal breaks lines elsewhere.
     shown = " ".join(looked.stdout.split())
-    assert re.findall(r"has credentials (\d{12})", shown) == [OTHER]
+    assert re.findall(r"has credentials (\d{12})", shown) == [OTHER_MEMBER]
     assert "1 of the 3 accounts that were audited has root credentials" in shown
     deployed.run_successfully("two-accounts", "subscribe")
 
     assert organization.root_access().delegated_administrators == (SECURITY,)
-    assert own_stacks(aws, account_id=MANAGEMENT) == {STACK}
-    assert own_stacks(aws, account_id=SECURITY) == {TASKS_STACK}
+    assert stack_names(aws, account_id=MANAGEMENT) == {STACK_NAME}
+    assert stack_names(aws, account_id=SECURITY) == {TASKS_STACK}
     for account_id in (MANAGEMENT, SECURITY):
         listed = aws.client("sns", account_id=account_id).list_subscriptions()["Subscriptions"]
         subscribed = {subscription["Endpoint"] for subscription in listed}
@@ -153,7 +158,7 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
         with pytest.raises(
             ClientError, match=r"explicit deny in a (service|resource) control policy"
         ):
-            client.assume_root(TargetPrincipal=OTHER, TaskPolicyArn=AUDIT)
+            client.assume_root(TargetPrincipal=OTHER_MEMBER, TaskPolicyArn=AUDIT_TASK_POLICY)
 
 
 # The runbook
@@ -164,14 +169,18 @@ def test_a_members_root_user_is_contained_and_released_as_the_runbook_says(
     deployed: Deployed, inbox: Callable[[], list[str]], deployed_before: bool
 ) -> None:
     organization = deployed.organization
-    organization.put_root_credentials(account_id=THIRD, password=True, access_keys=1)
-    root_user = organization.client("iam", account_id=THIRD, root_user=True)
+    organization.put_root_credentials(account_id=THIRD_MEMBER, password=True, access_keys=1)
+    root_user = organization.client("iam", account_id=THIRD_MEMBER, root_user=True)
     root_user.get_user()
-    before = deployed.policies_of(THIRD)
+    before = deployed.policies_of(THIRD_MEMBER)
     if deployed_before:
-        notice = notice_of(deployed, inbox, SIGNED_IN | of_account(THIRD))
-        assert f"account {THIRD}: ConsoleLogin of signin.amazonaws.com from 192.0.2.7" in notice
-        (policy,) = re.findall(rf"attach-policy --policy-id (\S+) --target-id {THIRD}", notice)
+        notice = notice_of(deployed, inbox, SIGN_IN_EVENT | identity_of_root_user(THIRD_MEMBER))
+        assert (
+            f"account {THIRD_MEMBER}: ConsoleLogin of signin.amazonaws.com from 192.0.2.7" in notice
+        )
+        (policy,) = re.findall(
+            rf"attach-policy --policy-id (\S+) --target-id {THIRD_MEMBER}", notice
+        )
     else:
         policy = deployed.run_successfully("operating", "create policy").strip()
         again = deployed.run("operating", "create policy")
@@ -180,17 +189,17 @@ def test_a_members_root_user_is_contained_and_released_as_the_runbook_says(
     deployed.run_successfully("operating", "deny", p_a1b2c3d4=policy)
     again = deployed.run("operating", "deny", p_a1b2c3d4=policy)
     assert "DuplicatePolicyAttachmentException" in again.stderr
-    assert error_of(root_user.get_user)["code"] == "AccessDenied"
+    assert error_raised_by(root_user.get_user)["code"] == "AccessDenied"
     assert organization.root_id in deployed.run_successfully("operating", "unit")
 
     deployed.delete_credentials("delete")
-    left = organization.root_credentials(THIRD)
+    left = organization.root_credentials(THIRD_MEMBER)
     assert (left.password, left.access_keys) == (False, ())
 
     deployed.run_successfully("operating", "undo", p_a1b2c3d4=policy)
     again = deployed.run("operating", "undo", p_a1b2c3d4=policy)
     assert "PolicyNotAttachedException" in again.stderr
-    assert deployed.policies_of(THIRD) == before
+    assert deployed.policies_of(THIRD_MEMBER) == before
 
 
 def test_the_management_accounts_root_user_is_looked_at_as_the_runbook_says(
@@ -207,22 +216,24 @@ def test_a_root_session_of_another_is_ended_and_its_effect_undone_as_the_runbook
     deployed: Deployed,
 ) -> None:
     organization = deployed.organization
-    intruder = open_root_session(organization, RECOVER, account_id=THIRD)
+    intruder = open_root_session(organization, RECOVER_TASK_POLICY, account_id=THIRD_MEMBER)
     organization.client("iam", credentials=intruder).create_login_profile()
-    assert organization.root_credentials(THIRD).password
+    assert organization.root_credentials(THIRD_MEMBER).password
 
     deployed.run_successfully("drift", "stop the repair")
-    interval, _ = rule(deployed.aws, "RootAccessDriftCheckInterval")
+    interval, _ = rule_and_target(deployed.aws, "RootAccessDriftCheckInterval")
     assert interval["State"] == "DISABLED"
     for _ in range(2):
         deployed.run_successfully("operating", "disable")
     assert organization.root_access().features == frozenset()
-    refused = error_of(lambda: open_root_session(organization, RECOVER, account_id=THIRD))
+    refused = error_raised_by(
+        lambda: open_root_session(organization, RECOVER_TASK_POLICY, account_id=THIRD_MEMBER)
+    )
     assert "not enabled" in refused["message"]
 
     iam = organization.client("iam")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
-    page = (ROOT / "docs" / "guides" / "operating.md").read_text()
+    page = (REPOSITORY / "docs" / "guides" / "operating.md").read_text()
     (revoke,) = re.findall(r"^    ```json\n(.*?)^    ```$", page, re.MULTILINE | re.DOTALL)
     (deployed.folder / "revoke.json").write_text(revoke)
     for _ in range(2):
@@ -230,6 +241,6 @@ def test_a_root_session_of_another_is_ended_and_its_effect_undone_as_the_runbook
     assert iam.list_role_policies(RoleName=ROLE)["PolicyNames"] == ["RevokeOlderSessions"]
 
     deployed.delete_credentials("enable")
-    assert organization.root_access().features == {CREDENTIALS, SESSIONS}
-    assert not organization.root_credentials(THIRD).password
+    assert organization.root_access().features == {ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS}
+    assert not organization.root_credentials(THIRD_MEMBER).password
     deployed.run_successfully("operating", "sessions over")

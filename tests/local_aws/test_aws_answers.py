@@ -14,7 +14,7 @@ from acceptance.cases.recorded import read_recordings
 from acceptance.model import Level, Result, Verdict
 from acceptance.runner import run_cases, sort_cases
 from local_aws.emulation import mock_organization, serve_organization
-from support.acceptance import enable_policies, scene_of
+from support.acceptance import enable_policies, run_scene
 
 RECORDED = {case.name: case for case in read_recordings() if case.local is None}
 
@@ -31,7 +31,7 @@ def results(request: pytest.FixtureRequest) -> Mapping[str, Result]:
     ):
         enable_policies(organization)
         # No second look: what AWS responded has to be the first response.
-        cases, scene = sort_cases(RECORDED.values()), scene_of(organization)
+        cases, scene = sort_cases(RECORDED.values()), run_scene(organization)
         return {
             run.case.name: run for run in run_cases(cases, scene, Level.MEMBER, settling_seconds=0)
         }

@@ -8,23 +8,25 @@ from moto import mock_aws
 from moto.core.base_backend import BackendDict
 
 from local_aws.emulation import LocalOrganization, mock_organization
-from support.accounts import MANAGEMENT, OTHER, THIRD
+from support.accounts import MANAGEMENT, OTHER_MEMBER, THIRD_MEMBER
 from support.emulation import (
-    AUDIT,
-    CLOUDTRAIL,
+    AUDIT_TASK_POLICY,
+    CLOUDTRAIL_PRINCIPAL,
     DELEGATE,
-    GUARDDUTY,
-    IAM,
-    deregister,
-    error_of,
-    register,
+    GUARDDUTY_PRINCIPAL,
+    IAM_PRINCIPAL,
+    deregister_delegate,
+    error_raised_by,
+    register_delegate,
 )
 
 
 def test_the_emulation_is_undone_at_the_end() -> None:
     with mock_organization() as organization:
         organization_id = organization.id
-        organization.client("organizations").enable_aws_service_access(ServicePrincipal=IAM)
+        organization.client("organizations").enable_aws_service_access(
+            ServicePrincipal=IAM_PRINCIPAL
+        )
 
     with mock_aws():
         management, member = (
@@ -33,7 +35,9 @@ def test_the_emulation_is_undone_at_the_end() -> None:
             )
             for id_ in (MANAGEMENT, DELEGATE)
         )
-        error = error_of(management.enable_aws_service_access, ServicePrincipal=IAM)
+        error = error_raised_by(
+            management.enable_aws_service_access, ServicePrincipal=IAM_PRINCIPAL
+        )
         created = member.create_organization()
     assert error["code"] == "InvalidInputException"
     assert created["Organization"]["Id"] != organization_id
@@ -54,38 +58,44 @@ def test_a_moto_reset_empties_the_emulation_and_a_reset_restores_the_seed(
 
     assert (with_root_access.calls, with_root_access.members) == ((), ())
     assert with_root_access.root_access().features == frozenset()
-    error = error_of(with_root_access.client("iam").list_organizations_features)
+    error = error_raised_by(with_root_access.client("iam").list_organizations_features)
     assert error["code"] == "OrganizationNotFoundException"
     with_root_access.reset()
     assert with_root_access.id == organization_id
-    assert with_root_access.members == (DELEGATE, OTHER, THIRD)
+    assert with_root_access.members == (DELEGATE, OTHER_MEMBER, THIRD_MEMBER)
 
 
 def test_other_services_are_reported_apart_from_iam(with_root_access: LocalOrganization) -> None:
-    with_root_access.client("organizations").enable_aws_service_access(ServicePrincipal=GUARDDUTY)
-    register(with_root_access, OTHER, GUARDDUTY)
+    with_root_access.client("organizations").enable_aws_service_access(
+        ServicePrincipal=GUARDDUTY_PRINCIPAL
+    )
+    register_delegate(with_root_access, OTHER_MEMBER, GUARDDUTY_PRINCIPAL)
 
     others = with_root_access.other_services()
 
-    assert set(others.trusted_access) == {CLOUDTRAIL, GUARDDUTY}
+    assert set(others.trusted_access) == {CLOUDTRAIL_PRINCIPAL, GUARDDUTY_PRINCIPAL}
     assert {principal: list(ids) for principal, ids in others.delegated_administrators.items()} == {
-        GUARDDUTY: [OTHER]
+        GUARDDUTY_PRINCIPAL: [OTHER_MEMBER]
     }
-    deregister(with_root_access, DELEGATE)
+    deregister_delegate(with_root_access, DELEGATE)
     assert with_root_access.other_services() == others
 
 
 def test_delegated_administrators_are_reported_oldest_first(
     organization: LocalOrganization,
 ) -> None:
-    organization.client("organizations").enable_aws_service_access(ServicePrincipal=IAM)
-    for account_id in (THIRD, DELEGATE, OTHER):
-        register(organization, account_id)
+    organization.client("organizations").enable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)
+    for account_id in (THIRD_MEMBER, DELEGATE, OTHER_MEMBER):
+        register_delegate(organization, account_id)
         organization.advance_clock(1)
-    deregister(organization, THIRD)
-    register(organization, THIRD)
+    deregister_delegate(organization, THIRD_MEMBER)
+    register_delegate(organization, THIRD_MEMBER)
 
-    assert organization.root_access().delegated_administrators == (DELEGATE, OTHER, THIRD)
+    assert organization.root_access().delegated_administrators == (
+        DELEGATE,
+        OTHER_MEMBER,
+        THIRD_MEMBER,
+    )
 
 
 # Denials
@@ -97,15 +107,15 @@ def test_delegated_administrators_are_reported_oldest_first(
         ("iam:ListOrganizationsFeatures", {}, ("AccessDenied", 403), "*"),
         (
             "organizations:RegisterDelegatedAdministrator",
-            {"ServicePrincipal": IAM, "AccountId": OTHER},
+            {"ServicePrincipal": IAM_PRINCIPAL, "AccountId": OTHER_MEMBER},
             ("AccessDeniedException", 400),
-            f"arn:aws:organizations::{MANAGEMENT}:account/o-a1b2c3d4e5/{OTHER}",
+            f"arn:aws:organizations::{MANAGEMENT}:account/o-a1b2c3d4e5/{OTHER_MEMBER}",
         ),
         (
             "sts:AssumeRoot",
-            {"TargetPrincipal": OTHER, "TaskPolicyArn": AUDIT},
+            {"TargetPrincipal": OTHER_MEMBER, "TaskPolicyArn": AUDIT_TASK_POLICY},
             ("AccessDenied", 403),
-            f"arn:aws:iam::{OTHER}:root",
+            f"arn:aws:iam::{OTHER_MEMBER}:root",
         ),
     ],
     ids=["of a list", "of an account", "of a root user"],
@@ -122,7 +132,7 @@ def test_a_denial_has_the_services_error_and_names_what_the_call_acts_on(
     client: Any = organization.client(service)
     methods = {name: method for method, name in client.meta.method_to_api_mapping.items()}
 
-    denied = error_of(getattr(client, methods[operation]), **parameters)
+    denied = error_raised_by(getattr(client, methods[operation]), **parameters)
 
     assert (denied["code"], denied["http"]) == error
     assert denied["message"] == (
@@ -135,10 +145,10 @@ def test_a_denial_has_a_message_for_one_account_and_can_be_removed(
     organization: LocalOrganization,
 ) -> None:
     organizations = organization.client("organizations")
-    organization.deny(account_id=OTHER, action="organizations:*")
+    organization.deny(account_id=OTHER_MEMBER, action="organizations:*")
     organization.deny(account_id=MANAGEMENT, action="organizations:List*", message="Not today.")
 
-    assert error_of(organizations.list_accounts)["message"] == "Not today."
+    assert error_raised_by(organizations.list_accounts)["message"] == "Not today."
 
     organization.allow(account_id=MANAGEMENT, action="organizations:List*")
     assert len(organizations.list_accounts()["Accounts"]) == 4
@@ -162,7 +172,7 @@ def test_an_operation_that_is_not_emulated_is_named_and_not_retried(
 ) -> None:
     client: Any = organization.client(service)
 
-    error = error_of(getattr(client, operation), **parameters)
+    error = error_raised_by(getattr(client, operation), **parameters)
 
     assert (error["code"], error["http"]) == ("NotEmulated", 400)
     action = f"{service}:{operation.title().replace('_', '')}"

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
+from support.accounts import MANAGEMENT, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
 from support.arrange import add_accounts
-from support.emulation import DELEGATE, IAM, error_of, register
+from support.emulation import DELEGATE, IAM_PRINCIPAL, error_raised_by, register_delegate
 
 
 @pytest.mark.parametrize(
     ("account_id", "deleted"),
-    [(STRANGER, False), (MANAGEMENT, True), (DELEGATE, True)],
+    [(OUTSIDE_ORGANIZATION, False), (MANAGEMENT, True), (DELEGATE, True)],
     ids=["another account", "the management account of a deleted one", "a member of a deleted one"],
 )
 def test_an_account_outside_of_any_organization_cannot_use_one(
@@ -25,13 +25,15 @@ def test_an_account_outside_of_any_organization_cannot_use_one(
     organizations = with_root_access.client("organizations", account_id=account_id)
     not_in_use = "AWSOrganizationsNotInUseException"
 
-    assert error_of(organizations.describe_organization)["code"] == not_in_use
-    assert error_of(organizations.list_accounts)["code"] == not_in_use
+    assert error_raised_by(organizations.describe_organization)["code"] == not_in_use
+    assert error_raised_by(organizations.list_accounts)["code"] == not_in_use
     assert (
-        error_of(organizations.enable_aws_service_access, ServicePrincipal=IAM)["code"]
+        error_raised_by(organizations.enable_aws_service_access, ServicePrincipal=IAM_PRINCIPAL)[
+            "code"
+        ]
         == not_in_use
     )
-    error = error_of(
+    error = error_raised_by(
         with_root_access.client("iam", account_id=account_id).list_organizations_features
     )
     assert error["code"] == "OrganizationNotFoundException"
@@ -41,11 +43,15 @@ def test_an_organization_of_consolidated_billing_has_no_root_access() -> None:
     with mock_organization(seed=Seed(feature_set="CONSOLIDATED_BILLING")) as organization:
         organizations = organization.client("organizations")
 
-        enabling = error_of(organizations.enable_aws_service_access, ServicePrincipal=IAM)
-        registering = error_of(
-            organizations.register_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM
+        enabling = error_raised_by(
+            organizations.enable_aws_service_access, ServicePrincipal=IAM_PRINCIPAL
         )
-        listing = error_of(organization.client("iam").list_organizations_features)
+        registering = error_raised_by(
+            organizations.register_delegated_administrator,
+            AccountId=OTHER_MEMBER,
+            ServicePrincipal=IAM_PRINCIPAL,
+        )
+        listing = error_raised_by(organization.client("iam").list_organizations_features)
 
     assert enabling["reason"] == "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE"
     assert registering["reason"] == "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE"
@@ -59,27 +65,29 @@ def test_trusted_access_keeps_its_date_until_it_is_disabled(
     organization: LocalOrganization,
 ) -> None:
     organizations = organization.client("organizations")
-    organizations.enable_aws_service_access(ServicePrincipal=IAM)
-    first = organization.root_access().trusted_access[IAM]
+    organizations.enable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)
+    first = organization.root_access().trusted_access[IAM_PRINCIPAL]
 
     organization.advance_clock(60)
-    organizations.enable_aws_service_access(ServicePrincipal=IAM)
-    assert organization.root_access().trusted_access[IAM] == first
+    organizations.enable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)
+    assert organization.root_access().trusted_access[IAM_PRINCIPAL] == first
 
-    organizations.disable_aws_service_access(ServicePrincipal=IAM)
-    organizations.enable_aws_service_access(ServicePrincipal=IAM)
-    assert organization.root_access().trusted_access[IAM] >= first + timedelta(seconds=60)
+    organizations.disable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)
+    organizations.enable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)
+    assert organization.root_access().trusted_access[IAM_PRINCIPAL] >= first + timedelta(seconds=60)
 
 
 def test_a_suspended_account_is_refused_before_the_quota_is_checked(
     with_root_access: LocalOrganization,
 ) -> None:
-    with_root_access.suspend(THIRD)
+    with_root_access.suspend(THIRD_MEMBER)
     with_root_access.set_delegated_administrator_limit(1)
     organizations = with_root_access.client("organizations")
 
-    error = error_of(
-        organizations.register_delegated_administrator, AccountId=THIRD, ServicePrincipal=IAM
+    error = error_raised_by(
+        organizations.register_delegated_administrator,
+        AccountId=THIRD_MEMBER,
+        ServicePrincipal=IAM_PRINCIPAL,
     )
 
     assert error["reason"] == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
@@ -96,7 +104,7 @@ def test_a_suspended_account_is_refused_before_the_quota_is_checked(
         ("list_aws_service_access_for_organization", {}, "EnabledServicePrincipals", [20, 2]),
         (
             "list_delegated_administrators",
-            {"ServicePrincipal": IAM},
+            {"ServicePrincipal": IAM_PRINCIPAL},
             "DelegatedAdministrators",
             [20, 1],
         ),
@@ -105,12 +113,12 @@ def test_a_suspended_account_is_refused_before_the_quota_is_checked(
 def test_lists_come_in_pages_of_twenty(
     operation: str, parameters: dict[str, str], members: str, sizes: list[int]
 ) -> None:
-    services = (IAM, *(f"service-{number:02}.amazonaws.com" for number in range(21)))
+    services = (IAM_PRINCIPAL, *(f"service-{number:02}.amazonaws.com" for number in range(21)))
     with mock_organization(seed=Seed(members=(), trusted_services=services)) as organization:
         organization.set_delegated_administrator_limit(30)
         add_accounts(organization, 24)
         for account_id in organization.members[:21]:
-            register(organization, account_id)
+            register_delegate(organization, account_id)
 
         client: Any = organization.client("organizations")
         pages = [page[members] for page in client.get_paginator(operation).paginate(**parameters)]

@@ -16,9 +16,9 @@ from local_aws.emulation.organization_policies import (
     UnsupportedPolicyError,
     find_policy_denial,
 )
-from support.accounts import MEMBER, OTHER, THIRD
-from support.emulation import AUDIT, error_of, open_root_session
-from support.scp import samples
+from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.emulation import AUDIT_TASK_POLICY, error_raised_by, open_root_session
+from support.scp import sample_policies
 
 DELEGATE = MEMBER
 SESSION_ROLES = "arn:aws:iam::*:role/centralized-root-access/*"
@@ -55,7 +55,7 @@ def attach(organization: Organization, kind: str, document: dict[str, Any], targ
 def assume_root(organization: Organization) -> None:
     """Open a root session as the delegated administrator."""
     client: Any = organization.client("sts", account_id=DELEGATE)
-    client.assume_root(TargetPrincipal=OTHER, TaskPolicyArn=AUDIT)
+    client.assume_root(TargetPrincipal=OTHER_MEMBER, TaskPolicyArn=AUDIT_TASK_POLICY)
 
 
 def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOrganization) -> None:
@@ -73,7 +73,7 @@ def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOr
     organizations.enable_policy_type(RootId=with_root_access.root_id, PolicyType=policy_type)
     assume_root(with_root_access)
 
-    (attached,) = organizations.list_policies_for_target(TargetId=OTHER, Filter=policy_type)[
+    (attached,) = organizations.list_policies_for_target(TargetId=OTHER_MEMBER, Filter=policy_type)[
         "Policies"
     ]
     assert attached["AwsManaged"]
@@ -83,13 +83,13 @@ def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOr
 def test_a_policy_denies_root_sessions_in_s3_and_sqs(
     with_root_access: LocalOrganization, kind: str
 ) -> None:
-    with_root_access.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
-    queue = with_root_access.client("sqs", account_id=OTHER).create_queue(QueueName="locked")[
-        "QueueUrl"
-    ]
+    with_root_access.client("s3", account_id=OTHER_MEMBER).create_bucket(Bucket="locked")
+    queue = with_root_access.client("sqs", account_id=OTHER_MEMBER).create_queue(
+        QueueName="locked"
+    )["QueueUrl"]
     clients: list[Any] = [
         with_root_access.client(
-            service, credentials=open_root_session(with_root_access, {"arn": arn}, OTHER)
+            service, credentials=open_root_session(with_root_access, {"arn": arn}, OTHER_MEMBER)
         )
         for service, arn in (
             ("s3", "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"),
@@ -99,29 +99,33 @@ def test_a_policy_denies_root_sessions_in_s3_and_sqs(
     s3, sqs = clients
     calls: list[tuple[Any, dict[str, str], str]] = [
         (s3.delete_bucket_policy, {"Bucket": "locked"}, "arn:aws:s3:::locked"),
-        (sqs.get_queue_attributes, {"QueueUrl": queue}, f"arn:aws:sqs:us-east-1:{OTHER}:locked"),
+        (
+            sqs.get_queue_attributes,
+            {"QueueUrl": queue},
+            f"arn:aws:sqs:us-east-1:{OTHER_MEMBER}:locked",
+        ),
     ]
     for call, parameters, _ in calls:
         call(**parameters)
     document = deny(["s3:*", "sqs:*"], {"Null": {"aws:AssumedRoot": "false"}})
-    arn = attach(with_root_access, kind, document, OTHER)
+    arn = attach(with_root_access, kind, document, OTHER_MEMBER)
 
     for call, parameters, resource in calls:
-        error = error_of(call, **parameters)
+        error = error_raised_by(call, **parameters)
         assert (error["code"], error["http"]) == ("AccessDenied", 403)
         assert f"on resource: {resource} " in error["message"]
         assert error["message"].endswith(arn)
 
 
 def test_get_caller_identity_is_never_denied(with_root_access: LocalOrganization) -> None:
-    attach(with_root_access, "service", DENY_ROOT, OTHER)
-    with_root_access.put_root_credentials(account_id=OTHER, access_keys=1)
+    attach(with_root_access, "service", DENY_ROOT, OTHER_MEMBER)
+    with_root_access.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1)
 
     identity = with_root_access.client(
-        "sts", account_id=OTHER, root_user=True
+        "sts", account_id=OTHER_MEMBER, root_user=True
     ).get_caller_identity()
 
-    assert identity["Arn"] == f"arn:aws:iam::{OTHER}:root"
+    assert identity["Arn"] == f"arn:aws:iam::{OTHER_MEMBER}:root"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +141,7 @@ def test_get_caller_identity_is_never_denied(with_root_access: LocalOrganization
 def test_a_document_that_aws_refuses_is_refused(
     organization: LocalOrganization, policy_type: Any, document: object
 ) -> None:
-    error = error_of(
+    error = error_raised_by(
         organization.client("organizations").create_policy,
         Name="bad",
         Description="",
@@ -151,7 +155,7 @@ def test_a_document_that_aws_refuses_is_refused(
 def test_organizations_refuses_attachments_as_aws_does(organization: LocalOrganization) -> None:
     organizations = organization.client("organizations")
     attached = [
-        organization.attach_policy(name=f"{number}", document=DENY_ROOT, target_id=OTHER)
+        organization.attach_policy(name=f"{number}", document=DENY_ROOT, target_id=OTHER_MEMBER)
         for number in range(9)
     ]
     created = organizations.create_policy(
@@ -159,14 +163,18 @@ def test_organizations_refuses_attachments_as_aws_does(organization: LocalOrgani
     )
     more = created["Policy"]["PolicySummary"]["Id"]
 
-    full = error_of(organizations.attach_policy, PolicyId=more, TargetId=OTHER)
-    again = error_of(organizations.attach_policy, PolicyId=attached[0], TargetId=OTHER)
-    unknown = error_of(organizations.attach_policy, PolicyId=more, TargetId="999999999999")
-    last = error_of(organizations.detach_policy, PolicyId="p-FullAWSAccess", TargetId=THIRD)
+    full = error_raised_by(organizations.attach_policy, PolicyId=more, TargetId=OTHER_MEMBER)
+    again = error_raised_by(
+        organizations.attach_policy, PolicyId=attached[0], TargetId=OTHER_MEMBER
+    )
+    unknown = error_raised_by(organizations.attach_policy, PolicyId=more, TargetId="999999999999")
+    last = error_raised_by(
+        organizations.detach_policy, PolicyId="p-FullAWSAccess", TargetId=THIRD_MEMBER
+    )
     organizations.disable_policy_type(
         RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY"
     )
-    disabled = error_of(organizations.attach_policy, PolicyId=more, TargetId=THIRD)
+    disabled = error_raised_by(organizations.attach_policy, PolicyId=more, TargetId=THIRD_MEMBER)
 
     assert full["reason"] == "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED"
     assert again["code"] == "DuplicatePolicyAttachmentException"
@@ -205,7 +213,7 @@ def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None
     context |= {"aws:principalaccount": MEMBER, "aws:principaltype": "Account"}
     full_access = json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
     decided = 0
-    for name, sample in samples().items():
+    for name, sample in sample_policies().items():
         policies = [AttachedPolicy(arn="sample", content=json.dumps(sample.document))]
         if sample.full_access:
             policies.append(AttachedPolicy(arn="full", content=full_access))

@@ -19,15 +19,15 @@ from local_aws.emulation import (
 )
 from local_aws.services import LocalAws
 from local_aws.session_token import Refusal
-from support.accounts import MANAGEMENT, STRANGER
+from support.accounts import MANAGEMENT, OUTSIDE_ORGANIZATION
 from support.emulation import (
     DELEGATE,
-    DELETE,
-    IAM,
-    error_of,
+    DELETE_TASK_POLICY,
+    IAM_PRINCIPAL,
+    error_raised_by,
+    http_status_of,
     open_root_session,
-    register,
-    status_of,
+    register_delegate,
 )
 
 TOKEN = "the-token-of-this-run"
@@ -44,9 +44,9 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     """Return what each kind of member of the handle returns, in a life with a bit of everything."""
     organizations = organization.client("organizations")
     seen: list[object] = [organization.id, organization.management_account_id, organization.members]
-    organizations.enable_aws_service_access(ServicePrincipal=IAM)
+    organizations.enable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)
     organization.client("iam").enable_organizations_root_credentials_management()
-    register(organization, DELEGATE)
+    register_delegate(organization, DELEGATE)
     account_id = organization.add_account(
         name="new", email="new@example.com", account_id="666666666666"
     )
@@ -55,20 +55,21 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
         account_id=account_id, password=True, access_keys=1, password_last_used=last_used
     )
     root = organization.client(
-        "iam", credentials=open_root_session(organization, DELETE, account_id=account_id)
+        "iam",
+        credentials=open_root_session(organization, DELETE_TASK_POLICY, account_id=account_id),
     )
     seen.append(root.get_user()["User"].get("PasswordLastUsed"))
     # Nothing is used before it is created.
     assert root.get_login_profile()["LoginProfile"]["CreateDate"] == last_used
     organization.deny(account_id=account_id, action="iam:DeleteLoginProfile")
-    seen.append(error_of(root.delete_login_profile))
+    seen.append(error_raised_by(root.delete_login_profile))
     organization.allow(account_id=account_id, action="iam:DeleteLoginProfile")
     root.delete_login_profile()
     root_user = organization.client("iam", account_id=account_id, root_user=True)
     seen.append(root_user.get_user()["User"]["Arn"])
     deny_everything(organization, account_id)
     organization.advance_clock(900)
-    seen += [error_of(client.get_user)["code"] for client in (root, root_user)]
+    seen += [error_raised_by(client.get_user)["code"] for client in (root, root_user)]
     access = organization.root_access()
     seen += [access.features, access.delegated_administrators, sorted(access.trusted_access)]
     seen += [
@@ -76,7 +77,7 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
         organization.root_credentials(account_id),
     ]
     for wrong_argument, error in (
-        (lambda: organization.root_credentials(STRANGER), LookupError),
+        (lambda: organization.root_credentials(OUTSIDE_ORGANIZATION), LookupError),
         (lambda: deny_everything(organization, "ou-none-12345678"), LookupError),
         (lambda: deny_everything(organization, account_id), ValueError),
     ):
@@ -96,7 +97,7 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     ]
     organization.clear_calls()
     organization.delete()
-    seen += [error_of(organizations.describe_organization), len(organization.calls)]
+    seen += [error_raised_by(organizations.describe_organization), len(organization.calls)]
     organization.reset()
     seen += [organization.members, organization.root_access().features, organization.calls]
     return seen
@@ -133,27 +134,29 @@ def test_the_control_api_takes_requests_with_the_token_for_its_members_only(
 ) -> None:
     with serve_organization(session_token=TOKEN) as served:
         body = json.dumps({"member": member, "arguments": {}})
-        assert status_of(f"{served.url}/_local_aws/control", headers, body=body) == status
+        assert http_status_of(f"{served.url}/_local_aws/control", headers, body=body) == status
 
 
 def test_aws_refuses_requests_without_the_token_and_of_web_pages() -> None:
     with serve_organization(session_token=TOKEN) as served:
         body = "Action=GetCallerIdentity&Version=2011-06-15"
         request = AWSRequest("POST", f"{served.url}/", headers=FORM, data=body)
-        SigV4Auth(Credentials(STRANGER, "secret", TOKEN), "sts", "us-east-1").add_auth(request)
+        SigV4Auth(Credentials(OUTSIDE_ORGANIZATION, "secret", TOKEN), "sts", "us-east-1").add_auth(
+            request
+        )
         signed = dict(request.headers.items())
-        assert status_of(f"{served.url}/", signed, body=body) == 200
+        assert http_status_of(f"{served.url}/", signed, body=body) == 200
 
         page = {**signed, "Origin": "https://example.com"}
-        assert status_of(f"{served.url}/", page, body=body) == 403
+        assert http_status_of(f"{served.url}/", page, body=body) == 403
         unknown = {**signed, "X-Amz-Security-Token": "guess"}
-        assert status_of(f"{served.url}/", unknown, body=body) == 403
-        assert status_of(f"{served.url}/", FORM, body=body) == 403
-        assert status_of(f"{served.url}/moto-api/reset", {}, body="") == 403
+        assert http_status_of(f"{served.url}/", unknown, body=body) == 403
+        assert http_status_of(f"{served.url}/", FORM, body=body) == 403
+        assert http_status_of(f"{served.url}/moto-api/reset", {}, body="") == 403
 
         with pytest.raises(ClientError, match="AWS_SESSION_TOKEN") as raised:
             RemoteOrganization(str(served.url)).client(
-                "sts", account_id=STRANGER
+                "sts", account_id=OUTSIDE_ORGANIZATION
             ).get_caller_identity()
         assert raised.value.response["Error"]["Code"] == "InvalidClientTokenId"
 

@@ -28,19 +28,19 @@ from local_aws.environment import (
 )
 from local_aws.processes import StartError
 from local_aws.services import LocalAws, running_local_aws
-from support.accounts import MANAGEMENT, STRANGER
-from support.emulation import status_of
-from support.processes import run as run_to_end
+from support.accounts import MANAGEMENT, OUTSIDE_ORGANIZATION
+from support.emulation import http_status_of
+from support.processes import run_process as run_to_end
 
 REPOSITORY = Path(__file__).parents[2]
 USER_SETTINGS = {
     "AWS_PROFILE": "production",
     "AWS_SESSION_TOKEN": "a-real-token",
     "AWS_ENDPOINT_URL_S3": "https://s3.example.com",
-    "CDK_DEFAULT_ACCOUNT": STRANGER,
+    "CDK_DEFAULT_ACCOUNT": OUTSIDE_ORGANIZATION,
     "HTTPS_PROXY": "http://proxy.example.com:3128",
     "http_proxy": "http://proxy.example.com:3128",
-    "MOTO_ACCOUNT_ID": STRANGER,
+    "MOTO_ACCOUNT_ID": OUTSIDE_ORGANIZATION,
 }
 OTHER_SETTINGS = USER_SETTINGS.keys() - {"AWS_SESSION_TOKEN"}
 ADDRESSES = LocalAddresses(
@@ -266,18 +266,18 @@ def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> Non
         f"Credential={MANAGEMENT}/20261124/us-east-1/s3/aws4_request",
         "X-Amz-Security-Token": running_aws.addresses.session_token,
     }
-    assert status_of(buckets, headers) == 200
+    assert http_status_of(buckets, headers) == 200
 
-    assert status_of(buckets, {**headers, "Origin": "http://127.0.0.1"}) == 403
-    assert status_of(buckets, {"Authorization": headers["Authorization"]}) == 403
-    assert status_of(buckets, {}) == 403
-    assert status_of(f"{buckets}_ministack/config", {}) == 403
+    assert http_status_of(buckets, {**headers, "Origin": "http://127.0.0.1"}) == 403
+    assert http_status_of(buckets, {"Authorization": headers["Authorization"]}) == 403
+    assert http_status_of(buckets, {}) == 403
+    assert http_status_of(f"{buckets}_ministack/config", {}) == 403
     # A web page can make any browser send this, as an image.
     for callback in ("cfn-response", "cfn-signal"):
         call = f"_ministack/{callback}/x?Action=GetCallerIdentity&Version=2011-06-15"
-        assert status_of(f"{buckets}{call}", {}) == 403
-    assert status_of(f"{buckets}_ministack/health", {}) == 200
-    assert status_of(f"{buckets}_ministack/health", {"Origin": "null"}) == 403
+        assert http_status_of(f"{buckets}{call}", {}) == 403
+    assert http_status_of(f"{buckets}_ministack/health", {}) == 200
+    assert http_status_of(f"{buckets}_ministack/health", {"Origin": "null"}) == 403
     other_token = {**running_aws.environment, "AWS_SESSION_TOKEN": "test"}
     for service, operation in (
         ("sts", "get_caller_identity"),
@@ -304,8 +304,8 @@ def test_a_presigned_url_is_accepted_and_one_without_the_token_refused(
     ran = run_to_end(sys.executable, "-c", script, env=running_aws.environment)
     assert ran.returncode == 0, ran.stderr
     for url in ran.stdout.splitlines():
-        assert status_of(url, {}) == 200
-        assert status_of(url.replace(running_aws.addresses.session_token, "x"), {}) == 403
+        assert http_status_of(url, {}) == 200
+        assert http_status_of(url.replace(running_aws.addresses.session_token, "x"), {}) == 403
 
 
 EXITS_AT_ONCE = (sys.executable, "-c", "print('no room here'); raise SystemExit(4)")

@@ -14,12 +14,12 @@ from aws_cdk import App, Stack
 from centralized_root_access import CentralizedRootAccess
 from local_aws.local_deploy import LOGS, STACK, DemonstrationError, deploy
 from local_aws.services import LocalAws
-from support.accounts import STRANGER
-from support.apps import ROOT
-from support.arrange import CREDENTIALS, SESSIONS
-from support.pages import blocks
+from support.accounts import OUTSIDE_ORGANIZATION
+from support.apps import REPOSITORY
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
+from support.pages import code_blocks
 from support.processes import run_successfully
-from support.templates import MANAGEMENT as ENVIRONMENT
+from support.templates import MANAGEMENT_ENVIRONMENT as ENVIRONMENT
 
 MAX_LINES = 60
 # What it prints, with names for what differs each time.
@@ -30,7 +30,7 @@ DIFFERS = {
     r"plan-delete-\d{8}-\d{4}-\w{4}": "<plan>",
     r"\b[0-9a-f]{64}\b": "<hash>",
     r"in \d+ s\b": "in <seconds> s",
-    re.escape(str(ROOT)): "<folder>",
+    re.escape(str(REPOSITORY)): "<folder>",
 }
 PLAN = """$(centralized-root-access runs --format json |
   python3 -c 'import json, sys; print(*[run["run"] for run in json.load(sys.stdin)["runs"]
@@ -44,7 +44,7 @@ def test_it_goes_the_whole_way_in_sixty_lines_and_its_shell_runs_what_it_printed
     script = [f"{command.replace('<plan>', PLAN)} >&2; echo ended: $?" for command in commands]
     ran = subprocess.run(
         [sys.executable, "-m", "local_aws.local_deploy", "--keep"],
-        cwd=ROOT,
+        cwd=REPOSITORY,
         env={**os.environ, "TMPDIR": str(tmp_path), "SHELL": "/bin/sh"},
         input="\n".join([*script, "exit 5", ""]),
         capture_output=True,
@@ -73,7 +73,7 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
 ) -> None:
     app = App(outdir=str(tmp_path), analytics_reporting=False)
     stack = Stack(app, STACK, env=ENVIRONMENT)
-    CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[STRANGER])
+    CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[OUTSIDE_ORGANIZATION])
     app.synth()
     LOGS.mkdir(exist_ok=True)
 
@@ -84,11 +84,15 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
     words = " ".join(summary.split())
     assert words.startswith("❌ ")
     assert " organizations:RegisterDelegatedAdministrator(" in words
-    assert f"Not applied: organizations:RegisterDelegatedAdministrator({STRANGER})." in words
-    assert where == "All that the CDK CLI printed is in .local-aws/cdk.log."
-    assert local_aws.organization.root_access().features == {CREDENTIALS, SESSIONS}, (
-        "applied steps stay"
+    assert (
+        f"Not applied: organizations:RegisterDelegatedAdministrator({OUTSIDE_ORGANIZATION})."
+        in words
     )
+    assert where == "All that the CDK CLI printed is in .local-aws/cdk.log."
+    assert local_aws.organization.root_access().features == {
+        ROOT_CREDENTIALS_MANAGEMENT,
+        ROOT_SESSIONS,
+    }, "applied steps stay"
     output, errors = capfd.readouterr()
     assert errors == ""
     (line,) = output.splitlines()
@@ -97,8 +101,10 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
 
 
 def test_the_commands_of_the_readme_work_as_they_stand_in_a_fresh_clone(tmp_path: Path) -> None:
-    (commands,) = [block.text for block in blocks("sh") if block.page == ROOT / "README.md"]
-    run_successfully("git", "clone", "-q", ROOT, tmp_path / "clone")
+    (commands,) = [
+        block.text for block in code_blocks("sh") if block.page == REPOSITORY / "README.md"
+    ]
+    run_successfully("git", "clone", "-q", REPOSITORY, tmp_path / "clone")
     ran = subprocess.run(
         ["sh", "-e", "-c", commands],
         cwd=tmp_path / "clone",
@@ -119,5 +125,5 @@ def test_the_commands_of_the_readme_work_as_they_stand_in_a_fresh_clone(tmp_path
 
 
 def test_make_passes_on_that_a_shell_is_wanted() -> None:
-    printed = run_successfully("make", "--dry-run", "local-deploy", "KEEP=1", cwd=ROOT)
+    printed = run_successfully("make", "--dry-run", "local-deploy", "KEEP=1", cwd=REPOSITORY)
     assert "-m local_aws.local_deploy --keep\n" in printed

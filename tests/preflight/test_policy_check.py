@@ -26,14 +26,14 @@ from support.scp import (
     ACCOUNT,
     ACCOUNT_ID,
     DELEGATE_ID,
+    DELEGATE_OPENER,
     LEVEL_IDS,
-    OPENER,
-    SESSION,
-    Sample,
-    check_of,
-    document,
-    policies_of,
-    samples,
+    SESSION_BY_MANAGEMENT,
+    SamplePolicy,
+    organization_policies,
+    policy_check_of,
+    policy_document,
+    sample_policies,
     statement,
 )
 
@@ -44,20 +44,27 @@ def checked(
     policies: OrganizationPolicies, *tasks: Task, opener: SessionOpener | None = None
 ) -> AccountVerdict:
     """Return what the command finds in the account, of some tasks or of every one."""
-    check = PolicyCheck(policies, session=replace(SESSION, opener=opener or SESSION.opener))
+    check = PolicyCheck(
+        policies,
+        session=replace(SESSION_BY_MANAGEMENT, opener=opener or SESSION_BY_MANAGEMENT.opener),
+    )
     return judge_account(check, ACCOUNT, tasks=tasks or tuple(Task))
 
 
 def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
     """Return the check of one policy on the account that denies actions."""
     denied = statement("Deny", Action=list(actions), **elements)
-    return check_of(policies_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]}))
+    return policy_check_of(
+        organization_policies({"p-1": policy_document(denied)}, {ACCOUNT_ID: ["p-1"]})
+    )
 
 
-SAMPLES = samples()
+SAMPLES = sample_policies()
 
 # A role with a path of its own.
-OWN_OPENER = replace(OPENER, principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/security/Audit",))
+OWN_OPENER = replace(
+    DELEGATE_OPENER, principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/security/Audit",)
+)
 DELETE, RECOVER = Task.DELETE, Task.RECOVER
 
 
@@ -91,8 +98,12 @@ def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
             "sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{task_policy.policy}"
         }
     }
-    denies = document(statement(Action="sts:*", Condition=of_task))
-    judged = checked(policies_of({"p-1": denies}, {DELEGATE_ID: ["p-1"]}), DELETE, opener=OPENER)
+    denies = policy_document(statement(Action="sts:*", Condition=of_task))
+    judged = checked(
+        organization_policies({"p-1": denies}, {DELEGATE_ID: ["p-1"]}),
+        DELETE,
+        opener=DELEGATE_OPENER,
+    )
     assert judged.result is delete
     assert judged.session is (Decision.ALLOWED if delete is TaskResult.ALLOWED else Decision.DENIED)
     assert {cause.calls for cause in judged.causes} <= {("sts:AssumeRoot",)}
@@ -102,7 +113,12 @@ def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
     ("check", "account"),
     [
         (check_of_denial("*"), replace(ACCOUNT, unit_path=None)),
-        (check_of(policies_of({}, {ACCOUNT_ID: []}, without_full_access={ACCOUNT_ID})), ACCOUNT),
+        (
+            policy_check_of(
+                organization_policies({}, {ACCOUNT_ID: []}, without_full_access={ACCOUNT_ID})
+            ),
+            ACCOUNT,
+        ),
     ],
     ids=["the path is not known", "no policy is listed"],
 )
@@ -113,8 +129,8 @@ def test_what_was_not_read_is_unknown(check: PolicyCheck, account: Account) -> N
 
 def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None:
     perhaps = statement(Action="iam:List*", Condition={"StringEquals": {"aws:SomethingNew": "yes"}})
-    mixed = document(perhaps, statement(Action="iam:DeleteAccessKey"))
-    found = checked(policies_of({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})).causes
+    mixed = policy_document(perhaps, statement(Action="iam:DeleteAccessKey"))
+    found = checked(organization_policies({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})).causes
     lists = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
     assert [
         (denial.cause.place[4], denial.decision, denial.tasks, denial.calls) for denial in found
@@ -135,37 +151,43 @@ def with_changes(
     opener: SessionOpener | None = None,
 ) -> AccountVerdict:
     """Return what the command finds once every change that it suggests is made."""
-    policies = policies_of(documents, attached, without_full_access=without_full_access)
+    policies = organization_policies(documents, attached, without_full_access=without_full_access)
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
     attached_after = {id_: list(policy_ids) for id_, policy_ids in attached.items()}
-    for number, fix in enumerate(find_fixes([checked(policies, opener=opener)], opener or OPENER)):
+    for number, fix in enumerate(
+        find_fixes([checked(policies, opener=opener)], opener or DELEGATE_OPENER)
+    ):
         cause = fix.cause
         if fix.suggested is None:
             continue
         if cause.policy is None or cause.statement is None:
-            documents_after[f"p-allow-{number}"] = document(fix.suggested)
+            documents_after[f"p-allow-{number}"] = policy_document(fix.suggested)
             attached_after.setdefault(cause.level.target_id, []).append(f"p-allow-{number}")
         else:
             documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = (
                 fix.suggested
             )
-    after = policies_of(documents_after, attached_after, without_full_access=without_full_access)
+    after = organization_policies(
+        documents_after, attached_after, without_full_access=without_full_access
+    )
     return checked(after, opener=opener)
 
 
 def test_what_may_deny_is_not_fixed() -> None:
-    may_deny = document(statement(Condition={"StringEquals": {"aws:SomethingNew": "yes"}}))
-    judged = checked(policies_of({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))
-    assert list(find_fixes([judged], OPENER)) == []
+    may_deny = policy_document(statement(Condition={"StringEquals": {"aws:SomethingNew": "yes"}}))
+    judged = checked(organization_policies({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))
+    assert list(find_fixes([judged], DELEGATE_OPENER)) == []
 
 
 def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     root_id = LEVEL_IDS[0]
-    both = document(
+    both = policy_document(
         statement("Allow", Action="s3:*"),
         statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}),
     )
-    policies = policies_of({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
+    policies = organization_policies(
+        {"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id}
+    )
     found = checked(policies)
     assert {denial.cause.reason for denial in found.causes} == {
         Reason.EXPLICIT_DENY,
@@ -173,7 +195,7 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     }
     # An Allow can be missing for other calls in another account.
     each = [checked(policies, task) for task in Task]
-    deny, allow = sorted(find_fixes(each, OPENER), key=lambda fix: fix.statement is None)
+    deny, allow = sorted(find_fixes(each, DELEGATE_OPENER), key=lambda fix: fix.statement is None)
     assert deny.statement == both["Statement"][1]
     assert allow.suggested is not None
     assert allow.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
@@ -183,11 +205,11 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
 
 
 @pytest.mark.parametrize(
-    "opener", [None, OPENER, OWN_OPENER], ids=["management", "delegate", "own"]
+    "opener", [None, DELEGATE_OPENER, OWN_OPENER], ids=["management", "delegate", "own"]
 )
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 def test_with_every_change_nothing_is_denied_but_on_purpose(
-    sample: Sample, opener: SessionOpener | None
+    sample: SamplePolicy, opener: SessionOpener | None
 ) -> None:
     root_id = LEVEL_IDS[0]
     after = with_changes(
@@ -215,17 +237,19 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
     ],
 )
 def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[str, Any]) -> None:
-    policies = policies_of({"p-1": document(statement(Condition=condition))}, {ACCOUNT_ID: ["p-1"]})
-    assert {fix.suggested for fix in find_fixes([checked(policies)], OPENER)} == {None}
+    policies = organization_policies(
+        {"p-1": policy_document(statement(Condition=condition))}, {ACCOUNT_ID: ["p-1"]}
+    )
+    assert {fix.suggested for fix in find_fixes([checked(policies)], DELEGATE_OPENER)} == {None}
 
 
 @pytest.mark.parametrize(
     ("opener", "exempt"),
     [
-        (OPENER, f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/*"),
+        (DELEGATE_OPENER, f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/*"),
         (OWN_OPENER, OWN_OPENER.principal_arns[0]),
         (
-            replace(OPENER, principal_arns=()),
+            replace(DELEGATE_OPENER, principal_arns=()),
             f"arn:*:iam::{DELEGATE_ID}:role/centralized-root-access/*",
         ),
     ],
@@ -235,7 +259,7 @@ def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_op
     opener: SessionOpener, exempt: str
 ) -> None:
     spares = statement(Condition={"Null": {"aws:AssumedRoot": "true"}})
-    policies = policies_of({"p-1": document(spares)}, {DELEGATE_ID: ["p-1"]})
+    policies = organization_policies({"p-1": policy_document(spares)}, {DELEGATE_ID: ["p-1"]})
     (fix,) = find_fixes([checked(policies, opener=opener)], opener)
     assert fix.suggested is not None
     spared = {"Null": {"aws:AssumedRoot": "true"}, "ArnNotLike": {"aws:PrincipalArn": [exempt]}}
@@ -279,8 +303,8 @@ def test_who_may_open_root_sessions_and_for_which_task_is_denied_on_purpose(
     action: str, operator: str, key: str, value: str, keep: Keep | None
 ) -> None:
     denies = statement(Action=action, Condition={operator: {key: value}})
-    policies = policies_of({"p-1": document(denies)}, {DELEGATE_ID: ["p-1"]})
-    (fix,) = find_fixes([checked(policies, opener=OPENER)], OPENER)
+    policies = organization_policies({"p-1": policy_document(denies)}, {DELEGATE_ID: ["p-1"]})
+    (fix,) = find_fixes([checked(policies, opener=DELEGATE_OPENER)], DELEGATE_OPENER)
     assert fix.keep is keep
     assert (fix.suggested is None) is (keep is not None)
 
@@ -299,7 +323,9 @@ def test_a_statement_that_spares_roles_in_other_calls_does_not_deny_root_session
     None
 ):
     spared = {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT_ID}:role/admin"}}
-    policies = policies_of({"p-1": document(statement(Condition=spared))}, {ACCOUNT_ID: ["p-1"]})
-    (fix,) = find_fixes([checked(policies)], OPENER)
+    policies = organization_policies(
+        {"p-1": policy_document(statement(Condition=spared))}, {ACCOUNT_ID: ["p-1"]}
+    )
+    (fix,) = find_fixes([checked(policies)], DELEGATE_OPENER)
     assert fix.suggested == statement(Condition={**spared, "Null": {"aws:AssumedRoot": "true"}})
     assert fix.keep is None

@@ -20,11 +20,11 @@ from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.model.run_documents import Account
 from support.accounts import MANAGEMENT, MEMBER
-from support.arrange import add_accounts, calls
+from support.arrange import add_accounts, call_counts
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.function import FakeTime
-from support.scp import check_of, document, statement
+from support.scp import policy_check_of, policy_document, statement
 
 ACTION = "iam:GetAccountSummary"
 DENY_OTHERS = statement(Action="ec2:*")
@@ -39,7 +39,9 @@ def attach(
 ) -> None:
     """Attach one policy to some targets."""
     first, *others = target_ids
-    policy_id = organization.attach_policy(name=name, document=document(listed), target_id=first)
+    policy_id = organization.attach_policy(
+        name=name, document=policy_document(listed), target_id=first
+    )
     organizations = organization.client("organizations")
     for target_id in others:
         organizations.attach_policy(PolicyId=policy_id, TargetId=target_id)
@@ -62,7 +64,7 @@ def decisions(
     organization: LocalOrganization, policies: OrganizationPolicies, accounts: Sequence[str]
 ) -> dict[str, Decision]:
     """Return what the policies say of a call in accounts right under the root."""
-    check = check_of(policies)
+    check = policy_check_of(policies)
     return {
         account_id: check.verdict(
             ACTION, Account(account_id=account_id, unit_path=organization.root_id)
@@ -95,8 +97,8 @@ def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
     found = read(organization, accounts)
     assert {id_ for id_, decision in found.items() if decision is Decision.DENIED} == {accounts[4]}
     assert set(found.values()) == {Decision.ALLOWED, Decision.DENIED}
-    assert calls(organization)["ListPoliciesForTarget"] == 5
-    assert calls(organization)["ListTargetsForPolicy"] == 1
+    assert call_counts(organization)["ListPoliciesForTarget"] == 5
+    assert call_counts(organization)["ListTargetsForPolicy"] == 1
 
 
 def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(
@@ -119,7 +121,11 @@ def test_a_few_accounts_of_many_cost_what_is_on_their_paths(
     accounts = add_accounts(organization, 100)
     attach(organization, "some", DENY_OTHERS, accounts[:50])
     assert read(organization, accounts[:1]) == {accounts[0]: Decision.ALLOWED}
-    assert calls(organization) == {"ListRoots": 1, "ListPoliciesForTarget": 2, "DescribePolicy": 1}
+    assert call_counts(organization) == {
+        "ListRoots": 1,
+        "ListPoliciesForTarget": 2,
+        "DescribePolicy": 1,
+    }
 
 
 def test_documents_are_read_once_those_of_the_root_first(organization: LocalOrganization) -> None:

@@ -24,28 +24,28 @@ from centralized_root_access.preflight.evaluate import Decision, Reason, Undecid
 from root_tasks.model.task import Task
 from support.scp import (
     ACCOUNT_ID,
-    GET_ACCOUNT_SUMMARY,
-    GET_USER,
-    LIST_BUCKETS,
+    DELETE_BUCKET_POLICY_CALL,
+    GET_ACCOUNT_SUMMARY_CALL,
+    GET_USER_CALL,
+    LIST_BUCKETS_CALL,
     ORGANIZATION_ID,
     ORGANIZATION_PATH,
-    SESSION,
-    UNLOCK_BUCKET,
-    UNLOCK_QUEUE,
-    decision,
-    document,
+    SESSION_BY_MANAGEMENT,
+    SET_QUEUE_ATTRIBUTES_CALL,
+    decision_with_policies,
     evaluate_call,
-    levels,
-    policy,
-    policy_of,
-    resource_policy,
-    samples,
+    levels_from_root,
+    parsed_policy,
+    policy_document,
+    resource_control_policy,
+    sample_policies,
+    service_control_policy,
     statement,
-    task_decision,
-    verdict,
+    strictest_decision_for_task,
+    verdict_with_policies,
 )
 
-SAMPLES = samples()
+SAMPLES = sample_policies()
 ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
 
 ROOT_DENY = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
@@ -55,7 +55,7 @@ PERHAPS_ALLOW, PERHAPS_DENY = statement("Allow", **PERHAPS), statement(**PERHAPS
 
 
 def allow(*actions: str) -> Policy:
-    return policy(statement("Allow", Action=list(actions)), policy_id="p-allow")
+    return service_control_policy(statement("Allow", Action=list(actions)), policy_id="p-allow")
 
 
 def row_name(value: object) -> str | None:
@@ -83,7 +83,7 @@ def row_name(value: object) -> str | None:
             ([FULL_ACCESS], [], [FULL_ACCESS]), (DENIED, DENIED, DENIED), id="a level without one"
         ),
         pytest.param(
-            ([FULL_ACCESS], [FULL_ACCESS], [policy(ROOT_DENY)]),
+            ([FULL_ACCESS], [FULL_ACCESS], [service_control_policy(ROOT_DENY)]),
             (DENIED, DENIED, DENIED),
             id="a level that denies",
         ),
@@ -92,29 +92,44 @@ def row_name(value: object) -> str | None:
 def test_every_level_must_allow_and_none_may_deny(
     attached: tuple[Sequence[Policy], ...], decisions: tuple[Decision, ...]
 ) -> None:
-    calls = (GET_USER, UNLOCK_BUCKET, UNLOCK_QUEUE)
-    found = [evaluate_call(call, service_control=levels(*attached)).decision for call in calls]
+    calls = (GET_USER_CALL, DELETE_BUCKET_POLICY_CALL, SET_QUEUE_ATTRIBUTES_CALL)
+    found = [
+        evaluate_call(call, service_control=levels_from_root(*attached)).decision for call in calls
+    ]
     assert tuple(found) == decisions
 
 
 @pytest.mark.parametrize(
     ("policies", "expected"),
     [
-        pytest.param([FULL_ACCESS, policy(PERHAPS_DENY)], UNKNOWN, id="perhaps a Deny"),
-        pytest.param([FULL_ACCESS, policy(PERHAPS_DENY, ROOT_DENY)], DENIED, id="and a Deny"),
-        pytest.param([policy(PERHAPS_ALLOW)], UNKNOWN, id="perhaps an Allow"),
-        pytest.param([policy(PERHAPS_ALLOW), FULL_ACCESS], ALLOWED, id="and an Allow"),
-        pytest.param([policy(PERHAPS_ALLOW, ROOT_DENY)], DENIED, id="perhaps an Allow, and a Deny"),
+        pytest.param(
+            [FULL_ACCESS, service_control_policy(PERHAPS_DENY)], UNKNOWN, id="perhaps a Deny"
+        ),
+        pytest.param(
+            [FULL_ACCESS, service_control_policy(PERHAPS_DENY, ROOT_DENY)], DENIED, id="and a Deny"
+        ),
+        pytest.param([service_control_policy(PERHAPS_ALLOW)], UNKNOWN, id="perhaps an Allow"),
+        pytest.param(
+            [service_control_policy(PERHAPS_ALLOW), FULL_ACCESS], ALLOWED, id="and an Allow"
+        ),
+        pytest.param(
+            [service_control_policy(PERHAPS_ALLOW, ROOT_DENY)],
+            DENIED,
+            id="perhaps an Allow, and a Deny",
+        ),
         # Nothing allows it, so what may deny it does not matter.
-        pytest.param([policy(PERHAPS_DENY)], DENIED, id="no Allow"),
+        pytest.param([service_control_policy(PERHAPS_DENY)], DENIED, id="no Allow"),
     ],
 )
 def test_what_is_not_known_is_neither_an_allow_nor_a_deny(
     policies: list[Policy], expected: Decision
 ) -> None:
-    alone, among_others = levels(policies), levels([FULL_ACCESS], policies, [FULL_ACCESS])
-    assert evaluate_call(GET_USER, alone).decision is expected
-    assert evaluate_call(GET_USER, among_others).decision is expected
+    alone, among_others = (
+        levels_from_root(policies),
+        levels_from_root([FULL_ACCESS], policies, [FULL_ACCESS]),
+    )
+    assert evaluate_call(GET_USER_CALL, alone).decision is expected
+    assert evaluate_call(GET_USER_CALL, among_others).decision is expected
 
 
 OPPOSITES = {ALLOWED: DENIED, DENIED: ALLOWED, UNKNOWN: UNKNOWN}
@@ -145,8 +160,11 @@ def test_an_action_is_matched_without_case_and_with_wildcards(
     action: str, expected: Decision
 ) -> None:
     for actions in (action, ["s3:GetObject", action]):
-        assert decision(policy(statement(Action=actions))) is expected
-        assert decision(policy(statement(NotAction=actions))) is OPPOSITES[expected]
+        assert decision_with_policies(service_control_policy(statement(Action=actions))) is expected
+        assert (
+            decision_with_policies(service_control_policy(statement(NotAction=actions)))
+            is OPPOSITES[expected]
+        )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +178,7 @@ def test_an_action_is_matched_without_case_and_with_wildcards(
     ids=["key", "no key", "resource", "all but the resource"],
 )
 def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]) -> None:
-    assert decision(policy(statement(**elements))) is UNKNOWN
+    assert decision_with_policies(service_control_policy(statement(**elements))) is UNKNOWN
 
 
 # Resources
@@ -169,45 +187,45 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
 @pytest.mark.parametrize(
     ("call", "resource", "expected"),
     [
-        (GET_USER, "arn:aws:iam::*:ro?t", DENIED),
-        (GET_USER, "arn:aws:iam::*:ROOT", ALLOWED),
-        (GET_USER, "arn:aws:iam::333333333333:*", ALLOWED),
-        (GET_USER, "arn:aws:iam::*:*:root", ALLOWED),
-        (GET_USER, "arn:aws:iam::${aws:PrincipalAccount}:root", DENIED),
-        (GET_USER, "arn:aws:iam::${aws:userid}:root", UNKNOWN),
-        (GET_USER, "arn:aws:iam::${aws:PrincipalAccount}:user/*", ALLOWED),
-        (GET_USER, "arn:aws:iam::*:${aws:PrincipalType}", ALLOWED),
-        (GET_USER, "arn:aws:iam::*:${aws:username, 'root'}", DENIED),
-        (GET_USER, "arn:aws:iam::*:${aws:SomethingNew}", UNKNOWN),
+        (GET_USER_CALL, "arn:aws:iam::*:ro?t", DENIED),
+        (GET_USER_CALL, "arn:aws:iam::*:ROOT", ALLOWED),
+        (GET_USER_CALL, "arn:aws:iam::333333333333:*", ALLOWED),
+        (GET_USER_CALL, "arn:aws:iam::*:*:root", ALLOWED),
+        (GET_USER_CALL, "arn:aws:iam::${aws:PrincipalAccount}:root", DENIED),
+        (GET_USER_CALL, "arn:aws:iam::${aws:userid}:root", UNKNOWN),
+        (GET_USER_CALL, "arn:aws:iam::${aws:PrincipalAccount}:user/*", ALLOWED),
+        (GET_USER_CALL, "arn:aws:iam::*:${aws:PrincipalType}", ALLOWED),
+        (GET_USER_CALL, "arn:aws:iam::*:${aws:username, 'root'}", DENIED),
+        (GET_USER_CALL, "arn:aws:iam::*:${aws:SomethingNew}", UNKNOWN),
         # ARNs with fewer parts, and texts that are not ARNs.
-        (GET_USER, "arn:aws:iam::*", UNKNOWN),
-        (GET_USER, "arn:aws:${aws:PrincipalType}:*", UNKNOWN),
-        (GET_USER, "arn:aws:iam::*root", UNKNOWN),
-        (GET_USER, ":::::", UNKNOWN),
-        (GET_USER, "?rn:aws:iam::*:root", UNKNOWN),
+        (GET_USER_CALL, "arn:aws:iam::*", UNKNOWN),
+        (GET_USER_CALL, "arn:aws:${aws:PrincipalType}:*", UNKNOWN),
+        (GET_USER_CALL, "arn:aws:iam::*root", UNKNOWN),
+        (GET_USER_CALL, ":::::", UNKNOWN),
+        (GET_USER_CALL, "?rn:aws:iam::*:root", UNKNOWN),
         # Calls without a resource act on "*".
-        (GET_ACCOUNT_SUMMARY, "arn:aws:s3:::*", ALLOWED),
-        (GET_ACCOUNT_SUMMARY, "arn:aws:iam::*:*", UNKNOWN),
-        (LIST_BUCKETS, "arn:aws:s3:::payroll", ALLOWED),
+        (GET_ACCOUNT_SUMMARY_CALL, "arn:aws:s3:::*", ALLOWED),
+        (GET_ACCOUNT_SUMMARY_CALL, "arn:aws:iam::*:*", UNKNOWN),
+        (LIST_BUCKETS_CALL, "arn:aws:s3:::payroll", ALLOWED),
         # AWS's guides allow s3:ListAllMyBuckets so.
-        (LIST_BUCKETS, "arn:aws:s3:::*", UNKNOWN),
-        (LIST_BUCKETS, "arn:*", UNKNOWN),
+        (LIST_BUCKETS_CALL, "arn:aws:s3:::*", UNKNOWN),
+        (LIST_BUCKETS_CALL, "arn:*", UNKNOWN),
         # In which case a service is written AWS does not say.
-        (GET_USER, "arn:aws:IAM::*:root", UNKNOWN),
-        (GET_USER, "arn:aws:IAM::*:other", ALLOWED),
-        (LIST_BUCKETS, "arn:aws:S3:::*", UNKNOWN),
+        (GET_USER_CALL, "arn:aws:IAM::*:root", UNKNOWN),
+        (GET_USER_CALL, "arn:aws:IAM::*:other", ALLOWED),
+        (LIST_BUCKETS_CALL, "arn:aws:S3:::*", UNKNOWN),
         # The name of the bucket or queue, and the queue's Region, are not known.
-        (UNLOCK_BUCKET, "arn:aws:s3:::*", DENIED),
-        (UNLOCK_BUCKET, "arn:aws:s3:::payroll", UNKNOWN),
-        (UNLOCK_BUCKET, "arn:aws:s3:::payroll/*", ALLOWED),
-        (UNLOCK_BUCKET, "arn:aws:s3:::${aws:PrincipalAccount}-?", UNKNOWN),
-        (UNLOCK_BUCKET, "arn:aws:s3:::${aws:SomethingNew}", UNKNOWN),
-        (UNLOCK_BUCKET, "arn:aws:s3:::${aws:username}", ALLOWED),
-        (UNLOCK_BUCKET, "arn:aws:s3:::${aws:username", UNKNOWN),
-        (UNLOCK_BUCKET, "arn:aws:iam:::${aws:username", ALLOWED),
-        (UNLOCK_QUEUE, "arn:aws:sqs:us-east-1:*:jobs", UNKNOWN),
-        (UNLOCK_QUEUE, "arn:aws:sqs:*:333333333333:*", ALLOWED),
-        (UNLOCK_QUEUE, "arn:aws:sqs:*:222222222222:*", DENIED),
+        (DELETE_BUCKET_POLICY_CALL, "arn:aws:s3:::*", DENIED),
+        (DELETE_BUCKET_POLICY_CALL, "arn:aws:s3:::payroll", UNKNOWN),
+        (DELETE_BUCKET_POLICY_CALL, "arn:aws:s3:::payroll/*", ALLOWED),
+        (DELETE_BUCKET_POLICY_CALL, "arn:aws:s3:::${aws:PrincipalAccount}-?", UNKNOWN),
+        (DELETE_BUCKET_POLICY_CALL, "arn:aws:s3:::${aws:SomethingNew}", UNKNOWN),
+        (DELETE_BUCKET_POLICY_CALL, "arn:aws:s3:::${aws:username}", ALLOWED),
+        (DELETE_BUCKET_POLICY_CALL, "arn:aws:s3:::${aws:username", UNKNOWN),
+        (DELETE_BUCKET_POLICY_CALL, "arn:aws:iam:::${aws:username", ALLOWED),
+        (SET_QUEUE_ATTRIBUTES_CALL, "arn:aws:sqs:us-east-1:*:jobs", UNKNOWN),
+        (SET_QUEUE_ATTRIBUTES_CALL, "arn:aws:sqs:*:333333333333:*", ALLOWED),
+        (SET_QUEUE_ATTRIBUTES_CALL, "arn:aws:sqs:*:222222222222:*", DENIED),
     ],
     ids=row_name,
 )
@@ -217,14 +235,22 @@ def test_a_resource_is_matched_part_by_part(call: Call, resource: str, expected:
         # What NotResource makes of a variable without a value is not documented.
         opposite = UNKNOWN
     for resources in (resource, ["arn:aws:sns:::x", resource]):
-        assert decision(policy(statement(Resource=resources)), call=call) is expected
-        assert decision(policy(statement(NotResource=resources)), call=call) is opposite
+        assert (
+            decision_with_policies(service_control_policy(statement(Resource=resources)), call=call)
+            is expected
+        )
+        assert (
+            decision_with_policies(
+                service_control_policy(statement(NotResource=resources)), call=call
+            )
+            is opposite
+        )
 
 
 def test_variables_in_a_resource_are_plain_text_without_the_version() -> None:
     denies = statement(Resource="arn:aws:iam::${aws:PrincipalAccount}:root")
-    assert decision(policy(denies)) is DENIED
-    assert decision(policy(denies, version=None)) is ALLOWED
+    assert decision_with_policies(service_control_policy(denies)) is DENIED
+    assert decision_with_policies(service_control_policy(denies, version=None)) is ALLOWED
 
 
 # Documents
@@ -254,11 +280,13 @@ def test_variables_in_a_resource_are_plain_text_without_the_version() -> None:
 def test_a_document_that_cannot_be_parsed_may_allow_or_deny_anything(content: str) -> None:
     broken = parse_policy(content, policy_id="p-broken", name="broken")
     assert broken.problem
-    assert decision(broken) is UNKNOWN
-    assert evaluate_call(GET_USER, levels([broken])).decision is UNKNOWN
-    assert decision(broken, policy(ROOT_DENY)) is DENIED
-    assert evaluate_call(GET_USER, levels([FULL_ACCESS, broken], [])).decision is DENIED
-    (cause,) = verdict(broken).causes
+    assert decision_with_policies(broken) is UNKNOWN
+    assert evaluate_call(GET_USER_CALL, levels_from_root([broken])).decision is UNKNOWN
+    assert decision_with_policies(broken, service_control_policy(ROOT_DENY)) is DENIED
+    assert (
+        evaluate_call(GET_USER_CALL, levels_from_root([FULL_ACCESS, broken], [])).decision is DENIED
+    )
+    (cause,) = verdict_with_policies(broken).causes
     assert (cause.reason, cause.policy, cause.statement) == (Reason.UNREADABLE_POLICY, broken, None)
 
 
@@ -293,15 +321,17 @@ def test_one_statement_may_stand_without_a_list() -> None:
     content = json.dumps({"Id": "x", "Statement": statement(Sid="DenyAll")})
     parsed = parse_policy(content, policy_id="p", name="p")
     assert [parsed_statement.sid for parsed_statement in parsed.statements] == ["DenyAll"]
-    assert decision(parsed) is DENIED
+    assert decision_with_policies(parsed) is DENIED
 
 
 def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_attached() -> None:
     named = {**ROOT_DENY, "Sid": "DenyRoot"}
-    denies = policy(PERHAPS_ALLOW, named, ROOT_DENY, policy_id="p-deny")
+    denies = service_control_policy(PERHAPS_ALLOW, named, ROOT_DENY, policy_id="p-deny")
     verdict = evaluate_call(
-        GET_USER,
-        service_control=levels([FULL_ACCESS, policy(PERHAPS_DENY)], [FULL_ACCESS, denies], []),
+        GET_USER_CALL,
+        service_control=levels_from_root(
+            [FULL_ACCESS, service_control_policy(PERHAPS_DENY)], [FULL_ACCESS, denies], []
+        ),
     )
     assert verdict.decision is DENIED
     assert [cause.place for cause in verdict.causes] == [
@@ -313,7 +343,7 @@ def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_atta
 
 
 def test_an_unknown_call_names_what_could_not_be_decided() -> None:
-    perhaps = policy(
+    perhaps = service_control_policy(
         statement(
             Action="*:*",
             NotResource="*:root",
@@ -324,7 +354,7 @@ def test_an_unknown_call_names_what_could_not_be_decided() -> None:
             },
         )
     )
-    (cause,) = verdict(perhaps).causes
+    (cause,) = verdict_with_policies(perhaps).causes
     assert cause.reason is Reason.UNDECIDED_DENY
     assert cause.undecided == (
         Undecided(part="Action", values=("*:*",)),
@@ -337,8 +367,10 @@ def test_an_unknown_call_names_what_could_not_be_decided() -> None:
 
 def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
     verdict = evaluate_call(
-        GET_USER,
-        service_control=levels([policy(PERHAPS_ALLOW, policy_id="p-perhaps")]),
+        GET_USER_CALL,
+        service_control=levels_from_root(
+            [service_control_policy(PERHAPS_ALLOW, policy_id="p-perhaps")]
+        ),
     )
     assert [cause.place[:1] + cause.place[3:] for cause in verdict.causes] == [
         (Reason.UNDECIDED_ALLOW, "p-perhaps", 1)
@@ -351,14 +383,14 @@ def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
 @pytest.mark.parametrize(
     ("denies", "call", "expected"),
     [
-        (statement(Action="s3:*"), UNLOCK_BUCKET, DENIED),
-        (statement(Action="s3:*"), UNLOCK_QUEUE, ALLOWED),
-        (ROOT_DENY, UNLOCK_BUCKET, DENIED),
+        (statement(Action="s3:*"), DELETE_BUCKET_POLICY_CALL, DENIED),
+        (statement(Action="s3:*"), SET_QUEUE_ATTRIBUTES_CALL, ALLOWED),
+        (ROOT_DENY, DELETE_BUCKET_POLICY_CALL, DENIED),
         # They never apply to IAM.
-        (ROOT_DENY, GET_USER, ALLOWED),
-        (statement(Action="s3:*"), LIST_BUCKETS, UNKNOWN),
-        (statement(Action="s3:*", Resource="arn:aws:s3:::payroll"), LIST_BUCKETS, ALLOWED),
-        (PERHAPS_DENY, UNLOCK_QUEUE, UNKNOWN),
+        (ROOT_DENY, GET_USER_CALL, ALLOWED),
+        (statement(Action="s3:*"), LIST_BUCKETS_CALL, UNKNOWN),
+        (statement(Action="s3:*", Resource="arn:aws:s3:::payroll"), LIST_BUCKETS_CALL, ALLOWED),
+        (PERHAPS_DENY, SET_QUEUE_ATTRIBUTES_CALL, UNKNOWN),
     ],
     ids=row_name,
 )
@@ -367,14 +399,16 @@ def test_resource_control_policies_bind_root_sessions_in_s3_and_sqs(
 ) -> None:
     verdict = evaluate_call(
         call,
-        service_control=levels((FULL_ACCESS,)),
-        resource_control=levels((RCP_FULL_ACCESS,), (RCP_FULL_ACCESS, resource_policy(denies))),
+        service_control=levels_from_root((FULL_ACCESS,)),
+        resource_control=levels_from_root(
+            (RCP_FULL_ACCESS,), (RCP_FULL_ACCESS, resource_control_policy(denies))
+        ),
     )
     assert verdict.decision is expected
     for cause in verdict.causes:
         assert cause.policy_type is PolicyType.RESOURCE_CONTROL_POLICY
         assert cause.level.target_id == "ou-ab12-workload"
-        assert (cause.reason is Reason.NO_RESOURCE) is (call is LIST_BUCKETS)
+        assert (cause.reason is Reason.NO_RESOURCE) is (call is LIST_BUCKETS_CALL)
 
 
 @pytest.mark.parametrize(
@@ -391,8 +425,8 @@ def test_resource_control_policies_bind_root_sessions_in_s3_and_sqs(
 def test_a_resource_control_policy_alone_has_a_principal_and_it_is_everyone(
     principal: dict[str, Any], understood: set[PolicyType]
 ) -> None:
-    content = document({**statement(), **principal})
-    found = {type_ for type_ in PolicyType if not policy_of(content, policy_type=type_).problem}
+    content = policy_document({**statement(), **principal})
+    found = {type_ for type_ in PolicyType if not parsed_policy(content, policy_type=type_).problem}
     assert found == understood
 
 
@@ -400,7 +434,7 @@ def test_a_resource_control_policy_alone_has_a_principal_and_it_is_everyone(
 
 
 def request(call: Call, **known: Any) -> SessionRequest:
-    return SessionRequest(session=replace(SESSION, **known), call=call)
+    return SessionRequest(session=replace(SESSION_BY_MANAGEMENT, **known), call=call)
 
 
 KNOWN: dict[str, Any] = {
@@ -423,31 +457,31 @@ KNOWN: dict[str, Any] = {
 @pytest.mark.parametrize("key", KNOWN)
 def test_a_key_with_one_value_has_it_in_any_spelling(key: str) -> None:
     for spelling in (key, key.upper()):
-        assert request(GET_USER).possible(spelling) == Possible(values=(KNOWN[key],))
+        assert request(GET_USER_CALL).possible(spelling) == Possible(values=(KNOWN[key],))
 
 
 @pytest.mark.parametrize(
     ("call", "key", "expected"),
     [
-        (GET_USER, "aws:username", ABSENT),
-        (GET_USER, "aws:principaltag/Any Thing", ABSENT),
+        (GET_USER_CALL, "aws:username", ABSENT),
+        (GET_USER_CALL, "aws:principaltag/Any Thing", ABSENT),
         # CloudTrail shows it as false.
-        (GET_USER, "aws:MultiFactorAuthPresent", Possible(absent=True, values=("false",))),
-        (GET_USER, "aws:ResourceTag/team", ABSENT),
-        (UNLOCK_BUCKET, "aws:ResourceTag/team", ANYTHING),
-        (GET_USER, "iam:PermissionsBoundary", ABSENT),
-        (GET_USER, "ec2:ResourceTag/team", ABSENT),
-        (UNLOCK_BUCKET, "s3:TlsVersion", Possible(values=("1.2", "1.3"))),
+        (GET_USER_CALL, "aws:MultiFactorAuthPresent", Possible(absent=True, values=("false",))),
+        (GET_USER_CALL, "aws:ResourceTag/team", ABSENT),
+        (DELETE_BUCKET_POLICY_CALL, "aws:ResourceTag/team", ANYTHING),
+        (GET_USER_CALL, "iam:PermissionsBoundary", ABSENT),
+        (GET_USER_CALL, "ec2:ResourceTag/team", ABSENT),
+        (DELETE_BUCKET_POLICY_CALL, "s3:TlsVersion", Possible(values=("1.2", "1.3"))),
         # The functions are not in a VPC.
-        (GET_USER, "aws:SourceVpc", ABSENT),
-        (GET_USER, "aws:VpceOrgPaths", ABSENT),
-        (GET_USER, "aws:SourceIp", PRESENT),
-        (GET_USER, "aws:RequestedRegion", Possible(values=("us-east-1",))),
+        (GET_USER_CALL, "aws:SourceVpc", ABSENT),
+        (GET_USER_CALL, "aws:VpceOrgPaths", ABSENT),
+        (GET_USER_CALL, "aws:SourceIp", PRESENT),
+        (GET_USER_CALL, "aws:RequestedRegion", Possible(values=("us-east-1",))),
         # Nothing is known of them.
-        (GET_USER, "aws:SomethingNew", ANYTHING),
-        (UNLOCK_BUCKET, "s3:SomethingNew", ANYTHING),
-        (UNLOCK_BUCKET, "s3:x-amz-acl", ABSENT),
-        (UNLOCK_BUCKET, "s3:x-amz-content-sha256", PRESENT),
+        (GET_USER_CALL, "aws:SomethingNew", ANYTHING),
+        (DELETE_BUCKET_POLICY_CALL, "s3:SomethingNew", ANYTHING),
+        (DELETE_BUCKET_POLICY_CALL, "s3:x-amz-acl", ABSENT),
+        (DELETE_BUCKET_POLICY_CALL, "s3:x-amz-content-sha256", PRESENT),
     ],
 )
 def test_what_a_key_may_be_in_a_call_in_any_spelling(
@@ -458,7 +492,7 @@ def test_what_a_key_may_be_in_a_call_in_any_spelling(
 
 
 def test_what_the_caller_does_not_know_is_open() -> None:
-    bare = request(UNLOCK_BUCKET, organization_path=None)
+    bare = request(DELETE_BUCKET_POLICY_CALL, organization_path=None)
     assert bare.possible("aws:RequestedRegion") == PRESENT
     paths = Possible(others=OtherValues.ONE_OR_MORE_VALUES)
     assert bare.possible("aws:ResourceOrgPaths") == paths
@@ -466,7 +500,7 @@ def test_what_the_caller_does_not_know_is_open() -> None:
 
 @pytest.mark.parametrize("service", ["iam", "s3", "sqs"])
 def test_a_key_of_a_service_is_in_no_call_of_another_one(service: str) -> None:
-    for call in (GET_USER, UNLOCK_BUCKET, UNLOCK_QUEUE):
+    for call in (GET_USER_CALL, DELETE_BUCKET_POLICY_CALL, SET_QUEUE_ATTRIBUTES_CALL):
         assert (
             call.service == service
             or request(call).possible(f"{service}:ResourceTag/team") == ABSENT
@@ -490,7 +524,7 @@ def test_a_key_of_a_service_is_in_no_call_of_another_one(service: str) -> None:
 def test_a_call_acts_on_the_root_user_or_the_target_or_nothing_in_its_region(
     partition: str, action: str, resource: tuple[str | None, ...] | None, region: str | None
 ) -> None:
-    session = replace(SESSION, partition=partition, region="eu-central-1")
+    session = replace(SESSION_BY_MANAGEMENT, partition=partition, region="eu-central-1")
     call = call_of(action, session=session)
     assert (call.resource, call.region) == (resource, region)
 
@@ -502,7 +536,7 @@ def test_a_call_acts_on_the_root_user_or_the_target_or_nothing_in_its_region(
 @pytest.mark.parametrize("task", Task)
 def test_a_sample_policy_gives_what_is_known_of_it(name: str, task: Task) -> None:
     sample = SAMPLES[name]
-    assert task_decision(task, sample.levels) is sample.decisions[task]
+    assert strictest_decision_for_task(task, sample.levels) is sample.decisions[task]
 
 
 def test_nine_of_ten_decisions_of_real_policies_are_certain() -> None:

@@ -15,7 +15,7 @@ from centralized_root_access.preflight.condition_keys import (
 )
 from centralized_root_access.preflight.operators import OPERATORS
 from centralized_root_access.preflight.truth import Truth
-from support.scp import holds
+from support.scp import condition_holds
 
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 ROOT = "arn:aws:iam::222222222222:root"
@@ -81,33 +81,39 @@ ORDERS = {
 @pytest.mark.parametrize(("order", "expected"), ORDERS.items())
 def test_an_order(kind: str, values: tuple[str, ...], order: str, expected: list[Truth]) -> None:
     condition = {f"{kind}{order}": {"aws:k": values[1]}}
-    assert [holds(condition, {"aws:k": value}) for value in values] == expected
+    assert [condition_holds(condition, {"aws:k": value}) for value in values] == expected
 
 
 @pytest.mark.parametrize(("kind", "operator", "values", "value", "expected"), PAIRS, ids=str)
 def test_an_operator_and_its_negation(
     kind: str, operator: str, values: list[str], value: str, expected: Truth
 ) -> None:
-    assert holds({kind + operator: {"aws:k": values}}, {"aws:k": value}) is expected
-    assert holds({f"{kind}Not{operator}": {"aws:k": values}}, {"aws:k": value}) is expected.negation
+    assert condition_holds({kind + operator: {"aws:k": values}}, {"aws:k": value}) is expected
+    assert (
+        condition_holds({f"{kind}Not{operator}": {"aws:k": values}}, {"aws:k": value})
+        is expected.negation
+    )
 
 
 @pytest.mark.parametrize(("operator", "values", "value", "expected"), SINGLE, ids=str)
 def test_an_operator_without_a_negation(
     operator: str, values: list[str], value: str, expected: Truth
 ) -> None:
-    assert holds({operator: {"aws:k": values}}, {"aws:k": value}) is expected
+    assert condition_holds({operator: {"aws:k": values}}, {"aws:k": value}) is expected
 
 
 @pytest.mark.parametrize("operator", ["ArnLike", "ArnNotLike"])
 def test_a_malformed_arn_of_a_request_matches_nothing_negated_or_not(operator: str) -> None:
     for malformed in ("x", "arn:aws:iam", "x:aws:iam::1:root"):
-        assert holds({operator: {"aws:k": "arn:aws:iam::1:root"}}, {"aws:k": malformed}) is FALSE
+        assert (
+            condition_holds({operator: {"aws:k": "arn:aws:iam::1:root"}}, {"aws:k": malformed})
+            is FALSE
+        )
 
 
 @pytest.mark.parametrize("operator", ["IpAddress", "NotIpAddress", "BinaryEquals"])
 def test_an_address_is_never_decided(operator: str) -> None:
-    assert holds({operator: {"aws:k": "192.0.2.0/24"}}, {"aws:k": "192.0.2.7"}) is UNKNOWN
+    assert condition_holds({operator: {"aws:k": "192.0.2.0/24"}}, {"aws:k": "192.0.2.7"}) is UNKNOWN
 
 
 # Keys that are absent
@@ -116,13 +122,13 @@ def test_an_address_is_never_decided(operator: str) -> None:
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_without_the_key_an_operator_holds_if_it_is_negated_or_has_if_exists(operator: str) -> None:
     values = {"aws:k": "1"}
-    assert holds({operator: values}, {}) is (TRUE if "Not" in operator else FALSE)
-    assert holds({f"{operator}IfExists": values}, {}) is TRUE
-    assert holds({f"ForAllValues:{operator}": values}, {}) is TRUE
-    assert holds({f"ForAllValues:{operator}IfExists": values}, {}) is TRUE
-    assert holds({f"ForAnyValue:{operator}": values}, {}) is FALSE
+    assert condition_holds({operator: values}, {}) is (TRUE if "Not" in operator else FALSE)
+    assert condition_holds({f"{operator}IfExists": values}, {}) is TRUE
+    assert condition_holds({f"ForAllValues:{operator}": values}, {}) is TRUE
+    assert condition_holds({f"ForAllValues:{operator}IfExists": values}, {}) is TRUE
+    assert condition_holds({f"ForAnyValue:{operator}": values}, {}) is FALSE
     # AWS's two rules contradict each other here.
-    assert holds({f"ForAnyValue:{operator}IfExists": values}, {}) is UNKNOWN
+    assert condition_holds({f"ForAnyValue:{operator}IfExists": values}, {}) is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -138,9 +144,9 @@ def test_without_the_key_an_operator_holds_if_it_is_negated_or_has_if_exists(ope
     ids=str,
 )
 def test_null_asks_whether_the_key_is_absent(values: Any, absent: Truth, present: Truth) -> None:
-    assert holds({"Null": {"aws:k": values}}, {}) is absent
-    assert holds({"Null": {"aws:k": values}}, {"aws:k": ""}) is present
-    assert holds({"Null": {"aws:k": values}}, {"aws:k": ()}) is present
+    assert condition_holds({"Null": {"aws:k": values}}, {}) is absent
+    assert condition_holds({"Null": {"aws:k": values}}, {"aws:k": ""}) is present
+    assert condition_holds({"Null": {"aws:k": values}}, {"aws:k": ()}) is present
 
 
 # Keys with a list of values
@@ -165,7 +171,7 @@ def test_null_asks_whether_the_key_is_absent(values: Any, absent: Truth, present
 def test_a_quantifier_takes_the_values_of_a_list(
     operator: str, values: list[str], given: str | tuple[str, ...], expected: Truth
 ) -> None:
-    assert holds({operator: {"aws:k": values}}, {"aws:k": given}) is expected
+    assert condition_holds({operator: {"aws:k": values}}, {"aws:k": given}) is expected
 
 
 @pytest.mark.parametrize(
@@ -173,8 +179,8 @@ def test_a_quantifier_takes_the_values_of_a_list(
     ["SomethingNew", "stringequals", "ForMostValues:Bool", "NullIfExists", "ForAnyValue:Null"],
 )
 def test_an_operator_that_is_not_known_is_undecided(operator: str) -> None:
-    assert holds({operator: {"aws:k": "true"}}, {"aws:k": "true"}) is UNKNOWN
-    assert holds({operator: {"aws:k": "true"}}, {}) is UNKNOWN
+    assert condition_holds({operator: {"aws:k": "true"}}, {"aws:k": "true"}) is UNKNOWN
+    assert condition_holds({operator: {"aws:k": "true"}}, {}) is UNKNOWN
 
 
 # Blocks
@@ -182,21 +188,24 @@ def test_an_operator_that_is_not_known_is_undecided(operator: str) -> None:
 
 def test_all_keys_and_operators_of_a_block_must_hold() -> None:
     context: dict[str, Possible | Value] = {"aws:k": "a", "aws:l": "b"}
-    assert holds({"StringEquals": {"aws:k": "a", "aws:l": "b"}}, context) is TRUE
-    assert holds({"StringEquals": {"aws:k": "a", "aws:l": "x"}}, context) is FALSE
-    assert holds({"StringEquals": {"aws:k": "a"}, "StringLike": {"aws:l": "x"}}, context) is FALSE
+    assert condition_holds({"StringEquals": {"aws:k": "a", "aws:l": "b"}}, context) is TRUE
+    assert condition_holds({"StringEquals": {"aws:k": "a", "aws:l": "x"}}, context) is FALSE
+    assert (
+        condition_holds({"StringEquals": {"aws:k": "a"}, "StringLike": {"aws:l": "x"}}, context)
+        is FALSE
+    )
 
 
 def test_one_condition_that_fails_decides_regardless_of_the_others() -> None:
     unknown = {"SomethingNew": {"aws:k": "a"}}
-    assert holds({**unknown, "StringEquals": {"aws:l": "x"}}, {"aws:l": "b"}) is FALSE
-    assert holds({**unknown, "StringEquals": {"aws:l": "b"}}, {"aws:l": "b"}) is UNKNOWN
+    assert condition_holds({**unknown, "StringEquals": {"aws:l": "x"}}, {"aws:l": "b"}) is FALSE
+    assert condition_holds({**unknown, "StringEquals": {"aws:l": "b"}}, {"aws:l": "b"}) is UNKNOWN
 
 
 def test_values_that_are_no_texts_in_json_are_taken_as_texts() -> None:
-    assert holds({"Bool": {"aws:k": False}}, {"aws:k": "false"}) is TRUE
-    assert holds({"NumericLessThan": {"aws:k": 10}}, {"aws:k": "9"}) is TRUE
-    assert holds({"NumericEquals": {"aws:k": [1.50]}}, {"aws:k": "1.5"}) is TRUE
+    assert condition_holds({"Bool": {"aws:k": False}}, {"aws:k": "false"}) is TRUE
+    assert condition_holds({"NumericLessThan": {"aws:k": 10}}, {"aws:k": "9"}) is TRUE
+    assert condition_holds({"NumericEquals": {"aws:k": [1.50]}}, {"aws:k": "1.5"}) is TRUE
 
 
 # Keys of which not all is known
@@ -227,7 +236,7 @@ def test_values_that_are_no_texts_in_json_are_taken_as_texts() -> None:
 def test_a_condition_is_decided_only_if_it_is_the_same_for_all_that_a_key_may_be(
     condition: dict[str, object], possible: Possible, expected: Truth
 ) -> None:
-    assert holds(condition, {"aws:k": possible}) is expected
+    assert condition_holds(condition, {"aws:k": possible}) is expected
 
 
 # Variables
@@ -273,14 +282,14 @@ CONTEXT: dict[str, Possible | Value] = {
 )
 @pytest.mark.parametrize("operator", ["String{}Equals", "String{}Like", "String{}EqualsIgnoreCase"])
 def test_a_variable_has_the_value_of_its_key(operator: str, value: str, expected: Truth) -> None:
-    assert holds({operator.format(""): {"aws:k": value}}, CONTEXT) is expected
-    assert holds({operator.format("Not"): {"aws:k": value}}, CONTEXT) is expected.negation
+    assert condition_holds({operator.format(""): {"aws:k": value}}, CONTEXT) is expected
+    assert condition_holds({operator.format("Not"): {"aws:k": value}}, CONTEXT) is expected.negation
 
 
 def test_a_wildcard_in_the_value_of_a_variable_is_an_ordinary_character() -> None:
-    assert holds({"StringLike": {"aws:k": "${aws:star}"}}, CONTEXT) is FALSE
-    assert holds({"StringLike": {"aws:star": "${aws:star}"}}, CONTEXT) is TRUE
-    assert holds({"StringLike": {"aws:k": "${aws:none, '*'}"}}, CONTEXT) is FALSE
+    assert condition_holds({"StringLike": {"aws:k": "${aws:star}"}}, CONTEXT) is FALSE
+    assert condition_holds({"StringLike": {"aws:star": "${aws:star}"}}, CONTEXT) is TRUE
+    assert condition_holds({"StringLike": {"aws:k": "${aws:none, '*'}"}}, CONTEXT) is FALSE
 
 
 @pytest.mark.parametrize(
@@ -289,16 +298,22 @@ def test_a_wildcard_in_the_value_of_a_variable_is_an_ordinary_character() -> Non
 )
 def test_special_characters_stand_for_themselves(value: str, text: str) -> None:
     for operator in ("StringLike", "StringEquals"):
-        assert holds({operator: {"aws:k": value}}, {"aws:k": text}) is TRUE
-        assert holds({operator: {"aws:k": value}}, {"aws:k": "ab"}) is FALSE
+        assert condition_holds({operator: {"aws:k": value}}, {"aws:k": text}) is TRUE
+        assert condition_holds({operator: {"aws:k": value}}, {"aws:k": "ab"}) is FALSE
 
 
 def test_variables_are_plain_text_without_the_version_that_knows_them() -> None:
     for version in (None, "2008-10-17"):
-        assert holds({"StringEquals": {"aws:k": "${aws:k}"}}, CONTEXT, version=version) is FALSE
+        assert (
+            condition_holds({"StringEquals": {"aws:k": "${aws:k}"}}, CONTEXT, version=version)
+            is FALSE
+        )
         literal = {"StringEquals": {"aws:k": "${aws:k}"}}
-        assert holds(literal, {"aws:k": "${aws:k}"}, version=version) is TRUE
-        assert holds({"StringLike": {"aws:k": "${*}"}}, {"aws:k": "${x}"}, version=version) is TRUE
+        assert condition_holds(literal, {"aws:k": "${aws:k}"}, version=version) is TRUE
+        assert (
+            condition_holds({"StringLike": {"aws:k": "${*}"}}, {"aws:k": "${x}"}, version=version)
+            is TRUE
+        )
 
 
 @pytest.mark.parametrize(
@@ -317,10 +332,10 @@ def test_variables_are_plain_text_without_the_version_that_knows_them() -> None:
     ],
 )
 def test_a_variable_in_an_arn_is_a_part_of_it(value: str, expected: Truth) -> None:
-    assert holds({"ArnEquals": {"aws:arn": value}}, CONTEXT) is expected
-    assert holds({"ArnNotLike": {"aws:arn": value}}, CONTEXT) is expected.negation
+    assert condition_holds({"ArnEquals": {"aws:arn": value}}, CONTEXT) is expected
+    assert condition_holds({"ArnNotLike": {"aws:arn": value}}, CONTEXT) is expected.negation
 
 
 @pytest.mark.parametrize("operator", ["NumericEquals", "Bool", "Null"])
 def test_a_variable_under_an_operator_without_variables_is_undecided(operator: str) -> None:
-    assert holds({operator: {"aws:k": "${aws:k}"}}, {"aws:k": "1"}) is UNKNOWN
+    assert condition_holds({operator: {"aws:k": "${aws:k}"}}, {"aws:k": "1"}) is UNKNOWN

@@ -30,7 +30,14 @@ from centralized_root_access.preflight.operators import OPERATORS
 from centralized_root_access.preflight.policy_text import parse_template
 from centralized_root_access.preflight.truth import Truth
 from support.properties import property_test
-from support.scp import decision, decision_with, document, holds, policy_of, statement
+from support.scp import (
+    condition_holds,
+    decision_in_context,
+    decision_with_policies,
+    parsed_policy,
+    policy_document,
+    statement,
+)
 
 # What is not known
 
@@ -54,9 +61,9 @@ def test_what_is_certain_of_all_that_a_key_may_be_is_so_for_each_value(
     for prefix, operator, suffix in itertools.product(prefixes, OPERATORS, suffixes):
         for expected in ("1", "*", DAY, ROOT):
             condition = {f"{prefix}{operator}{suffix}": {"aws:k": expected}}
-            uncertain = holds(condition, {"aws:k": possible})
+            uncertain = condition_holds(condition, {"aws:k": possible})
             for value in values:
-                concrete = holds(condition, {"aws:k": ABSENT if value is None else value})
+                concrete = condition_holds(condition, {"aws:k": ABSENT if value is None else value})
                 assert uncertain in (concrete, Truth.UNKNOWN), (condition, value)
 
 
@@ -102,7 +109,7 @@ def test_any_text_is_a_policy_or_a_policy_with_a_problem(content: str) -> None:
     policy = parse_policy(content, policy_id="p", name="p")
     assert bool(policy.statements) is not bool(policy.problem)
     if policy.problem:
-        assert decision(policy) is Decision.UNKNOWN
+        assert decision_with_policies(policy) is Decision.UNKNOWN
 
 
 @property_test(
@@ -120,10 +127,10 @@ def test_any_text_can_be_a_value_of_every_operator(value: str, text: str) -> Non
         "IpAddress",
     ):
         condition = {operator: {"aws:k": value}}
-        policy = policy_of(
-            document(statement(Condition=condition, Resource=f"arn:aws:iam::*:{value}"))
+        policy = parsed_policy(
+            policy_document(statement(Condition=condition, Resource=f"arn:aws:iam::*:{value}"))
         )
-        decision_with({"aws:k": text}, FULL_ACCESS, policy)
+        decision_in_context({"aws:k": text}, FULL_ACCESS, policy)
 
 
 # Steps
@@ -139,13 +146,13 @@ def largest(build: Callable[[int], dict[str, Any]]) -> Policy:
         count *= 2
     while len(json.dumps(build(count + count // 8 + 1))) <= MAX_POLICY_CHARACTERS:
         count += count // 8 + 1
-    policy = policy_of(build(count))
+    policy = parsed_policy(build(count))
     assert not policy.problem
     return policy
 
 
 def like(*values: str) -> dict[str, Any]:
-    return document(statement(Condition={"StringLike": {"aws:PrincipalArn": list(values)}}))
+    return policy_document(statement(Condition={"StringLike": {"aws:PrincipalArn": list(values)}}))
 
 
 HOSTILE: dict[str, Callable[[int], dict[str, Any]]] = {
@@ -153,11 +160,13 @@ HOSTILE: dict[str, Callable[[int], dict[str, Any]]] = {
     "a value that matches late": lambda count: like("*a" * count + "*b"),
     "many values that match late": lambda count: like(*["*a*r*n*:*:*:*:*2*2*2*2*r*o*o*x*"] * count),
     "many variables": lambda count: like("${aws:PrincipalArn}" * count),
-    "many resources": lambda count: document(statement(NotResource=["arn:*:*:*:*:*o*x"] * count)),
-    "many statements": lambda count: document(
+    "many resources": lambda count: policy_document(
+        statement(NotResource=["arn:*:*:*:*:*o*x"] * count)
+    ),
+    "many statements": lambda count: policy_document(
         *[statement(NotAction="s3:*", Resource="arn:x:*")] * count
     ),
-    "many conditions": lambda count: document(
+    "many conditions": lambda count: policy_document(
         statement(
             Condition={
                 "StringNotLike": {f"aws:PrincipalTag/{number}": "*" for number in range(count)}
@@ -192,5 +201,5 @@ def test_the_largest_policy_is_decided_in_steps_proportional_to_its_size(
     build: Callable[[int], dict[str, Any]],
 ) -> None:
     policy = largest(build)
-    steps = steps_of(partial(decision, policy))
+    steps = steps_of(partial(decision_with_policies, policy))
     assert steps <= 30 * MAX_POLICY_CHARACTERS

@@ -39,24 +39,24 @@ from root_tasks.run.settings import (
 from root_tasks.run.start import start_or_refuse
 from root_use import root_use_notice
 from support import root_tasks as running
-from support.accounts import MEMBER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS
+from support.accounts import MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
 from support.cloudformation import FakeCloudFormation
 from support.drift_check import DriftCheck
-from support.function import Function
+from support.function import CustomResourceFunction
 from support.many_apps import add_all_arguments
 from support.processes import run_successfully
 from support.templates import (
-    MANAGEMENT,
+    MANAGEMENT_ENVIRONMENT,
     bootstrap_stack,
-    functions,
+    functions_with_handler,
     only_resource,
-    properties_of,
-    resources,
-    text,
+    properties_of_type,
+    resources_of_type,
+    text_with_references,
 )
 
-PROTECTED = THIRD
+PROTECTED = THIRD_MEMBER
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
@@ -87,7 +87,7 @@ class Synthesized:
 
     def function(self, handler: str) -> dict[str, Any]:
         """Return the properties of the handler's function, or of the first of several."""
-        return functions(self.template, handler)[0]
+        return functions_with_handler(self.template, handler)[0]
 
     def asset(self, handler: str) -> Path:
         """Return the folder that the handler's function is deployed from."""
@@ -96,12 +96,12 @@ class Synthesized:
     def environment(self, handler: str) -> dict[str, str]:
         """Return the variables of the handler's function, with the tests' bucket and machine."""
         variables = self.function(handler)["Environment"]["Variables"]
-        (bucket,) = resources(self.template, "AWS::S3::Bucket")
-        (machine,) = properties_of(self.template, STATE_MACHINE, "AuditStateMachine")
-        found = {name: text(value) for name, value in variables.items()}
+        (bucket,) = resources_of_type(self.template, "AWS::S3::Bucket")
+        (machine,) = properties_of_type(self.template, STATE_MACHINE, "AuditStateMachine")
+        found = {name: text_with_references(value) for name, value in variables.items()}
         for reference, value in (
-            (bucket, running.BUCKET),
-            (machine, running.ARN_OF_AUDIT_MACHINE),
+            (bucket, running.REPORT_BUCKET),
+            (machine, running.AUDIT_MACHINE_ARN),
         ):
             found = {name: it.replace(f"${{{reference}}}", value) for name, it in found.items()}
         return found
@@ -112,7 +112,7 @@ class Synthesized:
 
     def reference(self, value: Any) -> str:
         """Return the name of the attribute that a value of the template is."""
-        (resource,) = resources(self.template, "Custom::CentralizedRootAccess")
+        (resource,) = resources_of_type(self.template, "Custom::CentralizedRootAccess")
         logical_id, attribute = value["Fn::GetAtt"]
         assert logical_id == resource
         return str(attribute)
@@ -126,7 +126,7 @@ def output_key(attribute: str) -> str:
 def synthesize(folder: Path, *, everything: bool) -> Synthesized:
     """Synthesize every construct: with every argument, or with none that can be omitted."""
     app = App(outdir=str(folder), analytics_reporting=False)
-    stack = Stack(app, "Contract", env=MANAGEMENT)
+    stack = Stack(app, "Contract", env=MANAGEMENT_ENVIRONMENT)
     if everything:
         root_access, *_ = add_all_arguments(stack)
     else:
@@ -159,7 +159,7 @@ def defaults(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 def test_the_handlers_are_all_the_python_functions_of_the_template(everything: Synthesized) -> None:
     found = {
         function["Handler"]
-        for function in properties_of(everything.template, "AWS::Lambda::Function").values()
+        for function in properties_of_type(everything.template, "AWS::Lambda::Function").values()
         if function["Runtime"].startswith("python")
     }
     assert found == set(HANDLERS)
@@ -205,9 +205,9 @@ def test_the_version_of_the_sdk_is_logged_once(capsys: pytest.CaptureFixture[str
 
 def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None:
     read = everything.settings
-    (topic,) = resources(everything.template, "AWS::SNS::Topic")
+    (topic,) = resources_of_type(everything.template, "AWS::SNS::Topic")
     assert read("root_access.drift.check.on_check") == check.DriftCheckSettings(
-        features=(SESSIONS,),
+        features=(ROOT_SESSIONS,),
         delegated_administrators=(MEMBER,),
         repaired_stack_id="${AWS::StackId}",
         notification_topic_arn=f"${{{topic}}}",
@@ -215,11 +215,11 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     )
     assert read("root_use.root_use_notice.on_delivery") == root_use_notice.Settings(
         notification_topic_arn=f"${{{topic}}}",
-        management_account=str(MANAGEMENT.account),
+        management_account=str(MANAGEMENT_ENVIRONMENT.account),
         emergency_policy_id="${RootUseEmergencyPolicyD349908D.Id}",
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
-        bucket=running.BUCKET,
+        bucket=running.REPORT_BUCKET,
         tasks=tuple(Task),
         protected_accounts=(PROTECTED,),
         accepted_credentials=(
@@ -234,22 +234,24 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         allow_policy_override=True,
     )
     assert read("root_tasks.handlers.start_execution") == StartExecutionSettings(
-        bucket=running.BUCKET,
+        bucket=running.REPORT_BUCKET,
         tasks=tuple(Task),
         protected_accounts=(PROTECTED,),
         root_email_domains=("example.com",),
         allow_policy_override=True,
-        audit_state_machine_arn=running.ARN_OF_AUDIT_MACHINE,
+        audit_state_machine_arn=running.AUDIT_MACHINE_ARN,
     )
     for handler in ("run_batch", "execute_batch"):
-        assert read(f"root_tasks.handlers.{handler}") == RunBatchSettings(bucket=running.BUCKET)
+        assert read(f"root_tasks.handlers.{handler}") == RunBatchSettings(
+            bucket=running.REPORT_BUCKET
+        )
     assert read("root_tasks.handlers.write_execution_report") == WriteReportSettings(
-        bucket=running.BUCKET,
+        bucket=running.REPORT_BUCKET,
         notification_topic_arn=None,
         security_hub_findings=False,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
-        bucket=running.BUCKET,
+        bucket=running.REPORT_BUCKET,
         notification_topic_arn=f"${{{topic}}}",
         security_hub_findings=True,
     )
@@ -258,14 +260,14 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
 def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
     read = defaults.settings
     assert read("root_access.drift.check.on_check") == check.DriftCheckSettings(
-        features=(CREDENTIALS, SESSIONS),
+        features=(ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS),
         delegated_administrators=None,
         repaired_stack_id=None,
         notification_topic_arn=None,
         security_hub_findings=False,
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
-        bucket=running.BUCKET,
+        bucket=running.REPORT_BUCKET,
         tasks=(Task.AUDIT,),
         protected_accounts=(),
         accepted_credentials=(),
@@ -273,7 +275,7 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         allow_policy_override=False,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
-        bucket=running.BUCKET,
+        bucket=running.REPORT_BUCKET,
         notification_topic_arn=None,
         security_hub_findings=False,
     )
@@ -288,12 +290,14 @@ def test_the_function_reads_the_properties_and_returns_the_attributes(
     properties = dict(
         only_resource(everything.template, "Custom::CentralizedRootAccess")["Properties"]
     )
-    (invoked,) = properties_of(everything.template, "AWS::Lambda::Function", "RootAccessFunction")
+    (invoked,) = properties_of_type(
+        everything.template, "AWS::Lambda::Function", "RootAccessFunction"
+    )
     assert properties.pop("ServiceToken") == {"Fn::GetAtt": [invoked, "Arn"]}
     del properties["ServiceTimeout"]
-    stack = FakeCloudFormation(function=Function())
+    stack = FakeCloudFormation(function=CustomResourceFunction())
     assert stack.create(**properties).succeeded
-    assert organization.root_access().features == {SESSIONS}
+    assert organization.root_access().features == {ROOT_SESSIONS}
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
     outputs = everything.template["Outputs"]
@@ -324,7 +328,9 @@ def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     detected, _repaired = drift_check.checks()
     assert isinstance(detected["_aws"]["Timestamp"], int)
     (metrics,) = detected["_aws"]["CloudWatchMetrics"]
-    alarms = properties_of(everything.template, "AWS::CloudWatch::Alarm", "DriftCheck").values()
+    alarms = properties_of_type(
+        everything.template, "AWS::CloudWatch::Alarm", "DriftCheck"
+    ).values()
     assert len(alarms) == 2
     for alarm in alarms:
         read = metric_of(alarm)
@@ -354,7 +360,7 @@ def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access
 ) -> None:
     (pattern,) = [
         rule["EventPattern"]
-        for rule in properties_of(everything.template, "AWS::Events::Rule").values()
+        for rule in properties_of_type(everything.template, "AWS::Events::Rule").values()
         if "EventPattern" in rule
     ]
     services = sorted({operation.partition(":")[0] for operation in Operation})
@@ -370,7 +376,7 @@ def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeployedSettings(running.Settings):
+class DeployedSettings(running.DeployedSettings):
     """What the template has for each function of root tasks."""
 
     synthesized: Synthesized
@@ -384,7 +390,9 @@ def deployed(
     everything: Synthesized, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> running.RootTasks:
     """The template's state machines and functions, run in this process."""
-    FakeCloudFormation(function=Function()).create(Features=[CREDENTIALS, SESSIONS])
+    FakeCloudFormation(function=CustomResourceFunction()).create(
+        Features=[ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS]
+    )
     for handler in ("start_run", "start_execution"):
         start, settings = running.FUNCTIONS[handler]
         refusing = functools.partial(start_or_refuse, start)
@@ -399,7 +407,7 @@ def test_the_schedules_audit_has_its_report_where_the_output_says(
 ) -> None:
     (target,) = [
         target
-        for rule in properties_of(everything.template, "AWS::Events::Rule").values()
+        for rule in properties_of_type(everything.template, "AWS::Events::Rule").values()
         for target in rule["Targets"]
         if "Input" in target
     ]
@@ -407,8 +415,11 @@ def test_the_schedules_audit_has_its_report_where_the_output_says(
     assert audit.output["task"] == Task.AUDIT
     assert sum(audit.output["totals"].values()) == len(deployed.results(audit))
 
-    (bucket,) = resources(everything.template, "AWS::S3::Bucket")
-    assert text(everything.template["Outputs"]["RootTasksBucket"]["Value"]) == f"${{{bucket}}}"
+    (bucket,) = resources_of_type(everything.template, "AWS::S3::Bucket")
+    assert (
+        text_with_references(everything.template["Outputs"]["RootTasksBucket"]["Value"])
+        == f"${{{bucket}}}"
+    )
     assert deployed.read("latest/report.html").startswith(b"<!doctype html>")
 
 
@@ -420,7 +431,7 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
     (logged, *others) = [each for line in lines for each in line["_aws"]["CloudWatchMetrics"]]
     alarms = {
         id_: metric_of(alarm)
-        for id_, alarm in properties_of(everything.template, "AWS::CloudWatch::Alarm").items()
+        for id_, alarm in properties_of_type(everything.template, "AWS::CloudWatch::Alarm").items()
         if id_.startswith("RootTasks") and not re.search("Failed|NotStarted", id_)
     }
     assert len(alarms) == 4
@@ -444,7 +455,7 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(
     counted = [metric.to_metric_config() for metric in metrics.using_metrics.values()]
     audit = deployed.run({})
     for execution, reason in (
-        (deployed.run({"accounts": [STRANGER]}), "NOT_MEMBERS"),
+        (deployed.run({"accounts": [OUTSIDE_ORGANIZATION]}), "NOT_MEMBERS"),
         (deployed.execute(audit), "NOT_A_PLAN"),
     ):
         assert (execution.status, execution.output["refused"]) == ("SUCCEEDED", reason)
@@ -465,7 +476,7 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(
         assert [[dimension.name for dimension in stat.dimensions or ()]] == emitted["Dimensions"]
         assert event[stat.metric_name] == 1
         assert event["_aws"]["Timestamp"] == deployed.now.timestamp() * 1000  # type: ignore[index]
-        assert STRANGER not in json.dumps(event)
+        assert OUTSIDE_ORGANIZATION not in json.dumps(event)
 
 
 def test_what_runs_leave_expires_and_backups_do_not(
@@ -482,7 +493,7 @@ def test_what_runs_leave_expires_and_backups_do_not(
         # What it has is accepted, so a plan has to name it.
         RootTask.DELETE: {"accounts": [MEMBER]},
         RootTask.RECOVER: {"accounts": [MEMBER]},
-        **running.lock_out(deployed),
+        **running.lock_bucket_and_queue(deployed),
     }
     assert {RootTask.AUDIT, *inputs} == set(RootTask)
     for task, input_ in inputs.items():
@@ -515,7 +526,9 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(
 ) -> None:
     parsers: list[Callable[[], object]] = [
         lambda: parse_account_ids("protected_accounts", [account_id]),
-        lambda: parse_delegated_administrators([account_id], stack=bootstrap_stack(env=MANAGEMENT)),
+        lambda: parse_delegated_administrators(
+            [account_id], stack=bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+        ),
         lambda: desired_state(features=(), delegated_administrators=[account_id]),
         lambda: parse_request({"accounts": [account_id]}, tasks=list(Task)),
     ]
@@ -528,14 +541,17 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(
 
 
 def test_the_command_line_finds_each_role_that_opens_root_sessions(everything: Synthesized) -> None:
-    outputs = {key: text(output["Value"]) for key, output in everything.template["Outputs"].items()}
+    outputs = {
+        key: text_with_references(output["Value"])
+        for key, output in everything.template["Outputs"].items()
+    }
     listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
     found = list(
         deployment._deployments([{"StackName": "Roots", "StackId": "arn", "Outputs": listed}])
     )
     opening = {
         policy["Properties"]["Roles"][0]["Ref"]
-        for policy in resources(everything.template, "AWS::IAM::Policy").values()
+        for policy in resources_of_type(everything.template, "AWS::IAM::Policy").values()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRoot")
     }

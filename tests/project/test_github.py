@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from support.apps import ROOT
+from support.apps import REPOSITORY
 from support.processes import run_successfully
 
-GITHUB = ROOT / ".github"
+GITHUB = REPOSITORY / ".github"
 WORKFLOWS = sorted(GITHUB.glob("workflows/*.yml"))
 FORMS = sorted(set(GITHUB.glob("ISSUE_TEMPLATE/*.yml")) - {GITHUB / "ISSUE_TEMPLATE/config.yml"})
 RELEASE = runpy.run_path(str(GITHUB / "release_notes.py"))
@@ -29,7 +29,7 @@ def jobs(workflow: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "files"),
     [
-        ("vendor.github-workflows", WORKFLOWS + list(ROOT.glob("examples/*.yml"))),
+        ("vendor.github-workflows", WORKFLOWS + list(REPOSITORY.glob("examples/*.yml"))),
         ("custom.github-workflows-require-timeout", WORKFLOWS),
         ("vendor.github-issue-forms", FORMS),
         ("vendor.github-issue-config", [GITHUB / "ISSUE_TEMPLATE/config.yml"]),
@@ -45,7 +45,9 @@ def test_github_accepts_the_files(schema: str, files: list[Path]) -> None:
 
 def test_zizmor_finds_no_weakness_in_a_workflow() -> None:
     zizmor = Path(sys.executable).with_name("zizmor")
-    run_successfully(zizmor, "--offline", "--no-progress", GITHUB, *ROOT.glob("examples/*.yml"))
+    run_successfully(
+        zizmor, "--offline", "--no-progress", GITHUB, *REPOSITORY.glob("examples/*.yml")
+    )
 
 
 @pytest.mark.parametrize("workflow", ["release.yml", "site.yml"])
@@ -78,9 +80,11 @@ def test_nothing_is_released_before_its_owner_and_its_documentation_are_known(
 ) -> None:
     """The files that have the placeholder are those that CONTRIBUTING lists."""
     with pytest.raises(ValueError, match="OWNER is still a placeholder in ") as refused:
-        RELEASE["require_addresses"](ROOT)
+        RELEASE["require_addresses"](REPOSITORY)
     named = str(refused.value).partition(" in ")[2].removesuffix(".").split(", ")
-    todo = (ROOT / "CONTRIBUTING.md").read_text().partition("## Before the first release\n")[2]
+    todo = (
+        (REPOSITORY / "CONTRIBUTING.md").read_text().partition("## Before the first release\n")[2]
+    )
     assert set(named) <= set(re.findall(r"`([^`]+)`", todo.partition("\n## ")[0]))
     runbook = tmp_path / "lambda" / "common" / "runbook.txt"
     runbook.parent.mkdir(parents=True)

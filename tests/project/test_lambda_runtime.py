@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from support.apps import ROOT
-from support.processes import run, run_successfully
+from support.apps import REPOSITORY
+from support.processes import run_process, run_successfully
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +89,8 @@ EXCEPTIONS = (
 def selection(files: Sequence[str]) -> list[str]:
     """Return pytest's arguments for the tests of some files."""
     paths = {
-        path.name: path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")
+        path.name: path.relative_to(REPOSITORY).as_posix()
+        for path in (REPOSITORY / "tests").rglob("test_*.py")
     }
     names = (test.partition("::") for test in EXCEPTIONS)
     left_out = [f"--deselect={paths[file]}::{test}" for file, _, test in names]
@@ -105,7 +106,11 @@ def enlarge_stack() -> None:
 def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
     """Run tests on CPython 3.14, with pytest's arguments."""
     assert WASM.is_dir(), "CPython 3.14 is not installed. Run `make test-slow`."
-    folders = {"/project": ROOT, "/wasm": WASM, "/packages": Path(sysconfig.get_path("purelib"))}
+    folders = {
+        "/project": REPOSITORY,
+        "/wasm": WASM,
+        "/packages": Path(sysconfig.get_path("purelib")),
+    }
     request = {
         "root": "/project",
         "path": ["/project/lambda", *list(folders)[1:]],
@@ -114,7 +119,7 @@ def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
     finished = run_successfully(
         Path(sysconfig.get_path("scripts")) / "node",
         f"--stack-size={STACK_BYTES // 1024 - 4096}",
-        ROOT / "tests" / "node" / "python.mjs",
+        REPOSITORY / "tests" / "node" / "python.mjs",
         json.dumps(folders, default=str),
         "/project/tests/node/run_tests.py",
         json.dumps(request),
@@ -129,7 +134,7 @@ def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
 def collect(arguments: Sequence[str]) -> set[str]:
     """Return the tests that pytest finds on this Python."""
     collected = run_successfully(
-        sys.executable, "-m", "pytest", "--collect-only", *arguments, cwd=ROOT
+        sys.executable, "-m", "pytest", "--collect-only", *arguments, cwd=REPOSITORY
     )
     return {line for line in collected.splitlines() if "::" in line}
 
@@ -140,7 +145,7 @@ def test_the_functions_work_on_python_3_14() -> None:
     assert results["python"].startswith("3.14.")
     assert results["boto3"] == version("boto3")
     assert results["modules"] == sorted(
-        module.name for module in walk_packages([str(ROOT / "lambda")])
+        module.name for module in walk_packages([str(REPOSITORY / "lambda")])
     )
     tests = collect(arguments)
     assert len(tests) > 300
@@ -150,13 +155,16 @@ def test_the_functions_work_on_python_3_14() -> None:
 def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run code with an older SDK; the first line that it prints is the SDK's version."""
     assert sdk.is_dir(), "The SDK is not installed. Run `make test-slow`."
-    return run(
+    return run_process(
         sys.executable,
         "-c",
         f"import botocore; print(botocore.__version__)\n{code}",
         *arguments,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (sdk, ROOT, ROOT / "tests")))},
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, (sdk, REPOSITORY, REPOSITORY / "tests"))),
+        },
     )
 
 
@@ -180,7 +188,7 @@ def test_functions_work_with_an_older_sdk(
     finished = run_with(sdk, code, "-p", "no:cacheprovider", *selection(files))
     assert finished.returncode == 0, finished.stdout + finished.stderr
     used = finished.stdout.partition("\n")[0]
-    assert f"\nbotocore=={used} " in (ROOT / requirements).read_text()
+    assert f"\nbotocore=={used} " in (REPOSITORY / requirements).read_text()
 
 
 def test_an_audit_with_an_sdk_that_knows_no_account_state_fails_and_says_what_is_missing() -> None:

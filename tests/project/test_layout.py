@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from support.apps import ROOT
+from support.apps import REPOSITORY
 from support.processes import run_successfully
 from support.pythons import own_dependencies
 
-FUNCTIONS = ROOT / "lambda"
+FUNCTIONS = REPOSITORY / "lambda"
 MODULES = sorted(
     ".".join(path.relative_to(FUNCTIONS).with_suffix("").parts).removesuffix(".__init__")
     for path in FUNCTIONS.rglob("*.py")
@@ -39,7 +39,7 @@ def run(python: Path, code: str) -> str:
 
 @pytest.mark.parametrize("import_root", ["constructs", "lambda"])
 def test_the_import_roots_are_not_packages(import_root: str) -> None:
-    assert not (ROOT / import_root / "__init__.py").exists(), (
+    assert not (REPOSITORY / import_root / "__init__.py").exists(), (
         f"{import_root}/ is an import root, like src/. As a package, constructs/ would shadow the "
         "PyPI package that aws-cdk-lib needs, and lambda is a keyword."
     )
@@ -71,11 +71,11 @@ def test_the_names_of_features_and_tasks_do_not_start_the_cdk() -> None:
 
 
 def test_the_import_contracts_cover_every_package() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]
     packages = {
         path.parent.name
         for root in ("constructs", "lambda", ".")
-        for path in (ROOT / root).glob("*/__init__.py")
+        for path in (REPOSITORY / root).glob("*/__init__.py")
     }
     assert packages - set(contracts["root_packages"]) == {"benchmarks"}
     (layers,) = (

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from support.apps import ROOT
-from support.processes import run, run_successfully
+from support.apps import REPOSITORY
+from support.processes import run_process, run_successfully
 from support.pythons import (
     Environment,
     build,
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return build(ROOT, tmp_path_factory.mktemp("dist"))
+    return build(REPOSITORY, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,10 @@ def test_the_wheel_has_the_library_and_the_functions_and_nothing_else(
     built: tuple[Path, Path],
 ) -> None:
     names = {name for name in zipfile.ZipFile(built[1]).namelist() if ".dist-info/" not in name}
-    library = sources(ROOT / "constructs")
-    functions = {f"centralized_root_access/_lambda/{file}" for file in sources(ROOT / "lambda")}
+    library = sources(REPOSITORY / "constructs")
+    functions = {
+        f"centralized_root_access/_lambda/{file}" for file in sources(REPOSITORY / "lambda")
+    }
     assert names == library | functions
     assert "centralized_root_access/py.typed" in names
     packages = {name.split("/")[2] for name in names if "/_lambda/" in name}
@@ -64,7 +66,7 @@ def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) ->
         names = {name.partition("/")[2] for name in sdist.getnames()}
     for folder in ("constructs", "lambda"):
         assert {name for name in names if name.startswith(f"{folder}/")} == {
-            f"{folder}/{file}" for file in sources(ROOT / folder)
+            f"{folder}/{file}" for file in sources(REPOSITORY / folder)
         }
     assert {name.partition("/")[0] for name in names} == {
         ".gitignore",
@@ -140,13 +142,13 @@ def test_the_command_line_without_the_cdk_says_what_the_constructs_need(
     program = installed.with_name("centralized-root-access")
     assert "preflight" in run_successfully(program, "--help", cwd=tmp_path, env=clean_variables())
     # With the functions' code: there are no credentials, and it says so.
-    asked = run(
+    asked = run_process(
         program, "status", cwd=tmp_path, env={**clean_variables(), "AWS_CONFIG_FILE": os.devnull}
     )
     assert (asked.returncode, "Traceback" in asked.stderr) == (2, False), asked.stderr
-    assert run(installed, "-c", "import aws_cdk", env=clean_variables()).returncode == 1
+    assert run_process(installed, "-c", "import aws_cdk", env=clean_variables()).returncode == 1
     statement = "from centralized_root_access import RootTasks"
-    imported = run(installed, "-c", statement, cwd=tmp_path, env=clean_variables())
+    imported = run_process(installed, "-c", statement, cwd=tmp_path, env=clean_variables())
     needed = r'ImportError: RootTasks needs the CDK\. .* pip install ".*\[cdk\]"'
     assert re.fullmatch(needed, imported.stderr.splitlines()[-1])
     assert "ModuleNotFoundError" not in imported.stderr
@@ -154,7 +156,7 @@ def test_the_command_line_without_the_cdk_says_what_the_constructs_need(
 
 @pytest.mark.parametrize("installed", ["[cdk]"], indirect=True, ids=["with the extra"])
 def test_the_constructs_are_installed_by_the_extra(installed: Path, tmp_path: Path) -> None:
-    app = Path(shutil.copy(ROOT / "examples" / "smallest.py", tmp_path / "app.py"))
+    app = Path(shutil.copy(REPOSITORY / "examples" / "smallest.py", tmp_path / "app.py"))
     run_successfully(
         installed, app, cwd=tmp_path, env={**clean_variables(), "CDK_OUTDIR": "cdk.out"}
     )

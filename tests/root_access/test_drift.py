@@ -15,24 +15,29 @@ from root_access.drift.recorded_call import RecordedCall
 from root_access.drift.repair import DESCRIBE_STACKS, CheckFailedError
 from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step
-from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access, writes
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
+from support.arrange import (
+    IAM_PRINCIPAL,
+    ROOT_CREDENTIALS_MANAGEMENT,
+    enable_root_access,
+    write_calls,
+)
 from support.drift_check import (
-    BY_EVENT,
-    BY_INTERVAL,
-    CALLER,
-    DEPLOYED_SINCE,
-    IN_PROGRESS,
-    STABLE,
+    CALLER_ARN,
+    CLOUDTRAIL_EVENT,
+    RECENTLY_DEPLOYED_STACK,
+    SCHEDULED_EVENT,
+    STABLE_STACK,
+    STACK_IN_PROGRESS,
     DriftCheck,
-    by_event,
+    cloudtrail_event,
 )
 from support.faults.clients import change_before, inject
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     NO_RESPONSE_BEFORE,
 )
-from support.function import BOTH
+from support.function import BOTH_FEATURES
 from support.notices import text_by_mail
 from support.responding import client_error
 
@@ -41,16 +46,16 @@ pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 ENABLE_SESSIONS = "EnableOrganizationsRootSessions"
 ENABLE_CREDENTIALS = "EnableOrganizationsRootCredentialsManagement"
 NO_SESSIONS = "RootSessions is disabled"
-NO_TRUSTED_ACCESS = f"trusted access for {PRINCIPAL} is disabled"
+NO_TRUSTED_ACCESS = f"trusted access for {IAM_PRINCIPAL} is disabled"
 UNLISTED_SESSIONS = "RootSessions is enabled but not listed"
 
 
 def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(
     organization: LocalOrganization,
 ) -> None:
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    enable_root_access(organization, *BOTH_FEATURES, delegated_administrators=[MEMBER])
     (line,) = DriftCheck(delegated_administrators=(MEMBER,))()
-    since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = organization.root_access().trusted_access[IAM_PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
     assert line == {
         **metric_line(
             dimension_sets=[{"OrganizationId": organization.id}],
@@ -63,43 +68,49 @@ def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(
         "organizationId": organization.id,
         "managementAccountId": MANAGEMENT,
         "trustedAccessEnabledAt": since,
-        "features": sorted(BOTH),
+        "features": sorted(BOTH_FEATURES),
         "delegatedAdministrators": [MEMBER],
         "deviations": [],
     }
-    assert writes(organization) == []
+    assert write_calls(organization) == []
 
 
 DELEGATES_DIFFER = [
     f"{MEMBER} is listed but not registered",
-    f"{OTHER} is registered but not listed",
+    f"{OTHER_MEMBER} is registered but not listed",
 ]
 # What is enabled or registered, what the stack lists, the deviations, the repair's calls, and what
 # remains.
 DEVIATIONS: dict[str, tuple[Sequence[str], dict[str, Any], list[str], list[str], list[str]]] = {
-    "disabled": ([CREDENTIALS], {}, [NO_SESSIONS], [ENABLE_SESSIONS], []),
+    "disabled": ([ROOT_CREDENTIALS_MANAGEMENT], {}, [NO_SESSIONS], [ENABLE_SESSIONS], []),
     "hidden, and one unlisted": (
-        ["hidden", *BOTH],
-        {"features": (CREDENTIALS,)},
+        ["hidden", *BOTH_FEATURES],
+        {"features": (ROOT_CREDENTIALS_MANAGEMENT,)},
         [NO_TRUSTED_ACCESS, "RootCredentialsManagement is disabled"],
         ["EnableAWSServiceAccess"],
         [UNLISTED_SESSIONS],
     ),
     "hidden, and one disabled": (
-        ["hidden", CREDENTIALS],
+        ["hidden", ROOT_CREDENTIALS_MANAGEMENT],
         {},
         [NO_TRUSTED_ACCESS, "RootCredentialsManagement is disabled", NO_SESSIONS],
         ["EnableAWSServiceAccess", ENABLE_SESSIONS],
         [],
     ),
     "delegates, perhaps removed on purpose": (
-        [CREDENTIALS, OTHER],
+        [ROOT_CREDENTIALS_MANAGEMENT, OTHER_MEMBER],
         {"delegated_administrators": (MEMBER,)},
         [NO_SESSIONS, *DELEGATES_DIFFER],
         [ENABLE_SESSIONS],
         DELEGATES_DIFFER,
     ),
-    "enabled": (BOTH, {"features": (CREDENTIALS,)}, [UNLISTED_SESSIONS], [], [UNLISTED_SESSIONS]),
+    "enabled": (
+        BOTH_FEATURES,
+        {"features": (ROOT_CREDENTIALS_MANAGEMENT,)},
+        [UNLISTED_SESSIONS],
+        [],
+        [UNLISTED_SESSIONS],
+    ),
 }
 
 
@@ -118,18 +129,20 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
 ) -> None:
     enable_root_access(
         organization,
-        *(feature for feature in arranged if feature in BOTH),
-        delegated_administrators=[account_id for account_id in arranged if account_id == OTHER],
+        *(feature for feature in arranged if feature in BOTH_FEATURES),
+        delegated_administrators=[
+            account_id for account_id in arranged if account_id == OTHER_MEMBER
+        ],
         hidden="hidden" in arranged,
     )
     reporting, repairing = DriftCheck(**listed), DriftCheck(repair=True, **listed)
     (line,) = reporting()
     assert (line["InDesiredState"], line["deviations"]) == (0, deviations)
-    assert (writes(organization), reporting.published) == ([], []), (
+    assert (write_calls(organization), reporting.published) == ([], []), (
         "without a repair the alarm tells"
     )
     lines = repairing()
-    assert writes(organization) == applied
+    assert write_calls(organization) == applied
     assert (lines[0]["InDesiredState"], lines[0]["deviations"]) == (0, deviations)
     assert (lines[-1]["InDesiredState"], lines[-1]["deviations"]) == (int(not remaining), remaining)
     assert len({line["_aws"]["Timestamp"] for line in lines}) == 1, "a later 1 would end the alarm"
@@ -152,10 +165,14 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
 @pytest.mark.parametrize(
     ("states", "reason", "is_lasting"),
     [
-        ([IN_PROGRESS], "the stack is in UPDATE_IN_PROGRESS", False),
-        ([STABLE, IN_PROGRESS], "the stack is in UPDATE_IN_PROGRESS", False),
-        ([STABLE, DEPLOYED_SINCE] * 2, "the stack was deployed during the check", False),
-        ([STABLE | {"StackStatus": "UPDATE_FAILED"}], "the stack is in UPDATE_FAILED", True),
+        ([STACK_IN_PROGRESS], "the stack is in UPDATE_IN_PROGRESS", False),
+        ([STABLE_STACK, STACK_IN_PROGRESS], "the stack is in UPDATE_IN_PROGRESS", False),
+        (
+            [STABLE_STACK, RECENTLY_DEPLOYED_STACK] * 2,
+            "the stack was deployed during the check",
+            False,
+        ),
+        ([STABLE_STACK | {"StackStatus": "UPDATE_FAILED"}], "the stack is in UPDATE_FAILED", True),
     ],
     ids=["under way", "begins", "begins and ends", "failed"],
 )
@@ -169,11 +186,11 @@ def test_a_deployment_stops_a_repair_which_is_published_if_it_does_not_end_by_it
 
     Nothing remembers what was published before.
     """
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck(repair=True, stack=states)
     drift_check()
     drift_check()
-    assert writes(organization) == []
+    assert write_calls(organization) == []
     assert drift_check.log[-1] == {"event": "repair_skipped", "reason": reason}
     assert len(drift_check.published) == 2 * is_lasting
     for notice in drift_check.published:
@@ -186,10 +203,10 @@ def test_a_deployment_stops_a_repair_which_is_published_if_it_does_not_end_by_it
 def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it(
     organization: LocalOrganization,
 ) -> None:
-    drift_check = DriftCheck(repair=True, stack=[STABLE, STABLE, IN_PROGRESS])
+    drift_check = DriftCheck(repair=True, stack=[STABLE_STACK, STABLE_STACK, STACK_IN_PROGRESS])
     enable_root_access(organization)
     drift_check()
-    assert writes(organization) == [ENABLE_CREDENTIALS]
+    assert write_calls(organization) == [ENABLE_CREDENTIALS]
     assert drift_check.log[-1]["event"] == "repair_skipped"
     (notice,) = drift_check.published
     assert f"- iam:{ENABLE_CREDENTIALS}\n" in notice.message
@@ -212,19 +229,23 @@ def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it(
 def test_a_check_that_could_not_read_has_no_metric_and_repairs_nothing(
     organization: LocalOrganization, action: str, delegates: tuple[str, ...] | None
 ) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck(repair=True, delegated_administrators=delegates)
     inject(drift_check.function.on_event, action, ACCESS_DENIED)
     with pytest.raises(CheckFailedError, match="could not read root access: ") as raised:
         drift_check()
     assert (raised.value.failure.operation, raised.value.account_id) == (action, MANAGEMENT)
     assert drift_check.log == []
-    assert writes(organization) == []
+    assert write_calls(organization) == []
 
 
 @pytest.mark.parametrize(
     ("features", "delegates", "metric", "notices"),
-    [(BOTH, None, None, 0), (BOTH, (MEMBER,), 0, 0), ([CREDENTIALS], None, 0, 1)],
+    [
+        (BOTH_FEATURES, None, None, 0),
+        (BOTH_FEATURES, (MEMBER,), 0, 0),
+        ([ROOT_CREDENTIALS_MANAGEMENT], None, 0, 1),
+    ],
     ids=["as listed", "drift", "drift to repair"],
 )
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
@@ -246,7 +267,7 @@ def test_a_check_that_could_not_read_its_stack_has_failed_and_reports_drift_alon
     with pytest.raises(CheckFailedError, match="could not read the state of its stack") as raised:
         drift_check()
     assert raised.value.failure.operation == DESCRIBE_STACKS
-    assert writes(organization) == []
+    assert write_calls(organization) == []
     (line,) = drift_check.checks()
     assert line.get("InDesiredState") == metric
     assert ("_aws" in line) == (metric is not None)
@@ -262,7 +283,7 @@ def test_a_check_that_could_not_read_its_stack_has_failed_and_reports_drift_alon
 def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
     organization: LocalOrganization,
 ) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck(repair=True)
     register, time = drift_check.function.on_event, drift_check.function.time
     change_before(register, f"iam:{ENABLE_SESSIONS}", lambda: time.sleep(20), times=99)
@@ -275,13 +296,13 @@ def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
 
 @pytest.mark.parametrize(
     ("event", "in_desired_state"),
-    [(BY_INTERVAL, [0, 1]), (BY_EVENT, [0])],
+    [(SCHEDULED_EVENT, [0, 1]), (CLOUDTRAIL_EVENT, [0])],
     ids=["interval", "event"],
 )
 def test_a_notice_that_cannot_be_published_fails_the_check_after_its_metric(
     organization: LocalOrganization, event: object, in_desired_state: list[int]
 ) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck(repair=True, publishes=False)
     with pytest.raises(NotPublishedError):
         drift_check(event)
@@ -302,8 +323,8 @@ def test_a_failed_repair_stays_the_reason_if_its_notice_cannot_be_published_eith
 @pytest.mark.parametrize(
     ("features", "refused", "worst"),
     [
-        (BOTH, "iam:ListOrganizationsFeatures", NO_TRUSTED_ACCESS),
-        ([CREDENTIALS], f"iam:{ENABLE_SESSIONS}", NO_SESSIONS),
+        (BOTH_FEATURES, "iam:ListOrganizationsFeatures", NO_TRUSTED_ACCESS),
+        ([ROOT_CREDENTIALS_MANAGEMENT], f"iam:{ENABLE_SESSIONS}", NO_SESSIONS),
     ],
     ids=["unknown", "known"],
 )
@@ -329,7 +350,7 @@ def test_a_feature_that_is_back_with_trusted_access_is_not_said_to_be_disabled(
 
 REGISTER_OTHER = {
     "eventName": "RegisterDelegatedAdministrator",
-    "requestParameters": {"accountId": OTHER, "servicePrincipal": PRINCIPAL},
+    "requestParameters": {"accountId": OTHER_MEMBER, "servicePrincipal": IAM_PRINCIPAL},
 }
 DEREGISTER_OTHER = REGISTER_OTHER | {"eventName": "DeregisterDelegatedAdministrator"}
 DEREGISTER_MEMBER = DEREGISTER_OTHER | {"requestParameters": {"accountId": MEMBER}}
@@ -337,38 +358,43 @@ OF_ANOTHER_SERVICE = {"requestParameters": {"servicePrincipal": "sso.amazonaws.c
 
 
 DISABLE_TRUSTED_ACCESS = {"eventName": "DisableAWSServiceAccess"}
-OTHER_DELEGATE = f"drift undone: {OTHER} is registered but not listed"
+OTHER_DELEGATE = f"drift undone: {OTHER_MEMBER} is registered but not listed"
 NOTHING_SAID = REGISTER_OTHER | {"requestParameters": {"servicePrincipal": None}}
 UNKNOWN_DELEGATE = "drift undone: unknown is registered but not listed"
 NO_DELEGATE = f"drift undone: {MEMBER} is listed but not registered"
 # What is enabled, the listed delegates, the call, and the notice: of drift that it left, or that
 # was undone.
 CALLS: dict[str, tuple[Sequence[str], tuple[str, ...] | None, Mapping[str, object], str | None]] = {
-    "caused": ([CREDENTIALS], None, {}, f"drift: {NO_SESSIONS}"),
-    "refused": ([CREDENTIALS], None, {"errorCode": "AccessDenied"}, None),
-    "another cause": ([CREDENTIALS], None, {"eventName": ENABLE_CREDENTIALS}, None),
-    "another service": ([CREDENTIALS], None, DISABLE_TRUSTED_ACCESS | OF_ANOTHER_SERVICE, None),
-    "as listed": (BOTH, None, {"eventName": ENABLE_CREDENTIALS}, None),
-    "undone": (BOTH, None, {}, f"drift undone: {NO_SESSIONS}"),
-    "refused, as listed": (BOTH, None, {"errorCode": "AccessDenied"}, None),
-    "enabled": (BOTH, None, {"eventName": "EnableAWSServiceAccess"}, None),
-    "unknown": (BOTH, None, {"eventName": "DisableOrganizationsEverything"}, None),
+    "caused": ([ROOT_CREDENTIALS_MANAGEMENT], None, {}, f"drift: {NO_SESSIONS}"),
+    "refused": ([ROOT_CREDENTIALS_MANAGEMENT], None, {"errorCode": "AccessDenied"}, None),
+    "another cause": ([ROOT_CREDENTIALS_MANAGEMENT], None, {"eventName": ENABLE_CREDENTIALS}, None),
+    "another service": (
+        [ROOT_CREDENTIALS_MANAGEMENT],
+        None,
+        DISABLE_TRUSTED_ACCESS | OF_ANOTHER_SERVICE,
+        None,
+    ),
+    "as listed": (BOTH_FEATURES, None, {"eventName": ENABLE_CREDENTIALS}, None),
+    "undone": (BOTH_FEATURES, None, {}, f"drift undone: {NO_SESSIONS}"),
+    "refused, as listed": (BOTH_FEATURES, None, {"errorCode": "AccessDenied"}, None),
+    "enabled": (BOTH_FEATURES, None, {"eventName": "EnableAWSServiceAccess"}, None),
+    "unknown": (BOTH_FEATURES, None, {"eventName": "DisableOrganizationsEverything"}, None),
     "trusted access undone": (
-        BOTH,
+        BOTH_FEATURES,
         None,
         DISABLE_TRUSTED_ACCESS,
         f"drift undone: {NO_TRUSTED_ACCESS}",
     ),
     "enabled again": (
-        [CREDENTIALS],
+        [ROOT_CREDENTIALS_MANAGEMENT],
         None,
         DISABLE_TRUSTED_ACCESS,
         f"drift undone: {NO_TRUSTED_ACCESS}",
     ),
-    "unmanaged delegate": (BOTH, None, REGISTER_OTHER, None),
-    "delegate undone": (BOTH, (MEMBER,), REGISTER_OTHER, OTHER_DELEGATE),
-    "unknown delegate undone": (BOTH, (MEMBER,), NOTHING_SAID, UNKNOWN_DELEGATE),
-    "removal undone": (BOTH, (MEMBER,), DEREGISTER_MEMBER, NO_DELEGATE),
+    "unmanaged delegate": (BOTH_FEATURES, None, REGISTER_OTHER, None),
+    "delegate undone": (BOTH_FEATURES, (MEMBER,), REGISTER_OTHER, OTHER_DELEGATE),
+    "unknown delegate undone": (BOTH_FEATURES, (MEMBER,), NOTHING_SAID, UNKNOWN_DELEGATE),
+    "removal undone": (BOTH_FEATURES, (MEMBER,), DEREGISTER_MEMBER, NO_DELEGATE),
 }
 
 
@@ -382,31 +408,31 @@ def test_a_call_that_led_to_a_deviation_is_published_at_once_even_if_it_was_undo
 ) -> None:
     enable_root_access(organization, *enabled, delegated_administrators=delegates or ())
     drift_check = DriftCheck(delegated_administrators=delegates)
-    (line,) = drift_check(by_event(**detail))
-    assert line["deviations"] == ([] if enabled == BOTH else [NO_SESSIONS])
+    (line,) = drift_check(cloudtrail_event(**detail))
+    assert line["deviations"] == ([] if enabled == BOTH_FEATURES else [NO_SESSIONS])
     assert line["trigger"] == detail.get("eventName", "DisableOrganizationsRootSessions")
-    assert line["caller"] == CALLER
+    assert line["caller"] == CALLER_ARN
     assert line["calledAt"] == "2026-11-24T12:00:00Z"
     assert line["cloudTrailEventId"] == "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002"
     published = [notice.subject for notice in drift_check.published]
     expected = [f"Root access {subject}"] if subject else []
     assert [text.replace(f" in {organization.id}", "") for text in published] == expected
-    assert all(f"Caller: {CALLER}\n" in notice.message for notice in drift_check.published)
+    assert all(f"Caller: {CALLER_ARN}\n" in notice.message for notice in drift_check.published)
 
 
 def test_enabling_trusted_access_contradicts_no_stack(organization: LocalOrganization) -> None:
-    enable_root_access(organization, CREDENTIALS)
-    drift_check = DriftCheck(features=(CREDENTIALS,))
-    drift_check(by_event(eventName="EnableAWSServiceAccess"))
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
+    drift_check = DriftCheck(features=(ROOT_CREDENTIALS_MANAGEMENT,))
+    drift_check(cloudtrail_event(eventName="EnableAWSServiceAccess"))
     assert drift_check.published == []
 
 
 def test_an_undone_call_is_not_the_reason_for_what_else_differs(
     organization: LocalOrganization,
 ) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck()
-    drift_check(by_event(eventName="DisableOrganizationsRootCredentialsManagement"))
+    drift_check(cloudtrail_event(eventName="DisableOrganizationsRootCredentialsManagement"))
     (notice,) = drift_check.published
     effects, _, others = notice.message.partition("Different from the stack, for another reason:")
     assert "- RootCredentialsManagement is disabled\n" in effects
@@ -416,11 +442,11 @@ def test_an_undone_call_is_not_the_reason_for_what_else_differs(
 def test_a_repair_that_would_enable_nothing_is_not_promised(
     organization: LocalOrganization,
 ) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck(
-        repair=True, features=(CREDENTIALS,), delegated_administrators=(MEMBER,)
+        repair=True, features=(ROOT_CREDENTIALS_MANAGEMENT,), delegated_administrators=(MEMBER,)
     )
-    drift_check(by_event(eventName="DisableOrganizationsEverything"))
+    drift_check(cloudtrail_event(eventName="DisableOrganizationsEverything"))
     (notice,) = drift_check.published
     assert "The drift check does not repair this" in notice.message
 
@@ -429,7 +455,7 @@ def test_a_notice_corrects_the_five_worst_deviations(organization: LocalOrganiza
     enable_root_access(organization)
     listed = tuple(f"{number:012}" for number in range(1, 7))
     drift_check = DriftCheck(delegated_administrators=listed)
-    drift_check(by_event(eventName="DisableOrganizationsEverything"))
+    drift_check(cloudtrail_event(eventName="DisableOrganizationsEverything"))
     (notice,) = drift_check.published
     corrections = re.findall(r"^ +aws (\S+ \S+)", text_by_mail(notice.publication), re.MULTILINE)
     assert corrections == [
@@ -439,7 +465,7 @@ def test_a_notice_corrects_the_five_worst_deviations(organization: LocalOrganiza
     ]
 
 
-IAM = {"servicePrincipal": PRINCIPAL}
+IAM = {"servicePrincipal": IAM_PRINCIPAL}
 DELEGATED = IAM | {"accountId": MEMBER}
 ENABLES = [Operation.ENABLE_ROOT_SESSIONS, Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT]
 DISABLES = [Operation.DISABLE_ROOT_SESSIONS, Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT]
@@ -455,11 +481,11 @@ DISABLES = [Operation.DISABLE_ROOT_SESSIONS, Operation.DISABLE_ROOT_CREDENTIALS_
         ("DisableAWSServiceAccess", IAM, [Operation.ENABLE_TRUSTED_ACCESS, *ENABLES]),
         ("EnableAWSServiceAccess", IAM, DISABLES),
         ("DeregisterDelegatedAdministrator", DELEGATED, [Operation.REGISTER]),
-        ("DeregisterDelegatedAdministrator", DELEGATED | {"accountId": OTHER}, []),
+        ("DeregisterDelegatedAdministrator", DELEGATED | {"accountId": OTHER_MEMBER}, []),
         ("DeregisterDelegatedAdministrator", IAM, [Operation.REGISTER]),
         ("DeregisterDelegatedAdministrator", DELEGATED | {"accountId": 7}, [Operation.REGISTER]),
         ("RegisterDelegatedAdministrator", DELEGATED, [Operation.DEREGISTER]),
-        ("RegisterDelegatedAdministrator", DELEGATED | {"accountId": OTHER}, []),
+        ("RegisterDelegatedAdministrator", DELEGATED | {"accountId": OTHER_MEMBER}, []),
         ("RegisterDelegatedAdministrator", None, [Operation.DEREGISTER]),
         ("DisableOrganizationsEverything", None, list(Operation)),
     ],
@@ -511,25 +537,27 @@ def test_a_caller_without_an_arn_is_named_by_what_identifies_it(
             "detail-type": "AWS API Call via CloudTrail",
             "detail": "DisableOrganizationsRootSessions",
         },
-        by_event(eventName=None, userIdentity=None, eventTime=None, eventID=None),
-        by_event(
+        cloudtrail_event(eventName=None, userIdentity=None, eventTime=None, eventID=None),
+        cloudtrail_event(
             eventName=7, userIdentity="root", eventTime={}, eventID=[], requestParameters="none"
         ),
-        by_event(eventName="", userIdentity={}, eventTime="", eventID="", requestParameters=None),
+        cloudtrail_event(
+            eventName="", userIdentity={}, eventTime="", eventID="", requestParameters=None
+        ),
     ],
     ids=str,
 )
 def test_a_malformed_event_is_checked_and_published_as_unknown(
     organization: LocalOrganization, event: object
 ) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck(repair=True)
     (line,) = drift_check(event)
     unknown = dict.fromkeys(("trigger", "caller", "calledAt", "cloudTrailEventId"), "unknown")
     assert unknown.items() <= line.items()
     (notice,) = drift_check.published
     assert "Caller: unknown\n" in notice.message
-    assert writes(organization) == []
+    assert write_calls(organization) == []
 
 
 @pytest.mark.parametrize("event", [{"detail-type": "Test"}, {"detail": {}}, "", None], ids=str)
@@ -539,17 +567,17 @@ def test_an_invocation_by_hand_checks_and_neither_repairs_nor_publishes(
     drift_check = DriftCheck(repair=True)
     (line,) = drift_check(event)
     assert line["trigger"] == "unknown"
-    assert writes(organization) == []
+    assert write_calls(organization) == []
     assert drift_check.published == []
 
 
 def test_text_of_an_event_forges_no_line(organization: LocalOrganization) -> None:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck()
     hostile = "jane\n\nDeviations:\n- none\r\u2028\u202eexe.gpj\x1b[2J\x00\ud800" + "x" * 100_000
     fields = dict.fromkeys(["eventName", "eventTime", "eventID"], hostile)
-    (line,) = drift_check(by_event(userIdentity={"arn": hostile}, **fields))
-    drift_check(BY_EVENT)
+    (line,) = drift_check(cloudtrail_event(userIdentity={"arn": hostile}, **fields))
+    drift_check(CLOUDTRAIL_EVENT)
     notice, usual = drift_check.published
     assert notice.message.count("\n") == usual.message.count("\n")
     assert len(notice.message) < 5_000

@@ -11,7 +11,7 @@ from local_aws.emulation import LocalOrganization
 from root_access.drift.repair import CheckFailedError
 from root_access.root_access_errors import ConvergenceError
 from support.accounts import MANAGEMENT, MEMBER
-from support.arrange import PRINCIPAL, SESSIONS, set_feature
+from support.arrange import IAM_PRINCIPAL, ROOT_SESSIONS, set_feature
 from support.drift_check import DriftCheck
 
 
@@ -40,7 +40,7 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     passed = organization_finding(security_hub)
     assert (passed["Compliance"], severity(passed)) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
-    set_feature(with_root_access, SESSIONS, enabled=False)
+    set_feature(with_root_access, ROOT_SESSIONS, enabled=False)
     drift_check.seconds += 3_600
     drift_check()
     failed = organization_finding(security_hub)
@@ -55,7 +55,7 @@ def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(
     with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
     with_root_access.client("organizations").deregister_delegated_administrator(
-        AccountId=MEMBER, ServicePrincipal=PRINCIPAL
+        AccountId=MEMBER, ServicePrincipal=IAM_PRINCIPAL
     )
     DriftCheck(security_hub_findings=True)()
     finding = organization_finding(security_hub)
@@ -69,7 +69,7 @@ def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(
 def test_a_repair_ends_with_what_it_left(
     with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    set_feature(with_root_access, SESSIONS, enabled=False)
+    set_feature(with_root_access, ROOT_SESSIONS, enabled=False)
     DriftCheck(security_hub_findings=True, repair=True)()
     assert organization_finding(security_hub)["Compliance"] == {"Status": "PASSED"}
 
@@ -77,7 +77,7 @@ def test_a_repair_ends_with_what_it_left(
 def test_a_repair_that_fails_leaves_the_finding_of_what_the_check_saw(
     with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    set_feature(with_root_access, SESSIONS, enabled=False)
+    set_feature(with_root_access, ROOT_SESSIONS, enabled=False)
     with_root_access.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
     with pytest.raises(ConvergenceError):
         DriftCheck(security_hub_findings=True, repair=True)()

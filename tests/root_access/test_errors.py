@@ -12,7 +12,7 @@ import pytest
 from aws_calls.failures import Failure, FailureKind
 from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 
 STEPS = [Step(operation=Operation.REGISTER, account_id=f"{number:012}") for number in range(1, 11)]
 
@@ -41,23 +41,23 @@ def message(**values: Any) -> str:
 def test_the_error_says_what_failed_what_was_applied_and_what_was_not() -> None:
     text = message(
         failure=refusal(reason="BECAUSE", attempts=3, waited=41.0),
-        step=Step(operation=Operation.REGISTER, account_id=OTHER),
+        step=Step(operation=Operation.REGISTER, account_id=OTHER_MEMBER),
         applied=[
             Step(operation=Operation.ENABLE_TRUSTED_ACCESS),
             Step(operation=Operation.DEREGISTER, account_id=MEMBER),
         ],
         possibly_applied=[Step(operation=Operation.ENABLE_ROOT_SESSIONS)],
-        not_applied=[Step(operation=Operation.REGISTER, account_id=OTHER)],
+        not_applied=[Step(operation=Operation.REGISTER, account_id=OTHER_MEMBER)],
     )
     register = "organizations:RegisterDelegatedAdministrator"
     assert text == (
-        f"{register}({OTHER}) failed in account {MANAGEMENT}: Refused (BECAUSE): No. "
+        f"{register}({OTHER_MEMBER}) failed in account {MANAGEMENT}: Refused (BECAUSE): No. "
         "Gave up after 3 attempts over 41 s. "
-        f"Check {OTHER} in delegated_administrators. "
+        f"Check {OTHER_MEMBER} in delegated_administrators. "
         "Applied by this invocation: organizations:EnableAWSServiceAccess, "
         f"organizations:DeregisterDelegatedAdministrator({MEMBER}). "
         "May have been applied (no response): iam:EnableOrganizationsRootSessions. "
-        f"Not applied: {register}({OTHER})."
+        f"Not applied: {register}({OTHER_MEMBER})."
     )
 
 

@@ -13,8 +13,14 @@ from local_aws.emulation import LocalOrganization
 from root_access.custom_resource import apply_request
 from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
+from support.arrange import (
+    IAM_PRINCIPAL,
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    enable_root_access,
+    set_feature,
+)
 from support.cloudformation import FakeCloudFormation
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import (
@@ -26,7 +32,7 @@ from support.faults.vocabulary import (
     Fault,
     error_response,
 )
-from support.function import BOTH, FakeContext, Function
+from support.function import BOTH_FEATURES, CustomResourceFunction, FakeContext
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 
@@ -47,19 +53,19 @@ def registered(organization: LocalOrganization) -> tuple[str, ...]:
 
 
 def test_what_somebody_else_has_registered_meanwhile_is_not_said_to_be_applied(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
-    enable_root_access(organization, *BOTH)
+    enable_root_access(organization, *BOTH_FEATURES)
     organizations = organization.client("organizations")
     change_before(
         function.on_event,
         REGISTER,
         lambda: organizations.register_delegated_administrator(
-            AccountId=MEMBER, ServicePrincipal=PRINCIPAL
+            AccountId=MEMBER, ServicePrincipal=IAM_PRINCIPAL
         ),
     )
-    inject(function.on_event, REGISTER, INVALID_INPUT, body=OTHER)
-    error = create_error(stack, DelegatedAdministrators=[MEMBER, OTHER])
+    inject(function.on_event, REGISTER, INVALID_INPUT, body=OTHER_MEMBER)
+    error = create_error(stack, DelegatedAdministrators=[MEMBER, OTHER_MEMBER])
     assert (error.applied, error.possibly_applied) == ((), ())
     assert registered(organization) == (MEMBER,)
 
@@ -67,11 +73,11 @@ def test_what_somebody_else_has_registered_meanwhile_is_not_said_to_be_applied(
 @pytest.mark.parametrize("reached", ["by the limit", "by AWS's other reason"])
 def test_a_delegate_that_the_quota_keeps_from_being_replaced_stays_registered(
     organization: LocalOrganization,
-    function: Function,
+    function: CustomResourceFunction,
     stack: FakeCloudFormation,
     reached: str,
 ) -> None:
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    enable_root_access(organization, *BOTH_FEATURES, delegated_administrators=[MEMBER])
     if reached == "by the limit":
         organization.set_delegated_administrator_limit(1)
     else:
@@ -81,18 +87,17 @@ def test_a_delegate_that_the_quota_keeps_from_being_replaced_stays_registered(
             REGISTER,
             error_response("ConstraintViolationException", reason=exists),
         )
-    error = create_error(stack, DelegatedAdministrators=[OTHER])
+    error = create_error(stack, DelegatedAdministrators=[OTHER_MEMBER])
     assert registered(organization) == (MEMBER,)
     assert (
-        f"Deploy twice: first without {OTHER} in delegated_administrators, which deregisters "
-        f"{MEMBER}, "
-        f"and then with {OTHER}. Not applied: " in str(error)
+        f"Deploy twice: first without {OTHER_MEMBER} in delegated_administrators, which "
+        f"deregisters {MEMBER}, and then with {OTHER_MEMBER}. Not applied: " in str(error)
     )
 
 
 def create_error(stack: FakeCloudFormation, **properties: object) -> ConvergenceError:
     """Return why a Create failed."""
-    error = stack.create(**{"Features": BOTH, **properties}).error
+    error = stack.create(**{"Features": BOTH_FEATURES, **properties}).error
     assert isinstance(error, ConvergenceError)
     return error
 
@@ -101,17 +106,17 @@ def create_error(stack: FakeCloudFormation, **properties: object) -> Convergence
     ("account_ids", "sentence"),
     [
         (
-            [STRANGER],
-            f"{STRANGER} is not a member of this organization: remove it from "
+            [OUTSIDE_ORGANIZATION],
+            f"{OUTSIDE_ORGANIZATION} is not a member of this organization: remove it from "
             "delegated_administrators",
         ),
-        ([THIRD], f"{THIRD} is suspended: remove it from delegated_administrators"),
+        ([THIRD_MEMBER], f"{THIRD_MEMBER} is suspended: remove it from delegated_administrators"),
         (
             [MANAGEMENT],
             f"{MANAGEMENT} is the management account, which cannot be a delegated administrator",
         ),
         (
-            [MEMBER, OTHER],
+            [MEMBER, OTHER_MEMBER],
             "quota of delegated administrators for IAM is reached. List fewer "
             "delegated_administrators.",
         ),
@@ -124,9 +129,9 @@ def test_an_account_that_cannot_be_registered_is_named_with_the_reason(
     account_ids: list[str],
     sentence: str,
 ) -> None:
-    organization.suspend(THIRD)
+    organization.suspend(THIRD_MEMBER)
     organization.set_delegated_administrator_limit(1)
-    outcome = stack.create(Features=BOTH, DelegatedAdministrators=account_ids)
+    outcome = stack.create(Features=BOTH_FEATURES, DelegatedAdministrators=account_ids)
     assert not outcome.succeeded
     assert sentence in outcome.reason
 
@@ -135,7 +140,7 @@ def test_an_account_that_cannot_be_registered_is_named_with_the_reason(
 
 
 def test_a_failure_that_lasts_is_retried_in_growing_intervals_and_ends_in_time(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
     inject(function.on_event, ENABLE_SESSIONS, THROTTLING_EXCEPTION)
     error = create_error(stack)
@@ -150,19 +155,19 @@ def test_a_failure_that_lasts_is_retried_in_growing_intervals_and_ends_in_time(
 
 
 def test_a_policy_that_is_not_effective_yet_is_waited_for(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
     """A role's new policy takes effect within seconds, and the function runs before."""
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[MEMBER])
     for action in (DESCRIBE, LIST_FEATURES, LIST_ADMINISTRATORS, ENABLE_SESSIONS):
         inject(function.on_event, action, ACCESS_DENIED, times=3)
-    assert stack.create(Features=BOTH).succeeded
-    assert organization.root_access().features == set(BOTH)
+    assert stack.create(Features=BOTH_FEATURES).succeeded
+    assert organization.root_access().features == set(BOTH_FEATURES)
     assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] == [MEMBER]
 
 
 def test_a_denial_that_stays_is_final_after_ninety_seconds(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
     organization.deny(account_id=MANAGEMENT, action=ENABLE_SESSIONS)
     error = create_error(stack)
@@ -178,13 +183,13 @@ def test_a_denial_that_stays_is_final_after_ninety_seconds(
 def test_a_deployment_in_a_member_account_fails_without_waiting(
     organization: LocalOrganization,
 ) -> None:
-    function = Function(account_id=MEMBER)
-    assert not FakeCloudFormation(function=function).create(Features=BOTH).succeeded
+    function = CustomResourceFunction(account_id=MEMBER)
+    assert not FakeCloudFormation(function=function).create(Features=BOTH_FEATURES).succeeded
     assert function.time.seconds == 0
 
 
 def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
     inject(function.on_event, ENABLE_CREDENTIALS, NO_RESPONSE_BEFORE, times=1)
     inject(function.on_event, ENABLE_CREDENTIALS, TRUSTED_ACCESS_NOT_VISIBLE, times=1)
@@ -195,18 +200,18 @@ def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
 
 
 def test_a_feature_that_is_disabled_again_and_again_ends_as_an_error(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
     change_before(
         function.on_event,
         ENABLE_SESSIONS,
-        lambda: set_feature(organization, CREDENTIALS, enabled=False),
+        lambda: set_feature(organization, ROOT_CREDENTIALS_MANAGEMENT, enabled=False),
         times=999,
     )
     change_before(
         function.on_event,
         ENABLE_CREDENTIALS,
-        lambda: set_feature(organization, SESSIONS, enabled=False),
+        lambda: set_feature(organization, ROOT_SESSIONS, enabled=False),
         times=999,
     )
     error = create_error(stack)
@@ -216,10 +221,12 @@ def test_a_feature_that_is_disabled_again_and_again_ends_as_an_error(
 
 
 def test_an_error_names_the_read_that_failed_and_not_an_earlier_step(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
     def disable() -> None:
-        organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
+        organization.client("organizations").disable_aws_service_access(
+            ServicePrincipal=IAM_PRINCIPAL
+        )
         inject(function.on_event, LIST_FEATURES, ACCESS_DENIED)
 
     change_before(function.on_event, ENABLE_SESSIONS, disable)
@@ -228,13 +235,13 @@ def test_an_error_names_the_read_that_failed_and_not_an_earlier_step(
 
 
 def test_no_call_starts_once_the_response_is_sent(
-    organization: LocalOrganization, function: Function
+    organization: LocalOrganization, function: CustomResourceFunction
 ) -> None:
     abandoned = threading.Event()
     abandoned.set()
     with pytest.raises(ConvergenceError):
         apply_request(
-            {"RequestType": "Create", "ResourceProperties": {"Features": BOTH}},
+            {"RequestType": "Create", "ResourceProperties": {"Features": BOTH_FEATURES}},
             FakeContext(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootAccess",
                 remaining_seconds=180,
@@ -256,15 +263,15 @@ def test_no_call_starts_once_the_response_is_sent(
 @pytest.mark.parametrize("code", ["InvalidInputException", "ServiceAccessNotEnabledException"])
 def test_a_refused_list_of_delegates_is_empty_while_trusted_access_is_disabled(
     organization: LocalOrganization,
-    function: Function,
+    function: CustomResourceFunction,
     stack: FakeCloudFormation,
     code: str,
     delegates: dict[str, object],
 ) -> None:
     """AWS's response in an organization that never had trusted access is not recorded."""
     inject(function.on_event, LIST_ADMINISTRATORS, error_response(code), times=1)
-    assert stack.create(Features=BOTH, **delegates).succeeded
-    assert organization.root_access().features == set(BOTH)
+    assert stack.create(Features=BOTH_FEATURES, **delegates).succeeded
+    assert organization.root_access().features == set(BOTH_FEATURES)
     assert list(registered(organization)) == delegates.get("DelegatedAdministrators", [])
 
 
@@ -274,22 +281,25 @@ def test_a_refused_list_of_delegates_is_empty_while_trusted_access_is_disabled(
     ids=["refused", "denied", "throttled"],
 )
 def test_an_unmanaged_list_of_delegates_never_fails_a_deployment_and_is_unknown(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation, fault: Fault
+    organization: LocalOrganization,
+    function: CustomResourceFunction,
+    stack: FakeCloudFormation,
+    fault: Fault,
 ) -> None:
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[MEMBER])
     inject(function.on_event, LIST_ADMINISTRATORS, fault)
-    assert stack.create(Features=BOTH).succeeded
-    assert organization.root_access().features == set(BOTH)
+    assert stack.create(Features=BOTH_FEATURES).succeeded
+    assert organization.root_access().features == set(BOTH_FEATURES)
     assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] is None
     assert function.time.seconds < 60
 
 
 def test_a_change_whose_response_does_not_list_the_features_is_followed_by_a_read(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
     enable_root_access(organization)
     for action in (ENABLE_CREDENTIALS, ENABLE_SESSIONS):
         omit_member(function.on_event, action, "EnabledFeatures")
-    assert stack.create(Features=BOTH).succeeded
+    assert stack.create(Features=BOTH_FEATURES).succeeded
     assert function.time.starts == [], "a read is not a change that did not persist"
-    assert json.loads(stack.data["StatusJson"])["features"] == sorted(BOTH)
+    assert json.loads(stack.data["StatusJson"])["features"] == sorted(BOTH_FEATURES)

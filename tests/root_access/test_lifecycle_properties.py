@@ -14,8 +14,8 @@ from local_aws.emulation import LocalOrganization
 from local_aws.emulation.values import RootAccess
 from root_access.root_access_errors import ConvergenceError
 from root_access.steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step
-from support.accounts import MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import PRINCIPAL, enable_root_access, set_feature
+from support.accounts import MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
+from support.arrange import IAM_PRINCIPAL, enable_root_access, set_feature
 from support.cloudformation import FakeCloudFormation
 from support.faults.clients import change_before, inject
 from support.faults.vocabulary import (
@@ -31,12 +31,12 @@ from support.faults.vocabulary import (
     THROTTLING_EXCEPTION,
     Fault,
 )
-from support.function import BOTH, Function
+from support.function import BOTH_FEATURES, CustomResourceFunction
 from support.properties import property_test
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.usefixtures("other_services_unchanged")]
 
-MEMBERS = (MEMBER, OTHER, THIRD)
+MEMBERS = (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
 LAST_START = 180 - 35
 MAX_SUCCESS_BYTES, MAX_ERROR_BYTES = 2048, 2500
 FAULTS = (
@@ -78,7 +78,7 @@ class ChangeByOthers:
     enabled: bool
 
 
-features = st.sampled_from(((), BOTH[:1], BOTH[1:], BOTH))
+features = st.sampled_from(((), BOTH_FEATURES[:1], BOTH_FEATURES[1:], BOTH_FEATURES))
 some_members = st.lists(st.sampled_from(MEMBERS), unique=True, max_size=3)
 failing_calls = st.builds(
     FailingCalls,
@@ -90,7 +90,7 @@ failing_calls = st.builds(
 changes = st.builds(
     ChangeByOthers,
     before=st.sampled_from(Operation),
-    feature=st.sampled_from(BOTH),
+    feature=st.sampled_from(BOTH_FEATURES),
     enabled=st.booleans(),
 )
 
@@ -102,7 +102,9 @@ changes = st.builds(
     registered=some_members,
     limit=st.integers(1, 3),
     listed=features,
-    administrators=st.none() | some_members | some_members.map(lambda ids: [*ids, STRANGER]),
+    administrators=st.none()
+    | some_members
+    | some_members.map(lambda ids: [*ids, OUTSIDE_ORGANIZATION]),
     failing=st.lists(failing_calls, max_size=2),
     changed=st.lists(changes, max_size=1),
 )
@@ -123,7 +125,7 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     enable_root_access(organization, *enabled, delegated_administrators=existing, hidden=hidden)
     organization.set_delegated_administrator_limit(limit)
     before = organization.root_access()
-    function = Function()
+    function = CustomResourceFunction()
     for calls in failing:
         inject(
             function.on_event, calls.action, calls.fault, body=calls.account_id, times=calls.times
@@ -142,7 +144,7 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     assert function.time.seconds <= LAST_START
     if outcome.succeeded:
         assert outcome.response_bytes < MAX_SUCCESS_BYTES
-        assert PRINCIPAL in after.trusted_access
+        assert IAM_PRINCIPAL in after.trusted_access
         assert changed or after.features == set(listed)
         assert administrators is None or set(after.delegated_administrators) == set(administrators)
         status = json.loads(stack.data["StatusJson"])
@@ -154,7 +156,7 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     if changed:
         return
     wanted = administrators or []
-    assert failing or len(wanted) > limit or STRANGER in wanted, (
+    assert failing or len(wanted) > limit or OUTSIDE_ORGANIZATION in wanted, (
         f"nothing stood in the way: {error}"
     )
     assert_error_is_true(error, effects(before, after))
@@ -176,7 +178,7 @@ def assert_writes_are_what_is_listed(
     for call in organization.writes:
         action, account_id = f"{call.service}:{call.operation}", call.parameters.get("AccountId")
         assert action in allowed
-        assert call.parameters.get("ServicePrincipal", PRINCIPAL) == PRINCIPAL
+        assert call.parameters.get("ServicePrincipal", IAM_PRINCIPAL) == IAM_PRINCIPAL
         if action == Operation.DEREGISTER:
             assert account_id not in (administrators or ())
         if action == Operation.REGISTER:
@@ -195,7 +197,7 @@ def effects(before: RootAccess, after: RootAccess) -> set[Step]:
         for each in DISABLE_FEATURE
         if each in before.features - after.features
     }
-    if PRINCIPAL in after.trusted_access.keys() - before.trusted_access.keys():
+    if IAM_PRINCIPAL in after.trusted_access.keys() - before.trusted_access.keys():
         steps.add(Step(operation=Operation.ENABLE_TRUSTED_ACCESS))
     was, is_ = set(before.delegated_administrators), set(after.delegated_administrators)
     steps |= {Step(operation=Operation.REGISTER, account_id=account_id) for account_id in is_ - was}

@@ -18,21 +18,26 @@ from root_access.root_access_errors import (
     NotTheManagementAccountError,
 )
 from root_access.steps import Operation, Step
-from support.accounts import MANAGEMENT, MEMBER, STRANGER
-from support.arrange import CREDENTIALS, SESSIONS, calls, enable_root_access
+from support.accounts import MANAGEMENT, MEMBER, OUTSIDE_ORGANIZATION
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    call_counts,
+    enable_root_access,
+)
 from support.faults.clients import inject, omit_member
 from support.faults.vocabulary import TRUSTED_ACCESS_NOT_VISIBLE
-from support.function import Function
+from support.function import CustomResourceFunction
 
 
 def test_a_second_observation_does_not_read_the_organization_again(
     organization: LocalOrganization,
 ) -> None:
-    subject = Function().organization()
+    subject = CustomResourceFunction().organization()
     observed = subject.observe()
     organization.clear_calls()
     assert subject.observe() == observed
-    assert "DescribeOrganization" not in calls(organization)
+    assert "DescribeOrganization" not in call_counts(organization)
     assert len(organization.calls) == 3
 
 
@@ -47,8 +52,8 @@ def test_trusted_access_is_found_behind_other_services_and_no_further_page_is_re
     names = tuple(f"{prefix}{number:03}.amazonaws.com" for number in range(services))
     with mock_organization(seed=Seed(trusted_services=names)) as organization:
         enable_root_access(organization)
-        assert Function().organization().observe().trusted_access
-        assert calls(organization)["ListAWSServiceAccessForOrganization"] == pages
+        assert CustomResourceFunction().organization().observe().trusted_access
+        assert call_counts(organization)["ListAWSServiceAccessForOrganization"] == pages
 
 
 @pytest.mark.parametrize(
@@ -63,8 +68,10 @@ def test_trusted_access_is_found_behind_other_services_and_no_further_page_is_re
 def test_a_member_that_is_missing_in_a_response_is_unknown_and_not_disabled(
     organization: LocalOrganization, action: str, member: str
 ) -> None:
-    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[MEMBER])
-    function = Function()
+    enable_root_access(
+        organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, delegated_administrators=[MEMBER]
+    )
+    function = CustomResourceFunction()
     omit_member(function.on_event, action, member)
     with pytest.raises(CallError) as raised:
         function.organization().observe()
@@ -77,8 +84,8 @@ def test_a_member_that_is_missing_in_a_response_is_unknown_and_not_disabled(
 def test_reads_that_contradict_each_other_are_unknown_and_not_disabled(
     organization: LocalOrganization, operation: str
 ) -> None:
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
-    function = Function()
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[MEMBER])
+    function = CustomResourceFunction()
     if operation == LIST_FEATURES:
         function.on_event(
             "after-call.organizations.ListAWSServiceAccessForOrganization",
@@ -98,7 +105,7 @@ def test_in_a_member_account_the_error_says_where_to_deploy(
     organization: LocalOrganization, delegates: list[str]
 ) -> None:
     enable_root_access(organization, delegated_administrators=delegates)
-    function = Function(account_id=MEMBER)
+    function = CustomResourceFunction(account_id=MEMBER)
     with pytest.raises(NotTheManagementAccountError) as raised:
         function.organization().observe()
     assert function.time.seconds == 0
@@ -113,7 +120,7 @@ def test_in_a_member_account_the_error_says_where_to_deploy(
 def test_an_account_without_an_organization_is_an_error(organization: LocalOrganization) -> None:
     organization.delete()
     with pytest.raises(NotInAnOrganizationError) as raised:
-        Function().organization().observe()
+        CustomResourceFunction().organization().observe()
     assert raised.value.account_id == MANAGEMENT
     assert str(raised.value).startswith("Account 111111111111 is not a member of an organization.")
 
@@ -121,7 +128,7 @@ def test_an_account_without_an_organization_is_an_error(organization: LocalOrgan
 def test_an_organization_without_all_features_is_an_error() -> None:
     with mock_organization(seed=Seed(feature_set="CONSOLIDATED_BILLING")) as organization:
         with pytest.raises(NotAllFeaturesError, match="consolidated billing only") as raised:
-            Function().organization().observe()
+            CustomResourceFunction().organization().observe()
         assert raised.value.organization_id == organization.id
         assert raised.value.account_id == MANAGEMENT
 
@@ -131,7 +138,7 @@ def test_an_organization_without_all_features_is_an_error() -> None:
     [
         (Operation.REGISTER, MEMBER, [MEMBER]),
         (Operation.DEREGISTER, MEMBER, []),
-        (Operation.DEREGISTER, STRANGER, []),
+        (Operation.DEREGISTER, OUTSIDE_ORGANIZATION, []),
     ],
     ids=["registered", "not registered", "not a member"],
 )
@@ -140,5 +147,5 @@ def test_a_registration_with_nothing_left_to_do_succeeds(
 ) -> None:
     enable_root_access(organization, delegated_administrators=registered)
     step = Step(operation=operation, account_id=account_id)
-    assert not Function().organization().apply(step)
+    assert not CustomResourceFunction().organization().apply(step)
     assert list(organization.root_access().delegated_administrators) == registered

@@ -8,7 +8,7 @@ import pytest
 
 from root_access.state import DesiredState, Feature, RootAccess
 from root_access.steps import Operation, Step, plan
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 
 CREDENTIALS = Feature.ROOT_CREDENTIALS_MANAGEMENT
 SESSIONS = Feature.ROOT_SESSIONS
@@ -72,7 +72,7 @@ b,a  a,b
 b,a  c          +c -b -a
 b,a  a,c        +c -b
 """
-ACCOUNTS = {"a": MEMBER, "b": OTHER, "c": THIRD}
+ACCOUNTS = {"a": MEMBER, "b": OTHER_MEMBER, "c": THIRD_MEMBER}
 
 
 def observed(*, features: frozenset[str] | None, registered: tuple[str, ...] = ()) -> RootAccess:

@@ -18,7 +18,7 @@ from local_aws.emulation import LocalOrganization
 from root_access.handler import NOT_CREATED, ResponseNotDeliveredError, respond
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import enable_root_access
-from support.function import BOTH, Function
+from support.function import BOTH_FEATURES, CustomResourceFunction
 from support.processes import run_successfully
 from support.response_endpoint import SIGNATURE, Behavior, ResponseEndpoint, response_endpoint
 
@@ -69,7 +69,7 @@ def request(
         "StackId": "stack",
         "LogicalResourceId": "RootAccess",
         "ResponseURL": endpoint.url("1"),
-        "ResourceProperties": {"Features": list(BOTH)},
+        "ResourceProperties": {"Features": list(BOTH_FEATURES)},
         **more,
     }
 
@@ -311,13 +311,18 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
             "['RootPasswords']",
         ),
         (
-            {"ResourceProperties": {"Features": list(BOTH), "DelegatedAdministrators": ""}},
+            {
+                "ResourceProperties": {
+                    "Features": list(BOTH_FEATURES),
+                    "DelegatedAdministrators": "",
+                }
+            },
             "DelegatedAdministrators must be a list",
         ),
         (
             {
                 "ResourceProperties": {
-                    "Features": list(BOTH),
+                    "Features": list(BOTH_FEATURES),
                     "DelegatedAdministrators": [MEMBER, "1"],
                 }
             },
@@ -335,7 +340,7 @@ def test_a_malformed_event_is_answered_with_a_sentence_before_any_call(
     event = {
         name: value for name, value in request(endpoint, **change).items() if value is not None
     }
-    Function()(event)
+    CustomResourceFunction()(event)
     (response,) = endpoint.take("1")
     assert response["Status"] == "FAILED"
     assert mentioned in response["Reason"]
@@ -348,7 +353,7 @@ def test_nothing_sensitive_is_logged(
     """Neither the URL's signature, nor the names and addresses that AWS returns."""
     enable_root_access(organization, delegated_administrators=[MEMBER])
     organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
-    function = Function()
+    function = CustomResourceFunction()
     endpoint.misbehave(Behavior.RESET, Behavior.SERVER_ERROR)
     function(request(endpoint))
     function(request(endpoint, ResourceProperties=None))

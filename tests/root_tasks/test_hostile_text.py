@@ -21,9 +21,9 @@ from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedErro
 from root_tasks.report.render import as_csv, as_json
 from root_tasks.run.parse_input import parse_request
 from root_tasks.run.plans import parse_plan_request
-from support.accounts import MEMBER, OTHER
-from support.reports import HIDDEN_CHARACTERS, hostile_audit, report, result
-from support.root_tasks import FinishedExecution, RootTasks, lock_out
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.reports import HIDDEN_CHARACTERS, account_result, hostile_audit, report_of
+from support.root_tasks import Execution, RootTasks, lock_bucket_and_queue
 
 BUCKETS = Task.UNLOCK_BUCKET
 SECRET = "secret-name@example.com"
@@ -175,7 +175,9 @@ def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
     name: str, message: str, reason: str
 ) -> None:
     item = Item(type=ItemType.ACCESS_KEY, id=name, outcome=Outcome.FAILED, message=message)
-    failed = report(result(MEMBER, Outcome.FAILED, name=name, reason=reason, items=(item,)))
+    failed = report_of(
+        account_result(MEMBER, Outcome.FAILED, name=name, reason=reason, items=(item,))
+    )
     text = as_csv(replace(failed, reason=name)).decode("utf-8-sig")
     for delimiter in DELIMITERS:
         assert [cell for cell in cells(text, delimiter) if is_formula(cell)] == []
@@ -212,10 +214,12 @@ def events(root_tasks: RootTasks) -> list[object]:
 
 
 def full_audit(**changes: object) -> bytes:
-    return json.dumps({**json.loads(as_json(report(result(MEMBER)))), **changes}).encode()
+    return json.dumps(
+        {**json.loads(as_json(report_of(account_result(MEMBER)))), **changes}
+    ).encode()
 
 
-EXAMPLE_ORGANIZATION = report().organization_id.encode()
+EXAMPLE_ORGANIZATION = report_of().organization_id.encode()
 LATEST = {
     "not UTF-8": f"\xff {SECRET}".encode("latin-1"),
     "of another organization": full_audit(organizationId=SECRET),
@@ -241,15 +245,15 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     (warning,) = root_tasks.report(audit)["warnings"]
     assert warning.startswith("This audit was not compared with the latest one.")
     assert root_tasks.report(audit)["changes"] is None
-    root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
+    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
     root_tasks.advance(hours=1)
     root_tasks.run()
     _, message = root_tasks.notices[-1]
-    assert OTHER in message
+    assert OTHER_MEMBER in message
     assert "secret" not in json.dumps([root_tasks.log, root_tasks.notices, warning])
 
 
-def assert_latest(root_tasks: RootTasks, audit: FinishedExecution) -> None:
+def assert_latest(root_tasks: RootTasks, audit: Execution) -> None:
     """The audit succeeded, and the latest files are its own."""
     assert audit.status == "SUCCEEDED"
     for file in LATEST_FILES:
@@ -296,8 +300,8 @@ def surprise(root_tasks: RootTasks, *, service: str, account_id: str = "") -> No
 
 def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTasks) -> None:
     surprise(root_tasks, service="iam", account_id=MEMBER)
-    audit = root_tasks.run({"accounts": [MEMBER, OTHER]})
-    assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE", OTHER: "CLEAN"}
+    audit = root_tasks.run({"accounts": [MEMBER, OTHER_MEMBER]})
+    assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE", OTHER_MEMBER: "CLEAN"}
     reason = root_tasks.results(audit)[MEMBER]["reason"]
     assert "KeyError" in reason
     assert "secret" not in json.dumps([reason, root_tasks.log])
@@ -306,7 +310,7 @@ def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTask
 
 
 def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run({"task": BUCKETS, **lock_out(root_tasks)[BUCKETS]})
+    plan = root_tasks.run({"task": BUCKETS, **lock_bucket_and_queue(root_tasks)[BUCKETS]})
     surprise(root_tasks, service="s3.DeleteBucketPolicy", account_id=MEMBER)
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]

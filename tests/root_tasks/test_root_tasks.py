@@ -21,9 +21,15 @@ from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.model.run_documents import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.prepare import batches_of
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, add_accounts, set_feature
-from support.root_tasks import RootTasks, Settings, refusal, runs_of_sessions, session_calls
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, add_accounts, set_feature
+from support.root_tasks import (
+    DeployedSettings,
+    RootTasks,
+    accounts_of_sessions_by_run,
+    calls_in_root_sessions,
+    refusal_reason_and_data,
+)
 
 ONE_OF_EACH: dict[str, Any] = {
     "password": True,
@@ -40,11 +46,11 @@ DELETE = {"task": Task.DELETE, "accounts": ["all"]}
 @pytest.mark.parametrize(
     ("task", "scope", "missing"),
     [
-        (Task.AUDIT, {}, CREDENTIALS),
-        (Task.DELETE, {"accounts": [MEMBER]}, CREDENTIALS),
-        (Task.RECOVER, {"accounts": [MEMBER]}, CREDENTIALS),
-        (Task.UNLOCK_BUCKET, {"buckets": {MEMBER: ["a-bucket"]}}, SESSIONS),
-        (Task.UNLOCK_QUEUE, {"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"]}, SESSIONS),
+        (Task.AUDIT, {}, ROOT_CREDENTIALS_MANAGEMENT),
+        (Task.DELETE, {"accounts": [MEMBER]}, ROOT_CREDENTIALS_MANAGEMENT),
+        (Task.RECOVER, {"accounts": [MEMBER]}, ROOT_CREDENTIALS_MANAGEMENT),
+        (Task.UNLOCK_BUCKET, {"buckets": {MEMBER: ["a-bucket"]}}, ROOT_SESSIONS),
+        (Task.UNLOCK_QUEUE, {"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"]}, ROOT_SESSIONS),
     ],
 )
 def test_a_task_whose_feature_is_not_enabled_fails_once(
@@ -53,7 +59,7 @@ def test_a_task_whose_feature_is_not_enabled_fails_once(
     set_feature(root_tasks.organization, missing, enabled=False)
     execution = root_tasks.run({"task": task, **scope})
     assert execution.status == "FAILED"
-    assert refusal(execution) == (
+    assert refusal_reason_and_data(execution) == (
         RefusalReason.FEATURE_NOT_ENABLED,
         {"task": task, "feature": missing, "management_account_id": MANAGEMENT},
     )
@@ -61,7 +67,7 @@ def test_a_task_whose_feature_is_not_enabled_fails_once(
 
 
 def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrganization) -> None:
-    assert refusal(RootTasks(organization=organization).run()) == (
+    assert refusal_reason_and_data(RootTasks(organization=organization).run()) == (
         RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
         {"task": Task.AUDIT, "management_account_id": MANAGEMENT},
     )
@@ -80,7 +86,7 @@ def test_every_root_session_names_its_run_and_no_call_in_the_member_account_does
         finished = execute()
         assert finished.totals, finished.cause
         name = f"centralized-root-access/{finished.run_id}"
-        assert runs_of_sessions(organization, before) == {name: {MEMBER}}
+        assert accounts_of_sessions_by_run(organization, before) == {name: {MEMBER}}
     in_member = [call.user_agent for call in organization.calls if call.root_session]
     assert in_member
     assert "centralized-root-access" not in " ".join(in_member)
@@ -99,7 +105,7 @@ def test_each_session_of_two_runs_at_once_names_its_own(
     before = len(organization.calls)
     with ThreadPoolExecutor() as threads:
         list(threads.map(lambda run: root_tasks.run_batch(run, batch=0), runs))
-    assert runs_of_sessions(organization, before) == {
+    assert accounts_of_sessions_by_run(organization, before) == {
         f"centralized-root-access/run-{number}": set(ids) for number, ids in enumerate(accounts)
     }
 
@@ -108,7 +114,7 @@ def test_a_member_account_that_is_not_a_delegated_administrator_is_refused(
     root_tasks: RootTasks,
 ) -> None:
     execution = RootTasks(organization=root_tasks.organization, account_id=MEMBER).run()
-    assert refusal(execution) == (
+    assert refusal_reason_and_data(execution) == (
         RefusalReason.NOT_AN_ADMINISTRATOR,
         {"account_id": MEMBER, "management_account_id": MANAGEMENT},
     )
@@ -116,12 +122,15 @@ def test_a_member_account_that_is_not_a_delegated_administrator_is_refused(
 
 def test_an_account_without_an_organization_is_refused(root_tasks: RootTasks) -> None:
     root_tasks.organization.delete()
-    assert refusal(root_tasks.run()) == (RefusalReason.NO_ORGANIZATION, {"account_id": MANAGEMENT})
+    assert refusal_reason_and_data(root_tasks.run()) == (
+        RefusalReason.NO_ORGANIZATION,
+        {"account_id": MANAGEMENT},
+    )
 
 
 def test_a_denied_call_before_any_account_fails_with_awss_words(root_tasks: RootTasks) -> None:
     root_tasks.organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
-    reason, data = refusal(root_tasks.run())
+    reason, data = refusal_reason_and_data(root_tasks.run())
     assert (reason, data["account_id"]) == (RefusalReason.CALL_FAILED, MANAGEMENT)
     failure = data["failure"]
     assert isinstance(failure, Failure)
@@ -132,7 +141,7 @@ def test_a_denied_call_before_any_account_fails_with_awss_words(root_tasks: Root
 
 def test_features_that_a_response_omits_are_not_taken_for_disabled(root_tasks: RootTasks) -> None:
     root_tasks.omit_from_response("iam:ListOrganizationsFeatures", "EnabledFeatures")
-    assert refusal(root_tasks.run())[0] is RefusalReason.CALL_FAILED
+    assert refusal_reason_and_data(root_tasks.run())[0] is RefusalReason.CALL_FAILED
 
 
 @pytest.mark.parametrize(
@@ -150,26 +159,28 @@ def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
 
 def test_details_are_read_only_of_what_exists(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.organization.put_root_credentials(account_id=OTHER, access_keys=2)
-    root_tasks.organization.put_root_credentials(account_id=THIRD, mfa_devices=1, certificates=1)
+    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, access_keys=2)
+    root_tasks.organization.put_root_credentials(
+        account_id=THIRD_MEMBER, mfa_devices=1, certificates=1
+    )
     root_tasks.run()
     by_account = {
         account_id: sorted(
             call.partition(" ")[2]
-            for call in session_calls(root_tasks.organization)
+            for call in calls_in_root_sessions(root_tasks.organization)
             if account_id in call
         )
-        for account_id in (MEMBER, OTHER, THIRD)
+        for account_id in (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
     }
     assert by_account == {
         MEMBER: ["GetAccountSummary", "GetUser"],
-        OTHER: [
+        OTHER_MEMBER: [
             "GetAccessKeyLastUsed",
             "GetAccessKeyLastUsed",
             "GetAccountSummary",
             "ListAccessKeys",
         ],
-        THIRD: ["GetAccountSummary", "ListMFADevices", "ListSigningCertificates"],
+        THIRD_MEMBER: ["GetAccountSummary", "ListMFADevices", "ListSigningCertificates"],
     }
 
 
@@ -319,26 +330,29 @@ def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: R
 def test_an_audit_skips_the_management_account_and_says_which_account_is_protected(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.organization.suspend(OTHER)
-    root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
+    root_tasks.organization.suspend(OTHER_MEMBER)
+    root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD_MEMBER]))
     reasons = {
         id_: result["reason"] for id_, result in root_tasks.results(root_tasks.run()).items()
     }
     assert reasons == {
         MANAGEMENT: None,
         MEMBER: None,
-        OTHER: "Its state is SUSPENDED.",
-        THIRD: PROTECTED_AUDIT,
+        OTHER_MEMBER: "Its state is SUSPENDED.",
+        THIRD_MEMBER: PROTECTED_AUDIT,
     }
     sessions = [call for call in root_tasks.organization.calls if call.operation == "AssumeRoot"]
-    assert {call.parameters["TargetPrincipal"] for call in sessions} == {MEMBER, THIRD}
+    assert {call.parameters["TargetPrincipal"] for call in sessions} == {MEMBER, THIRD_MEMBER}
 
 
 @pytest.mark.parametrize("accounts", [["all"], [MEMBER]], ids=["listed", "described"])
 def test_an_account_without_a_state_fails_the_run(root_tasks: RootTasks, accounts: object) -> None:
     root_tasks.omit_of_accounts("State")
     audit = root_tasks.run({"accounts": accounts})
-    assert (audit.status, refusal(audit)[0]) == ("FAILED", RefusalReason.CALL_FAILED)
+    assert (audit.status, refusal_reason_and_data(audit)[0]) == (
+        "FAILED",
+        RefusalReason.CALL_FAILED,
+    )
     assert "State" in audit.cause
 
 
@@ -347,9 +361,12 @@ def test_a_run_whose_name_is_another_folder_or_an_option_is_refused(
     root_tasks: RootTasks, name: str
 ) -> None:
     expected = (RefusalReason.INVALID_NAME, {"name": name})
-    assert refusal(root_tasks.run(name=name)) == expected
-    assert refusal(root_tasks.run_execute_machine({"plan": "plan"}, name=name)) == expected
-    assert refusal(root_tasks.execute(name))[0] is RefusalReason.INVALID_VALUE
+    assert refusal_reason_and_data(root_tasks.run(name=name)) == expected
+    assert (
+        refusal_reason_and_data(root_tasks.run_execute_machine({"plan": "plan"}, name=name))
+        == expected
+    )
+    assert refusal_reason_and_data(root_tasks.execute(name))[0] is RefusalReason.INVALID_VALUE
     assert root_tasks.keys() == []
 
 
@@ -414,7 +431,9 @@ def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(root_tasks: 
     run = root_tasks.start_run(
         {"accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now
     )
-    result = store_result(root_tasks, Task.AUDIT, Finding(account_id=OTHER, outcome=Outcome.CLEAN))
+    result = store_result(
+        root_tasks, Task.AUDIT, Finding(account_id=OTHER_MEMBER, outcome=Outcome.CLEAN)
+    )
     output = root_tasks.write_report(run, results=[result])
     assert output["totals"] == {"INACCESSIBLE": 1}
     assert "result_damaged" in [event.get("event") for event in root_tasks.log]
@@ -486,7 +505,7 @@ def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) ->
 @pytest.mark.parametrize("password", [True, False])
 def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=password)
-    root_tasks.organization.deny(account_id=OTHER, action="iam:*")
+    root_tasks.organization.deny(account_id=OTHER_MEMBER, action="iam:*")
     root_tasks.run()
     (counted,) = root_tasks.metrics()
     assert counted["AccountsAudited"] == 2
@@ -509,7 +528,10 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
         ),
         (lambda stack: setattr(stack, "lose_batches", lambda batch: True), True),
         (lambda stack: stack.organization.put_root_credentials(account_id=MANAGEMENT), True),
-        (lambda stack: setattr(stack, "settings", Settings(security_hub_findings=True)), True),
+        (
+            lambda stack: setattr(stack, "settings", DeployedSettings(security_hub_findings=True)),
+            True,
+        ),
     ],
     ids=[
         "CLEAN",

@@ -32,9 +32,14 @@ from root_tasks.messages import (
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import Work
 from root_tasks.refusals import RefusalReason
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
 from support.arrange import enable_root_access
-from support.root_tasks import RootTasks, Settings, refusal, session_calls
+from support.root_tasks import (
+    DeployedSettings,
+    RootTasks,
+    calls_in_root_sessions,
+    refusal_reason_and_data,
+)
 
 DELETE = {"task": Task.DELETE, "accounts": ["all"]}
 ONE_OF_EACH: dict[str, Any] = {
@@ -62,8 +67,8 @@ def test_a_plan_lists_what_it_would_delete_and_deletes_nothing(root_tasks: RootT
     assert root_tasks.outcomes(plan) == {
         MANAGEMENT: "SKIPPED",
         MEMBER: "PLANNED",
-        OTHER: "NOTHING_TO_DO",
-        THIRD: "NOTHING_TO_DO",
+        OTHER_MEMBER: "NOTHING_TO_DO",
+        THIRD_MEMBER: "NOTHING_TO_DO",
     }
     assert root_tasks.items(plan, MEMBER) == [
         ("PASSWORD", "PLANNED"),
@@ -71,8 +76,8 @@ def test_a_plan_lists_what_it_would_delete_and_deletes_nothing(root_tasks: RootT
         (f"SIGNING_CERTIFICATE {CERTIFICATE}", "PLANNED"),
         (f"MFA_DEVICE {MFA}", "PLANNED"),
     ]
-    calls = session_calls(root_tasks.organization)
-    assert [call for call in calls if OTHER in call] == [f"{OTHER} GetAccountSummary"]
+    calls = calls_in_root_sessions(root_tasks.organization)
+    assert [call for call in calls if OTHER_MEMBER in call] == [f"{OTHER_MEMBER} GetAccountSummary"]
     assert root_tasks.organization.writes == ()
 
 
@@ -106,8 +111,8 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
         ("the-refused", RefusalReason.NOT_A_PLAN),
         ("the-execution", RefusalReason.PLAN_NOT_FOUND),
     ):
-        assert refusal(root_tasks.execute(run_id)) == (reason, {"run_id": run_id})
-    assert session_calls(root_tasks.organization) == []
+        assert refusal_reason_and_data(root_tasks.execute(run_id)) == (reason, {"run_id": run_id})
+    assert calls_in_root_sessions(root_tasks.organization) == []
 
 
 def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(
@@ -117,20 +122,22 @@ def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(
     root_tasks.settings = replace(root_tasks.settings, tasks=(Task.AUDIT,))
     in_code = ["RootTask.AUDIT", "RootTask.DELETE"]
     for refused in (root_tasks.run(DELETE), root_tasks.execute(plan)):
-        assert refusal(refused) == (
+        assert refusal_reason_and_data(refused) == (
             RefusalReason.TASK_NOT_IN_STACK,
             {"task": Task.DELETE, "in_code": in_code},
         )
 
 
 def test_a_plan_of_another_state_machine_is_not_executed(root_tasks: RootTasks) -> None:
-    enable_root_access(root_tasks.organization, delegated_administrators=[OTHER])
+    enable_root_access(root_tasks.organization, delegated_administrators=[OTHER_MEMBER])
     elsewhere = RootTasks(
-        organization=root_tasks.organization, account_id=OTHER, executions=root_tasks.executions
+        organization=root_tasks.organization,
+        account_id=OTHER_MEMBER,
+        executions=root_tasks.executions,
     )
     plan = elsewhere.run(DELETE, name="the-plan")
     assert plan.status == "SUCCEEDED"
-    assert refusal(root_tasks.execute(plan)) == (
+    assert refusal_reason_and_data(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_NOT_FOUND,
         {"run_id": "the-plan"},
     )
@@ -149,7 +156,7 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks
     assert root_tasks.outcomes(root_tasks.execute(in_time)) == {MEMBER: "DONE"}
     root_tasks.advance(seconds=1)
     refused = root_tasks.execute(late)
-    assert refusal(refused)[0] is RefusalReason.PLAN_EXPIRED
+    assert refusal_reason_and_data(refused)[0] is RefusalReason.PLAN_EXPIRED
     assert (
         f"Run {late.run_id} cannot be executed: it is older than 24 hours. Create" in refused.cause
     )
@@ -158,21 +165,21 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks
 def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=OTHER, access_keys=1)
+    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1)
     plan = root_tasks.run(DELETE)
     root_tasks.advance(hours=24, seconds=-1)
     deleted = threading.Event()
 
     def wait_in_second(params: Mapping[str, Any], **_: object) -> None:
-        if OTHER in str(params["body"]):
+        if OTHER_MEMBER in str(params["body"]):
             assert deleted.wait(60)
             root_tasks.advance(seconds=2)
 
     root_tasks.on_event("before-call.sts.AssumeRoot", wait_in_second)
     root_tasks.on_event("after-call.iam.DeleteAccessKey", lambda **_: deleted.set())
     execution = root_tasks.execute(plan)
-    assert root_tasks.outcomes(execution) == {MEMBER: "DONE", OTHER: "FAILED"}
-    assert root_tasks.results(execution)[OTHER]["reason"] == EXPIRED
+    assert root_tasks.outcomes(execution) == {MEMBER: "DONE", OTHER_MEMBER: "FAILED"}
+    assert root_tasks.results(execution)[OTHER_MEMBER]["reason"] == EXPIRED
     assert {write.account_id for write in root_tasks.organization.writes} == {MEMBER}
 
 
@@ -199,7 +206,7 @@ def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
     failed = root_tasks.execute(plan)
     root_tasks.advance(days=13)
     again = root_tasks.redrive(failed, {"plan": plan.run_id})
-    assert refusal(again)[0] is RefusalReason.PLAN_EXPIRED
+    assert refusal_reason_and_data(again)[0] is RefusalReason.PLAN_EXPIRED
     assert root_tasks.organization.writes == ()
 
 
@@ -247,7 +254,7 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
     executed = root_tasks.execute(plan, name="first")
     assert root_tasks.report(executed)["executedPlan"] == plan.run_id
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    assert refusal(root_tasks.execute(plan)) == (
+    assert refusal_reason_and_data(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_CLAIMED,
         {"run_id": plan.run_id, "execution": "first"},
     )
@@ -266,7 +273,7 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     plan = root_tasks.run(DELETE)
     root_tasks.fail(action, "AccessDenied", url=url, times=1)
     failed = root_tasks.execute(plan)
-    assert refusal(failed)[0] is RefusalReason.CALL_FAILED
+    assert refusal_reason_and_data(failed)[0] is RefusalReason.CALL_FAILED
     again = (
         root_tasks.redrive(failed, {"plan": plan.run_id}) if redriven else root_tasks.execute(plan)
     )
@@ -278,7 +285,7 @@ def test_an_execution_that_may_not_be_described_is_not_taken_for_none(
 ) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.fail_descriptions = "AccessDeniedException"
-    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.CALL_FAILED
+    assert refusal_reason_and_data(root_tasks.execute(plan))[0] is RefusalReason.CALL_FAILED
 
 
 def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTasks) -> None:
@@ -288,7 +295,8 @@ def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTask
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     plan = root_tasks.run(DELETE)
     assert (
-        refusal(root_tasks.execute(plan, name=first.run_id))[0] is RefusalReason.NAME_ALREADY_USED
+        refusal_reason_and_data(root_tasks.execute(plan, name=first.run_id))[0]
+        is RefusalReason.NAME_ALREADY_USED
     )
     assert root_tasks.outcomes(root_tasks.execute(plan, name="weekly-2")) == {MEMBER: "DONE"}
 
@@ -308,7 +316,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     plan = root_tasks.run(DELETE)
     root_tasks.outdated = {root_tasks.arn(plan.run_id): list(outdated)}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "DONE"}
-    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_CLAIMED
+    assert refusal_reason_and_data(root_tasks.execute(plan))[0] is RefusalReason.PLAN_CLAIMED
     assert not any(root_tasks.outdated.values())
 
 
@@ -317,7 +325,7 @@ def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks
     arn = root_tasks.arn(plan.run_id)
     root_tasks.outdated = {arn: [{"status": "RUNNING", "output": None}] * 1000}
     before = root_tasks.time.seconds
-    assert refusal(root_tasks.execute(plan)) == (
+    assert refusal_reason_and_data(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_NOT_SUCCEEDED,
         {"run_id": plan.run_id, "status": "RUNNING"},
     )
@@ -325,19 +333,19 @@ def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks
 
 
 def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
-    plan = root_tasks.run({"task": Task.DELETE, "accounts": [OTHER]})
+    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
+    plan = root_tasks.run({"task": Task.DELETE, "accounts": [OTHER_MEMBER]})
     key = f"runs/{plan.run_id}/plan.json"
-    root_tasks.write(key, root_tasks.read(key).replace(OTHER.encode(), MEMBER.encode()))
+    root_tasks.write(key, root_tasks.read(key).replace(OTHER_MEMBER.encode(), MEMBER.encode()))
     altered = root_tasks.execute(plan)
-    assert refusal(altered) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
+    assert refusal_reason_and_data(altered) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
     assert altered.status == "FAILED"
     assert root_tasks.organization.writes == ()
     # Of a release with another format.
     body = root_tasks.read(key).replace(b'"schemaVersion":1', b'"schemaVersion":2')
     root_tasks.write(key, body)
     plan.output["planSha256"] = sha256(body)
-    assert refusal(root_tasks.execute(plan)) == (
+    assert refusal_reason_and_data(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_NOT_READABLE,
         {"run_id": plan.run_id},
     )
@@ -359,15 +367,21 @@ def test_an_execution_that_the_next_release_cannot_read_fails_and_changes_nothin
 
 
 def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootTasks) -> None:
-    for account_id in (MEMBER, OTHER):
+    for account_id in (MEMBER, OTHER_MEMBER):
         root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
-    plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER, OTHER]})
+    plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER, OTHER_MEMBER]})
     shown = root_tasks.read(f"runs/{plan.run_id}/report.json")
-    for report_sha256 in (sha256(shown.replace(OTHER.encode(), MEMBER.encode())), sha256(b"")):
+    for report_sha256 in (
+        sha256(shown.replace(OTHER_MEMBER.encode(), MEMBER.encode())),
+        sha256(b""),
+    ):
         altered = root_tasks.run_execute_machine(
             {"plan": plan.run_id, "reportSha256": report_sha256}
         )
-        assert refusal(altered) == (RefusalReason.PLAN_REPORT_ALTERED, {"run_id": plan.run_id})
+        assert refusal_reason_and_data(altered) == (
+            RefusalReason.PLAN_REPORT_ALTERED,
+            {"run_id": plan.run_id},
+        )
         assert altered.status == "FAILED"
         assert root_tasks.organization.writes == ()
     # In capital letters, too: some tools write them so.
@@ -380,25 +394,28 @@ def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootT
 def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now(
     root_tasks: RootTasks,
 ) -> None:
-    for account_id in (OTHER, THIRD):
+    for account_id in (OTHER_MEMBER, THIRD_MEMBER):
         root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
     plan = root_tasks.run(DELETE)
-    root_tasks.organization.suspend(OTHER)
-    root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
+    root_tasks.organization.suspend(OTHER_MEMBER)
+    root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD_MEMBER]))
     root_tasks.organization.client("organizations").remove_account_from_organization(
         AccountId=MEMBER
     )
     executed = root_tasks.execute(plan)
     assert {id_: result["reason"] for id_, result in root_tasks.results(executed).items()} == {
         MEMBER: NO_LONGER_A_MEMBER,
-        OTHER: "Its state is SUSPENDED.",
-        THIRD: PROTECTED,
+        OTHER_MEMBER: "Its state is SUSPENDED.",
+        THIRD_MEMBER: PROTECTED,
     }
     assert executed.output["totals"] == {"SKIPPED": 3}
     # A new plan must not name it.
-    refused = root_tasks.run({**DELETE, "accounts": [MEMBER, OTHER, STRANGER]})
-    reason, data = refusal(refused)
-    assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, sorted([MEMBER, STRANGER]))
+    refused = root_tasks.run({**DELETE, "accounts": [MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION]})
+    reason, data = refusal_reason_and_data(refused)
+    assert (reason, data["account_ids"]) == (
+        RefusalReason.NOT_MEMBERS,
+        sorted([MEMBER, OUTSIDE_ORGANIZATION]),
+    )
     assert refused.status == "SUCCEEDED"
 
 
@@ -507,7 +524,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
     plan = root_tasks.run(DELETE)
     root_tasks.organization.clear_calls()
     root_tasks.execute(plan)
-    calls = [call.partition(" ")[2] for call in session_calls(root_tasks.organization)]
+    calls = [call.partition(" ")[2] for call in calls_in_root_sessions(root_tasks.organization)]
     # These are read at once.
     calls[4:8] = sorted(calls[4:8])
     assert calls == [
@@ -759,7 +776,7 @@ def test_recovery_is_allowed_where_it_was_planned(
 def test_a_recovery_for_another_address_than_the_plan_showed_is_not_allowed(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.settings = Settings(root_email_domains=("example.com",))
+    root_tasks.settings = DeployedSettings(root_email_domains=("example.com",))
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
     plan = root_tasks.run(RECOVER)
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from local_aws.emulation import LocalOrganization
 from local_aws.emulation.values import Call
 from root_tasks.model.report_schema import ItemType, Outcome, Task
-from support.accounts import MEMBER, OTHER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.properties import property_test
-from support.root_tasks import FinishedExecution, RootTasks, lock_out
+from support.root_tasks import Execution, RootTasks, lock_bucket_and_queue
 
 if TYPE_CHECKING:
     ItemKey = tuple[str, str, str | None]
@@ -72,16 +72,16 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
     redriven: bool,
 ) -> None:
     organization.reset()
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
     root_tasks = RootTasks(organization=organization)
     s3 = root_tasks.client("s3", account_id=MEMBER)
-    named = lock_out(root_tasks)[Task.UNLOCK_BUCKET]
+    named = lock_bucket_and_queue(root_tasks)[Task.UNLOCK_BUCKET]
     locked = s3.get_bucket_policy(Bucket="locked")["Policy"]
-    for account_id in (MEMBER, OTHER):
+    for account_id in (MEMBER, OTHER_MEMBER):
         organization.put_root_credentials(
             account_id=account_id, password=True, access_keys=1, mfa_devices=1, certificates=1
         )
-    input_ = named if task is Task.UNLOCK_BUCKET else {"accounts": [MEMBER, OTHER]}
+    input_ = named if task is Task.UNLOCK_BUCKET else {"accounts": [MEMBER, OTHER_MEMBER]}
     plan = root_tasks.run({"task": task, **input_})
     planned = items_of(root_tasks.report(plan), Outcome.PLANNED)
     organization.clear_calls()
@@ -151,7 +151,7 @@ def items_of(report: Mapping[str, Any], *outcomes: Outcome) -> dict[ItemKey, Any
     }
 
 
-def has_report(root_tasks: RootTasks, execution: FinishedExecution) -> bool:
+def has_report(root_tasks: RootTasks, execution: Execution) -> bool:
     key = f"{execution.folder}/{execution.run_id}/report.json"
     return key in root_tasks.keys(f"{execution.folder}/{execution.run_id}/")
 

@@ -25,8 +25,8 @@ from root_tasks.messages import (
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks.policy_documents import difference
-from support.accounts import MEMBER, OTHER
-from support.root_tasks import FinishedExecution, RootTasks, Settings, refusal
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.root_tasks import DeployedSettings, Execution, RootTasks, refusal_reason_and_data
 
 REGION = "eu-west-1"
 ID = {"bucket": "locked-bucket", "queue": f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"}
@@ -127,16 +127,16 @@ class Locked:
         assert text == self.text(statement["Sid"]), "as it was attached, to the byte"
         return str(statement["Sid"])
 
-    def plan(self, **others: object) -> FinishedExecution:
+    def plan(self, **others: object) -> Execution:
         """Plan to remove the policy, or to set the one that the other keys of the input give."""
         return self.root_tasks.run({"task": TASK[self.kind], **NAMED[self.kind], **others})
 
-    def plan_replacement(self) -> FinishedExecution:
+    def plan_replacement(self) -> Execution:
         """Plan to set another policy, in a stack that allows it."""
         self.root_tasks.settings = replace(self.root_tasks.settings, allow_policy_override=True)
         return self.plan(policyOverride=self.text("Fixed"))
 
-    def execute(self, plan: FinishedExecution, *, name: str | None = None) -> FinishedExecution:
+    def execute(self, plan: Execution, *, name: str | None = None) -> Execution:
         """Execute a plan."""
         return self.root_tasks.execute(plan, name=name)
 
@@ -144,12 +144,12 @@ class Locked:
         """Remove the policy, and return the reference of its backup."""
         return str(self.item(self.execute(self.plan()))["backup"])
 
-    def item(self, finished: FinishedExecution) -> dict[str, Any]:
+    def item(self, finished: Execution) -> dict[str, Any]:
         """What the report says of it."""
         (only,) = self.root_tasks.results(finished)[MEMBER]["items"]
         return dict(only)
 
-    def outcome(self, finished: FinishedExecution) -> tuple[str, str | None]:
+    def outcome(self, finished: Execution) -> tuple[str, str | None]:
         """The outcome of the execution, which is that of the account, and the message."""
         item = self.item(finished)
         assert self.root_tasks.outcomes(finished) == {MEMBER: item["outcome"]}
@@ -346,8 +346,8 @@ def test_a_change_that_may_have_failed_says_which_policy_is_attached_and_names_i
 def test_a_bucket_that_the_account_does_not_have_is_not_touched(locked: Locked) -> None:
     # A name that another one begins with is not that one.
     assert locked.outcome(locked.plan(buckets={MEMBER: ["locked"]})) == ("FAILED", NO_SUCH_BUCKET)
-    plan = locked.plan(buckets={OTHER: [ID["bucket"]]})
-    (only,) = locked.root_tasks.results(plan)[OTHER]["items"]
+    plan = locked.plan(buckets={OTHER_MEMBER: [ID["bucket"]]})
+    (only,) = locked.root_tasks.results(plan)[OTHER_MEMBER]["items"]
     assert (only["outcome"], only["message"]) == ("FAILED", NO_SUCH_BUCKET)
     assert locked.execute(plan).output["totals"] == {}
 
@@ -428,7 +428,7 @@ def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: Lock
     plan = locked.plan_replacement()
     locked.root_tasks.settings = replace(locked.root_tasks.settings, allow_policy_override=False)
     for refused in (locked.plan(policyOverride=locked.text("Fixed")), locked.execute(plan)):
-        assert refusal(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
+        assert refusal_reason_and_data(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
     assert locked.policy == "Everybody"
 
 
@@ -459,7 +459,7 @@ def test_the_old_policy_is_given_back_whatever_is_attached_by_then(
         executed = locked.execute(locked.plan_replacement())
         reference, before = locked.item(executed)["backup"], "Fixed"
         # A backup needs no override.
-        locked.root_tasks.settings = Settings()
+        locked.root_tasks.settings = DeployedSettings()
     plan, another = locked.plan(backup=reference), locked.plan(backup=reference)
     message = f"{policy_of_backup(reference)} {DENIES}"
     assert locked.outcome(plan) == ("PLANNED", message)
@@ -500,16 +500,19 @@ def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked)
         (store(b"{}"), RefusalReason.NOT_A_BACKUP),
         (of_another("_POLICY", "_THING"), RefusalReason.NOT_A_BACKUP),
         (of_another(f"{locked.kind.upper()}_POLICY", "PASSWORD"), RefusalReason.BACKUP_OF_ANOTHER),
-        (of_another(f'"{MEMBER}"', f'"{OTHER}"'), RefusalReason.BACKUP_OF_ANOTHER),
+        (of_another(f'"{MEMBER}"', f'"{OTHER_MEMBER}"'), RefusalReason.BACKUP_OF_ANOTHER),
         (of_another(ID[locked.kind], "another"), RefusalReason.BACKUP_OF_ANOTHER),
     ]
     for reference, reason in expected:
-        refused, data = refusal(locked.plan(backup=reference))
+        refused, data = refusal_reason_and_data(locked.plan(backup=reference))
         assert (refused, data["reference"]) == (reason, reference)
     root_tasks.write(unlocked, stored.replace(b"Everybody", b"Nobody"))
     altered = locked.plan(backup=unlocked)
     assert altered.status == "FAILED"
-    assert refusal(altered) == (RefusalReason.BACKUP_ALTERED, {"reference": unlocked})
+    assert refusal_reason_and_data(altered) == (
+        RefusalReason.BACKUP_ALTERED,
+        {"reference": unlocked},
+    )
     assert locked.policy is None
 
 

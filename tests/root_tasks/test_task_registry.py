@@ -18,9 +18,15 @@ from root_tasks.tasks.credentials import credentials_of_type
 from root_tasks.tasks.outcomes import account_finding, report_item
 from root_tasks.tasks.task_definition import AccountTask, TaskDefinition, TaskWords
 from root_tasks.tasks.task_input import ACCOUNTS, parse_named_accounts
-from support.accounts import MEMBER, OTHER
-from support.arrange import CREDENTIALS, enable_root_access
-from support.root_tasks import RootTasks, Settings, refusal, session_calls, template_to_run
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, enable_root_access
+from support.root_tasks import (
+    DeployedSettings,
+    RootTasks,
+    calls_in_root_sessions,
+    deployed_template,
+    refusal_reason_and_data,
+)
 
 NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
 
@@ -70,14 +76,14 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
 
 @pytest.fixture
 def organization(organization: LocalOrganization) -> LocalOrganization:
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     return organization
 
 
 @pytest.fixture
 def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
     assert sixth_task in Task
-    template = copy.deepcopy(template_to_run())
+    template = copy.deepcopy(deployed_template())
     for definition in template.definitions.values():
         which_task = definition["States"]["Batches of accounts"]["ItemProcessor"]["States"][
             "Which task?"
@@ -85,7 +91,7 @@ def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
         # The functions of a machine's tasks differ in their roles only.
         which_task["Default"] = which_task["Choices"][0]["Next"]
     return RootTasks(
-        organization=organization, settings=Settings(tasks=tuple(Task)), template=template
+        organization=organization, settings=DeployedSettings(tasks=tuple(Task)), template=template
     )
 
 
@@ -94,13 +100,13 @@ def test_a_sixth_task_is_planned_executed_and_reported(
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=2)
     organization.clear_calls()
-    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER], "purpose": "rotation"})
-    assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED", OTHER: "NOTHING_TO_DO"}
+    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER_MEMBER], "purpose": "rotation"})
+    assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED", OTHER_MEMBER: "NOTHING_TO_DO"}
     assert organization.writes == ()
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
     assert organization.root_credentials(MEMBER).access_keys == (f"AKIA{MEMBER}0002",)
-    assert session_calls(organization)[-1] == f"{MEMBER} DeleteAccessKey"
+    assert calls_in_root_sessions(organization)[-1] == f"{MEMBER} DeleteAccessKey"
     assert "Plan: delete the oldest root access key" in root_tasks.report(plan)["summary"]
     assert "Delete the oldest root access key" in root_tasks.report(executed)["summary"]
     page = root_tasks.read(f"executions/{executed.run_id}/report.html").decode()
@@ -110,6 +116,8 @@ def test_a_sixth_task_is_planned_executed_and_reported(
 
 def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:
     refused = root_tasks.run({"task": NAME, "accounts": ["all"], "purpose": "rotation"})
-    assert refusal(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
-    reason, data = refusal(root_tasks.run({"accounts": [MEMBER], "purpose": "rotation"}))
+    assert refusal_reason_and_data(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
+    reason, data = refusal_reason_and_data(
+        root_tasks.run({"accounts": [MEMBER], "purpose": "rotation"})
+    )
     assert (reason, data["keys"]) == (RefusalReason.KEYS_NOT_ACCEPTED, ["purpose"])

@@ -12,7 +12,7 @@ from root_tasks.model.report_schema import Item, ItemType, Outcome, Report, Task
 from root_tasks.report.render import as_csv
 from root_tasks.report.summary import headline, summary, title, what_it_does
 from root_tasks.tasks import DEFINITIONS
-from support.reports import page_of, report, result
+from support.reports import account_result, html_page_of, report_of
 
 RUNS = [
     (task, override)
@@ -31,16 +31,16 @@ def run(task: Task, override: bool, outcome: Outcome) -> Report:
         id="locked",
         policy="{}",
     )
-    account = result("300000000001", outcome, items=(item,))
+    account = account_result("300000000001", outcome, items=(item,))
     executed_plan = None if outcome is Outcome.PLANNED else "plan"
-    return report(account, task=task, sets_policy=override, executed_plan=executed_plan)
+    return report_of(account, task=task, sets_policy=override, executed_plan=executed_plan)
 
 
 def texts(written: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...]:
     """What people read of a run, text by text."""
     screen.show_report(written)
     terminal = capsys.readouterr().out
-    page = page_of(written).partition("<main>")[0]
+    page = html_page_of(written).partition("<main>")[0]
     return (
         title(written),
         headline(written),

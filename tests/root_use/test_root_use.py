@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 
 from aws_calls.notices import NotPublishedError
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.drift_check import TOPIC_ARN
 from support.notices import text_by_mail
 from support.root_events import (
-    DENIED,
-    FAILED_SIGN_IN,
-    RECOVERY_REQUESTED,
-    SIGNED_IN,
-    USED,
-    of_account,
+    DENIED_CALL_EVENT,
+    FAILED_SIGN_IN_EVENT,
+    PASSWORD_RECOVERY_EVENT,
+    ROOT_USE_EVENTS,
+    SIGN_IN_EVENT,
+    identity_of_root_user,
 )
 from support.root_use import (
     RootUseNotices,
-    commands_of,
-    delivery,
-    delivery_of,
+    commands_in_notice,
+    delivery_of_data,
+    log_delivery,
     notice_of,
 )
 
@@ -44,43 +44,49 @@ def lines(event: object) -> list[str]:
 
 def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() -> None:
     unknown = f"- unknown, account {MEMBER}: "
-    assert [line.startswith(unknown) for line in lines(delivery(*USED.values()))] == [True] * len(
-        USED
-    )
-    assert lines(delivery(USED["a console sign-in"])) == [
+    assert [
+        line.startswith(unknown) for line in lines(log_delivery(*ROOT_USE_EVENTS.values()))
+    ] == [True] * len(ROOT_USE_EVENTS)
+    assert lines(log_delivery(ROOT_USE_EVENTS["a console sign-in"])) == [
         f"{unknown}ConsoleLogin of signin.amazonaws.com from unknown in unknown, unknown, "
         "MFA used: unknown"
     ]
 
 
-ELSEWHERE = of_account(OTHER)
-MANAGED = of_account(MANAGEMENT)
-CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
+ELSEWHERE = identity_of_root_user(OTHER_MEMBER)
+MANAGED = identity_of_root_user(MANAGEMENT)
+CALL = {name: value for name, value in DENIED_CALL_EVENT.items() if name != "errorCode"}
 
 
 SUBJECTS: dict[str, tuple[list[dict[str, Any]], str]] = {
-    "denied": ([DENIED, FAILED_SIGN_IN], f"Root user of account {MEMBER}: denied"),
-    "used": ([DENIED, CALL], f"Root user of account {MEMBER}: used"),
+    "denied": ([DENIED_CALL_EVENT, FAILED_SIGN_IN_EVENT], f"Root user of account {MEMBER}: denied"),
+    "used": ([DENIED_CALL_EVENT, CALL], f"Root user of account {MEMBER}: used"),
     "used in vain": (
-        [DENIED, CALL | {"errorCode": "NoSuchEntity"}],
+        [DENIED_CALL_EVENT, CALL | {"errorCode": "NoSuchEntity"}],
         f"Root user of account {MEMBER}: used",
     ),
-    "signed in": ([DENIED, CALL, SIGNED_IN], f"Root user of account {MEMBER}: signed in"),
-    "elsewhere": ([DENIED, SIGNED_IN | ELSEWHERE], f"Root user of account {OTHER}: signed in"),
+    "signed in": (
+        [DENIED_CALL_EVENT, CALL, SIGN_IN_EVENT],
+        f"Root user of account {MEMBER}: signed in",
+    ),
+    "elsewhere": (
+        [DENIED_CALL_EVENT, SIGN_IN_EVENT | ELSEWHERE],
+        f"Root user of account {OTHER_MEMBER}: signed in",
+    ),
     "two accounts": (
-        [CALL, CALL | ELSEWHERE, DENIED],
+        [CALL, CALL | ELSEWHERE, DENIED_CALL_EVENT],
         f"Root user of account {MEMBER} and 1 more: used",
     ),
     "attempts": (
-        [FAILED_SIGN_IN, RECOVERY_REQUESTED],
+        [FAILED_SIGN_IN_EVENT, PASSWORD_RECOVERY_EVENT],
         f"Root user of account {MEMBER}: sign-in attempted",
     ),
     "management": (
-        [SIGNED_IN | MANAGED, DENIED],
+        [SIGN_IN_EVENT | MANAGED, DENIED_CALL_EVENT],
         "Root user of the management account: signed in",
     ),
     "management denied": (
-        [SIGNED_IN, DENIED | MANAGED],
+        [SIGN_IN_EVENT, DENIED_CALL_EVENT | MANAGED],
         f"Root user of account {MEMBER}: signed in",
     ),
     "management and one": (
@@ -92,12 +98,14 @@ SUBJECTS: dict[str, tuple[list[dict[str, Any]], str]] = {
 
 @pytest.mark.parametrize(("events", "subject"), SUBJECTS.values(), ids=SUBJECTS)
 def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject: str) -> None:
-    assert notice_of(delivery(*events)).subject == subject
+    assert notice_of(log_delivery(*events)).subject == subject
 
 
 def test_calls_that_were_denied_hide_no_sign_in_and_accounts_without_commands_are_counted() -> None:
-    elsewhere = [of_account(f"{number:012}") for number in range(30)]
-    notice = notice_of(delivery(*(DENIED | account for account in elsewhere), SIGNED_IN))
+    elsewhere = [identity_of_root_user(f"{number:012}") for number in range(30)]
+    notice = notice_of(
+        log_delivery(*(DENIED_CALL_EVENT | account for account in elsewhere), SIGN_IN_EVENT)
+    )
     assert "ConsoleLogin" in notice.message.split("\n")[1]
     mail = text_by_mail(notice.publication)
     assert f"--account {MEMBER}," in mail, "its account comes first"
@@ -108,7 +116,7 @@ def test_calls_that_were_denied_hide_no_sign_in_and_accounts_without_commands_ar
 
 def test_no_command_denies_or_plans_anything_for_the_management_account() -> None:
     """No policy binds its root user, and no task changes it: each would look like containment."""
-    for command in commands_of(SIGNED_IN | MANAGED, DENIED | ELSEWHERE):
+    for command in commands_in_notice(SIGN_IN_EVENT | MANAGED, DENIED_CALL_EVENT | ELSEWHERE):
         if "attach-policy" in command or "plan delete" in command:
             assert MANAGEMENT not in command
 
@@ -118,13 +126,13 @@ def test_a_failed_sign_in_or_a_requested_recovery_asks_for_nothing_but_a_look(
     account: dict[str, Any],
 ) -> None:
     """Anyone who knows the address can cause it, also at three in the morning."""
-    for attempt in (FAILED_SIGN_IN, RECOVERY_REQUESTED):
-        (query,) = commands_of(attempt | account)
+    for attempt in (FAILED_SIGN_IN_EVENT, PASSWORD_RECOVERY_EVENT):
+        (query,) = commands_in_notice(attempt | account)
         assert query.startswith("fields eventTime")
 
 
 def test_what_can_be_left_includes_each_way_to_make_a_credential() -> None:
-    query = commands_of(DENIED)[-2]
+    query = commands_in_notice(DENIED_CALL_EVENT)[-2]
     (left_out,) = re.findall("eventName not like /(.*?)/", query)
     written = ["CreateAccessKey", "CreateLoginProfile", "AcquireRole", "UpdateSAMLProvider"]
     written += ["UpdateOpenIDConnectProvider", "DeactivateMFADevice", "PutRolePolicy"]
@@ -133,7 +141,7 @@ def test_what_can_be_left_includes_each_way_to_make_a_credential() -> None:
 
 
 def test_the_notices_of_a_log_group_are_one_thread() -> None:
-    assert notice_of(delivery(DENIED)).thread == f"{MANAGEMENT}-root-use"
+    assert notice_of(log_delivery(DENIED_CALL_EVENT)).thread == f"{MANAGEMENT}-root-use"
 
 
 # Events as they may arrive
@@ -146,7 +154,7 @@ def test_the_notices_of_a_log_group_are_one_thread() -> None:
 )
 def test_an_event_that_cannot_be_read_is_said_and_hides_no_other(message: str) -> None:
     unreadable = f"- an event that could not be read, with the ID {ID} in CloudWatch Logs"
-    assert lines(delivery(message, DENIED)) == [unreadable, DENIED_LINE]
+    assert lines(log_delivery(message, DENIED_CALL_EVENT)) == [unreadable, DENIED_LINE]
 
 
 UNREADABLE: dict[str, object] = {
@@ -154,13 +162,15 @@ UNREADABLE: dict[str, object] = {
     "no text": {"awslogs": {"data": 7}},
     "no Base64": {"awslogs": {"data": "A"}},
     "no gzip": {"awslogs": {"data": base64.b64encode(b"not gzip").decode()}},
-    "an end that is missing": {"awslogs": {"data": delivery(DENIED)["awslogs"]["data"][:40]}},
-    "no UTF-8": delivery_of(b"\xff"),
-    "too deep": delivery_of(b"[" * 100_000),
-    "over 5 MB": delivery(DENIED, "x" * 5_000_000),
-    "no event": delivery(),
-    "no list of events": delivery(logEvents=None),
-    "an event of another type": delivery(logEvents=[7]),
+    "an end that is missing": {
+        "awslogs": {"data": log_delivery(DENIED_CALL_EVENT)["awslogs"]["data"][:40]}
+    },
+    "no UTF-8": delivery_of_data(b"\xff"),
+    "too deep": delivery_of_data(b"[" * 100_000),
+    "over 5 MB": log_delivery(DENIED_CALL_EVENT, "x" * 5_000_000),
+    "no event": log_delivery(),
+    "no list of events": log_delivery(logEvents=None),
+    "an event of another type": log_delivery(logEvents=[7]),
 }
 
 
@@ -173,13 +183,16 @@ def test_a_delivery_that_cannot_be_read_is_published_as_such(event: object) -> N
 
 def test_as_much_as_cloudwatch_logs_delivers_is_read() -> None:
     """A batch of events has at most 1 MB."""
-    assert lines(delivery(DENIED, DENIED | {"padding": "x" * 1_048_576})) == [DENIED_LINE] * 2
+    assert (
+        lines(log_delivery(DENIED_CALL_EVENT, DENIED_CALL_EVENT | {"padding": "x" * 1_048_576}))
+        == [DENIED_LINE] * 2
+    )
 
 
 def test_a_control_message_publishes_nothing() -> None:
     function = RootUseNotices()
     function(
-        delivery(
+        log_delivery(
             "CWL CONTROL MESSAGE: Checking health of destination", messageType="CONTROL_MESSAGE"
         )
     )
@@ -199,18 +212,18 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         "errorCode",
         "eventID",
     )
-    hostile = SIGNED_IN | dict.fromkeys(fields, wrong)
+    hostile = SIGN_IN_EVENT | dict.fromkeys(fields, wrong)
     for event in (
         hostile,
         hostile | {"userIdentity": wrong},
         hostile | {"userIdentity": {"accountId": wrong}},
-        SIGNED_IN
+        SIGN_IN_EVENT
         | {"responseElements": {"ConsoleLogin": wrong}, "additionalEventData": {"MFAUsed": wrong}},
-        SIGNED_IN | {"responseElements": wrong, "additionalEventData": wrong},
+        SIGN_IN_EVENT | {"responseElements": wrong, "additionalEventData": wrong},
     ):
         function = RootUseNotices()
-        function(delivery(event, DENIED))
-        function(delivery(event))
+        function(log_delivery(event, DENIED_CALL_EVENT))
+        function(log_delivery(event))
         notice, alone = function.published
         assert notice.message.count("\n") == 9
         assert f"\n{DENIED_LINE}\n" in notice.message
@@ -225,9 +238,11 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
 def test_a_notice_of_many_long_events_counts_the_others_and_fits_into_a_message() -> None:
     long = "\U000e0100" * 1_000
     fields = ("eventTime", "eventSource", "sourceIPAddress", "awsRegion", "errorCode", "eventID")
-    event = SIGNED_IN | dict.fromkeys(fields, long) | {"responseElements": {"ConsoleLogin": long}}
+    event = (
+        SIGN_IN_EVENT | dict.fromkeys(fields, long) | {"responseElements": {"ConsoleLogin": long}}
+    )
     function = RootUseNotices()
-    function(delivery(*[event] * 50))
+    function(log_delivery(*[event] * 50))
     (notice,) = function.published
     listed = notice.message.split("\n\n")[0].split("\n")[1:]
     assert len(listed) == 21
@@ -241,7 +256,7 @@ def test_a_notice_of_many_long_events_counts_the_others_and_fits_into_a_message(
 def test_a_notice_that_cannot_be_published_fails_and_lambda_tries_again() -> None:
     function = RootUseNotices(publishes=False)
     with pytest.raises(NotPublishedError) as raised:
-        function(delivery(DENIED))
+        function(log_delivery(DENIED_CALL_EVENT))
     assert (raised.value.account_id, raised.value.topic_arn) == (MANAGEMENT, TOPIC_ARN)
     assert str(raised.value) == (
         f"Account {MANAGEMENT} could not publish to {TOPIC_ARN}: "

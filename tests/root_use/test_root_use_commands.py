@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from support.accounts import MANAGEMENT, THIRD
-from support.apps import ROOT
-from support.root_events import FAILED_SIGN_IN, SIGNED_IN, of_account
-from support.root_use import commands_of
+from support.accounts import MANAGEMENT, THIRD_MEMBER
+from support.apps import REPOSITORY
+from support.root_events import FAILED_SIGN_IN_EVENT, SIGN_IN_EVENT, identity_of_root_user
+from support.root_use import commands_in_notice
 
-RUNBOOK = (ROOT / "docs" / "guides" / "operating.md").read_text()
+RUNBOOK = (REPOSITORY / "docs" / "guides" / "operating.md").read_text()
 
 
 def words(text: str) -> str:
@@ -23,16 +23,16 @@ def words(text: str) -> str:
 @pytest.mark.parametrize(
     "event",
     [
-        SIGNED_IN | of_account(THIRD),
-        SIGNED_IN | of_account(MANAGEMENT),
-        FAILED_SIGN_IN | of_account(THIRD),
+        SIGN_IN_EVENT | identity_of_root_user(THIRD_MEMBER),
+        SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT),
+        FAILED_SIGN_IN_EVENT | identity_of_root_user(THIRD_MEMBER),
     ],
     ids=["member", "management account", "attempt"],
 )
 def test_what_a_notice_says_to_run_is_in_the_runbook(event: object) -> None:
-    commands = commands_of(event, emergency_policy_id="p-a1b2c3d4")
+    commands = commands_in_notice(event, emergency_policy_id="p-a1b2c3d4")
     # The queries and the sessions are in the section about a member's.
-    named = [command.replace(MANAGEMENT, THIRD) for command in commands]
-    runbook = words(RUNBOOK).replace(MANAGEMENT, THIRD)
+    named = [command.replace(MANAGEMENT, THIRD_MEMBER) for command in commands]
+    runbook = words(RUNBOOK).replace(MANAGEMENT, THIRD_MEMBER)
     assert named
     assert not [command for command in named if command not in runbook]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations.literals import PolicyTypeType
 
 
-RUN = "0123456789ab"
+RUN_ID = "0123456789ab"
 POLICY_TYPES: tuple[PolicyTypeType, ...] = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
 
 
@@ -111,7 +111,7 @@ def _add_regions(parsed: dict[str, Any], **_: object) -> None:
         bucket["BucketRegion"] = "us-east-1"
 
 
-def names_of(
+def run_names(
     organization: Organization, *, member: str = "333333333333", delegate: str = "222222222222"
 ) -> Names:
     """Return the names of a run in an organization."""
@@ -120,7 +120,7 @@ def names_of(
         management=organization.management_account_id,
         member=member,
         delegate=delegate,
-        run=RUN,
+        run=RUN_ID,
         region="us-east-1",
         role="OrganizationAccountAccessRole",
     )
@@ -134,13 +134,13 @@ def enable_policies(organization: Organization) -> None:
         organizations.enable_policy_type(RootId=root["Id"], PolicyType=kind)
 
 
-def scene_of(organization: Organization) -> Scene:
+def run_scene(organization: Organization) -> Scene:
     """Return the scene of a run in an organization."""
-    callers = Callers(EmulatedAws(organization), names_of(organization))
+    callers = Callers(EmulatedAws(organization), run_names(organization))
     return Scene(callers, state=observe_root_access(callers))
 
 
-def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
+def traces_of_run(organization: Organization, names: Names) -> dict[str, Any]:
     """Return everything that a run might leave behind."""
     root_access = organization.root_access()
     member = str(names.member)
@@ -168,7 +168,7 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
     }
 
 
-class Terminal:
+class AcceptanceCommand:
     """The command in this process, on an emulated organization."""
 
     def __init__(

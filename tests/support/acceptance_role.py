@@ -9,9 +9,9 @@ import yaml
 
 from acceptance.cases import all_cases
 from acceptance.model import MANAGEMENT_ACCOUNT, Level
-from support.apps import ROOT
+from support.apps import REPOSITORY
 
-ROLE = ROOT / "acceptance" / "role.yaml"
+ROLE_FILE = REPOSITORY / "acceptance" / "role.yaml"
 
 _SERVICES = {"stepfunctions": "states"}
 _ACTIONS = {
@@ -26,11 +26,11 @@ _FREE = {"sts:GetCallerIdentity", "organizations:EnablePolicyType"}
 
 def role_template() -> dict[str, Any]:
     """Return the template of the role."""
-    template: dict[str, Any] = yaml.safe_load(ROLE.read_text())
+    template: dict[str, Any] = yaml.safe_load(ROLE_FILE.read_text())
     return template
 
 
-def policies_of(level: Level) -> list[dict[str, Any]]:
+def statements_of_role(level: Level) -> list[dict[str, Any]]:
     """Return the statements of the role at a level."""
     resources = role_template()["Resources"]
     own = [policy["PolicyDocument"] for policy in resources["Role"]["Properties"]["Policies"]]
@@ -47,14 +47,14 @@ def policies_of(level: Level) -> list[dict[str, Any]]:
 def role_actions(level: Level, *, resource: str | None = None) -> set[str]:
     """Return the actions that the role allows at a level, on one resource or on any."""
     found: set[str] = set()
-    for statement in policies_of(level):
+    for statement in statements_of_role(level):
         if statement["Effect"] == "Allow" and resource in (None, statement["Resource"]):
             action = statement["Action"]
             found.update([action] if isinstance(action, str) else action)
     return found
 
 
-def actions_of(calls: Iterable[str], level: Level) -> set[str]:
+def actions_needed_by(calls: Iterable[str], level: Level) -> set[str]:
     """Return the actions of a run's own calls, and of what the local AWS does not show.
 
     Args:

@@ -14,9 +14,9 @@ from unittest import mock
 
 import aws_cdk
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-APPS = [ROOT / "app.py", *EXAMPLES]
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
+APPS = [REPOSITORY / "app.py", *EXAMPLES]
 
 _MANAGEMENT = {"CDK_DEFAULT_ACCOUNT": "111111111111", "CDK_DEFAULT_REGION": "us-east-1"}
 

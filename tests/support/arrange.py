@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 
-PRINCIPAL = "iam.amazonaws.com"
-CREDENTIALS = "RootCredentialsManagement"
-SESSIONS = "RootSessions"
+IAM_PRINCIPAL = "iam.amazonaws.com"
+ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
+ROOT_SESSIONS = "RootSessions"
 
 
 def enable_root_access(
@@ -34,16 +34,16 @@ def enable_root_access(
         hidden: Whether to disable trusted access afterwards, which hides the features.
     """
     organizations = organization.client("organizations")
-    organizations.enable_aws_service_access(ServicePrincipal=PRINCIPAL)
+    organizations.enable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)
     for feature in features:
         set_feature(organization, feature, enabled=True)
     for account_id in delegated_administrators:
         organizations.register_delegated_administrator(
-            AccountId=account_id, ServicePrincipal=PRINCIPAL
+            AccountId=account_id, ServicePrincipal=IAM_PRINCIPAL
         )
         organization.advance_clock(1)
     if hidden:
-        organizations.disable_aws_service_access(ServicePrincipal=PRINCIPAL)
+        organizations.disable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)
     organization.clear_calls()
 
 
@@ -80,12 +80,12 @@ def add_unit(organization: Organization, name: str, *account_ids: str, parent_id
     return unit_id
 
 
-def calls(organization: Organization) -> Counter[str]:
+def call_counts(organization: Organization) -> Counter[str]:
     """Return how often each operation was called."""
     return Counter(call.operation for call in organization.calls)
 
 
-def writes(organization: Organization) -> list[str]:
+def write_calls(organization: Organization) -> list[str]:
     """Return the organization's writes in order, as "Operation" or "Operation account"."""
     return [
         " ".join([call.operation, *filter(None, [call.parameters.get("AccountId")])])  # type: ignore[list-item]

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.function import Handled
-from support.response_endpoint import ResponseEndpoint, common_endpoint
+from support.function import HandledEvent
+from support.response_endpoint import ResponseEndpoint, shared_endpoint
 
 STACK_ID = (
     "arn:aws:cloudformation:us-east-1:111111111111:stack/"
@@ -72,8 +72,8 @@ class FakeCloudFormation:
         delivers_twice: Whether each event reaches the function twice, as it may with Lambda.
     """
 
-    function: Callable[[Mapping[str, Any]], Handled]
-    endpoint: ResponseEndpoint = field(default_factory=common_endpoint)
+    function: Callable[[Mapping[str, Any]], HandledEvent]
+    endpoint: ResponseEndpoint = field(default_factory=shared_endpoint)
     properties: Mapping[str, Any] | None = None
     physical_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)

@@ -21,16 +21,16 @@ from centralized_root_access.cli.base.terminal import Environment
 from centralized_root_access.cli.main import run
 from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, MEMBER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.responding import client_error, respond_to
-from support.root_tasks import AUDIT_MACHINE, BUCKET, EXECUTE_MACHINE, FinishedExecution, RootTasks
+from support.root_tasks import AUDIT_MACHINE, EXECUTE_MACHINE, REPORT_BUCKET, Execution, RootTasks
 
 if TYPE_CHECKING:
     import pytest
 
 
-STACK = "OrgRoot"
-CALLER = f"arn:aws:iam::{MANAGEMENT}:user/local"
+STACK_NAME = "OrgRoot"
+CALLER_ARN = f"arn:aws:iam::{MANAGEMENT}:user/local"
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": MANAGEMENT,
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -76,18 +76,18 @@ class DeployedServices:
     _described: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.stacks = {STACK: self.outputs(), "Other": {"Url": "https://example.com"}}
+        self.stacks = {STACK_NAME: self.outputs(), "Other": {"Url": "https://example.com"}}
         machines = (
             ("AWS::StepFunctions::StateMachine", self._machine(machine))
             for machine in (AUDIT_MACHINE, EXECUTE_MACHINE)
         )
-        self.resources = [("AWS::S3::Bucket", BUCKET), *machines]
+        self.resources = [("AWS::S3::Bucket", REPORT_BUCKET), *machines]
 
     def outputs(self, construct_id: str = "RootTasks", *, executes: bool = True) -> dict[str, str]:
         """The outputs of a RootTasks construct."""
         outputs = {
             f"{construct_id}AuditStateMachineArn": self._machine(AUDIT_MACHINE),
-            f"{construct_id}Bucket": BUCKET,
+            f"{construct_id}Bucket": REPORT_BUCKET,
         }
         if executes:
             outputs[f"{construct_id}ExecuteStateMachineArn"] = self._machine(EXECUTE_MACHINE)
@@ -97,7 +97,7 @@ class DeployedServices:
     def inputs(self) -> dict[str, Any]:
         """The input of each execution by its name, without who asked for it."""
         inputs = {call["name"]: json.loads(call["input"]) for call in self.calls("StartExecution")}
-        assert {input_.pop("requestedBy") for input_ in inputs.values()} <= {CALLER}
+        assert {input_.pop("requestedBy") for input_ in inputs.values()} <= {CALLER_ARN}
         return inputs
 
     def respond(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -231,12 +231,12 @@ class DeployedServices:
         ]
         return {"executions": found[: parameters["maxResults"]]}
 
-    def _find(self, arn: str) -> FinishedExecution:
+    def _find(self, arn: str) -> Execution:
         if arn not in self.root_tasks.executions:
             raise _unknown_execution(arn)
         return self.root_tasks.executions[arn]
 
-    def _summary(self, arn: str, execution: FinishedExecution) -> dict[str, Any]:
+    def _summary(self, arn: str, execution: Execution) -> dict[str, Any]:
         machine_arn = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
         started_at = execution.started_at.astimezone(_MACHINES_ZONE)
         ended_at = (execution.stopped_at or started_at).astimezone(_MACHINES_ZONE)
@@ -261,7 +261,7 @@ def _unknown_execution(arn: str) -> Exception:
 
 
 @dataclass(kw_only=True)
-class Shown:
+class CommandOutput:
     """What a command showed, and how it ended.
 
     Attributes:
@@ -303,7 +303,7 @@ class CommandLine:
         """What the state machines run."""
         return self.services.root_tasks
 
-    def run(self, *arguments: str) -> Shown:
+    def run(self, *arguments: str) -> CommandOutput:
         """Run a command to its end."""
         self.capsys.readouterr()
         clock = [0.0]
@@ -335,7 +335,7 @@ class CommandLine:
         first, _, others = captured.err.partition("\n")
         # Each command that takes a stack says which; one test asserts it.
         stack = re.fullmatch(rf"(Stack \S+ in \S+, account {MANAGEMENT}\.)", first)
-        return Shown(
+        return CommandOutput(
             exit_code=exit_code,
             stdout=captured.out,
             stderr=others if stack else captured.err,
@@ -349,7 +349,9 @@ class CommandLine:
         return shown.stderr
 
 
-def change_clients(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, str], object]) -> None:
+def change_each_client(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, str], object]
+) -> None:
     """Give each client that a command creates to a function, with its service's name."""
     create = Caller.client
 
@@ -361,7 +363,7 @@ def change_clients(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, str],
     monkeypatch.setattr(Caller, "client", create_client)
 
 
-def variables_of(organization: LocalOrganization) -> dict[str, str]:
+def environment_variables_for(organization: LocalOrganization) -> dict[str, str]:
     """Return the variables of a process in a served organization's management account."""
     return {
         **_CREDENTIALS,
@@ -378,14 +380,14 @@ def running_command_line(
     capsys: pytest.CaptureFixture[str],
 ) -> CommandLine:
     """Deploy RootTasks in an organization, and return the command line of its account."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
     services = DeployedServices(root_tasks=RootTasks(organization=organization))
 
     def respond(client: Any, service: str) -> None:
         if service in ("cloudformation", "stepfunctions"):
             respond_to(client, services.respond)
 
-    change_clients(monkeypatch, respond)
+    change_each_client(monkeypatch, respond)
     for name, value in {**_CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "COLUMNS", "NO_COLOR"):
@@ -395,13 +397,15 @@ def running_command_line(
 
 # Runs, as the tests of the commands name them
 
-NAME = "20261125-0432-2345"
-AUDIT, PLAN, EXECUTION = (f"{prefix}-{NAME}" for prefix in ("audit", "plan-delete", "execute"))
-DELETE = ("plan", "delete", "--account", MEMBER)
-POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
+RUN_NAME_SUFFIX = "20261125-0432-2345"
+AUDIT_RUN, PLAN_RUN, EXECUTION_RUN = (
+    f"{prefix}-{RUN_NAME_SUFFIX}" for prefix in ("audit", "plan-delete", "execute")
+)
+PLAN_DELETE = ("plan", "delete", "--account", MEMBER)
+EMPTY_POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
-class Typed(io.StringIO):
+class TypedInput(io.StringIO):
     """What a person types at a terminal."""
 
     def isatty(self) -> bool:
@@ -409,50 +413,52 @@ class Typed(io.StringIO):
         return True
 
 
-def give_credentials(command_line: CommandLine, account_id: str = MEMBER) -> None:
+def give_root_credentials(command_line: CommandLine, account_id: str = MEMBER) -> None:
     """Give a root user a password, an access key and an MFA device."""
     command_line.root_tasks.organization.put_root_credentials(
         account_id=account_id, password=True, access_keys=1, mfa_devices=1
     )
 
 
-def has_password(command_line: CommandLine) -> bool:
+def member_has_password(command_line: CommandLine) -> bool:
     """Return whether the root user of the member account has a password."""
     return command_line.root_tasks.organization.root_credentials(MEMBER).password
 
 
 def plan_deletion(command_line: CommandLine) -> str:
     """Plan to delete credentials, and return the name of the plan."""
-    give_credentials(command_line)
-    assert command_line.run(*DELETE).exit_code == 0
-    return PLAN
+    give_root_credentials(command_line)
+    assert command_line.run(*PLAN_DELETE).exit_code == 0
+    return PLAN_RUN
 
 
-def lock_bucket(command_line: CommandLine, policy: str = POLICY) -> None:
+def lock_bucket(command_line: CommandLine, policy: str = EMPTY_POLICY) -> None:
     """Create a bucket with a policy in the member account."""
     s3 = command_line.root_tasks.organization.client("s3", account_id=MEMBER)
     s3.create_bucket(Bucket="locked")
     s3.put_bucket_policy(Bucket="locked", Policy=policy)
 
 
-def next_command(shown: Shown) -> list[str]:
+def suggested_command(shown: CommandOutput) -> list[str]:
     """Return the command that another one names last."""
     return shown.stderr.rpartition("centralized-root-access ")[2].partition("\n")[0].split()
 
 
-def run_next(command_line: CommandLine, shown: Shown, *options: str) -> Shown:
+def run_suggested_command(
+    command_line: CommandLine, shown: CommandOutput, *options: str
+) -> CommandOutput:
     """Run the command that another one names, a minute later: its run has another name."""
     command_line.now += timedelta(minutes=1)
-    return command_line.run(*next_command(shown), *options)
+    return command_line.run(*suggested_command(shown), *options)
 
 
-def last_input(command_line: CommandLine) -> dict[str, Any]:
+def input_of_last_execution(command_line: CommandLine) -> dict[str, Any]:
     """Return the input of the execution that was started last."""
     input_: dict[str, Any] = list(command_line.services.inputs.values())[-1]
     return input_
 
 
-def alter_report(command_line: CommandLine, folder: str, old: str, new: str) -> None:
+def replace_in_stored_report(command_line: CommandLine, folder: str, old: str, new: str) -> None:
     """Alter a stored report."""
     key = f"{folder}/report.json"
     altered = command_line.root_tasks.read(key).replace(old.encode(), new.encode())

@@ -14,9 +14,9 @@ from aws_cdk import App, Stack
 from local_aws.services import LocalAws
 
 from .accounts import MANAGEMENT as MANAGEMENT_ID
-from .templates import MANAGEMENT
+from .templates import MANAGEMENT_ENVIRONMENT
 
-STACK = "OrganizationBootstrap"
+STACK_NAME = "OrganizationBootstrap"
 
 
 class Deployer:
@@ -39,7 +39,7 @@ class Deployer:
         """Deploy the stack with the constructs that `build` adds to it."""
         self._deployments += 1
         app = App(outdir=str(self._folder / f"{self._deployments}.out"), analytics_reporting=False)
-        build(Stack(app, STACK, env=MANAGEMENT))
+        build(Stack(app, STACK_NAME, env=MANAGEMENT_ENVIRONMENT))
         app.synth()
         return self._cdk("deploy", "--require-approval", "never")
 
@@ -49,7 +49,7 @@ class Deployer:
 
     def _cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         assembly = str(self._folder / f"{self._deployments}.out")
-        return self._aws.cdk(*arguments, STACK, "--app", assembly, folder=self._folder)
+        return self._aws.cdk(*arguments, STACK_NAME, "--app", assembly, folder=self._folder)
 
 
 def assert_succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
@@ -58,7 +58,7 @@ def assert_succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
 
 
 def stack_outputs(
-    aws: LocalAws, name: str = STACK, *, account_id: str = MANAGEMENT_ID
+    aws: LocalAws, name: str = STACK_NAME, *, account_id: str = MANAGEMENT_ID
 ) -> dict[str, str]:
     """Return the values of a stack's outputs."""
     (stack,) = aws.client("cloudformation", account_id=account_id).describe_stacks(StackName=name)[
@@ -67,7 +67,7 @@ def stack_outputs(
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
+def stack_names(aws: LocalAws, *, account_id: str) -> set[str]:
     """Return the names of an account's stacks, without the CDK's own."""
     listed = aws.client("cloudformation", account_id=account_id).describe_stacks()["Stacks"]
     return {stack["StackName"] for stack in listed} - {"CDKToolkit"}
@@ -75,7 +75,7 @@ def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
 
 def physical_id(aws: LocalAws, start: str) -> str:
     """Return the physical id of the resource whose logical id has this before its hash."""
-    listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK)[
+    listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)[
         "StackResources"
     ]
     (found,) = [
@@ -86,7 +86,7 @@ def physical_id(aws: LocalAws, start: str) -> str:
     return found
 
 
-def rule(aws: LocalAws, start: str) -> tuple[dict[str, Any], str]:
+def rule_and_target(aws: LocalAws, start: str) -> tuple[dict[str, Any], str]:
     """Return a deployed rule, and the ARN of its target, a function."""
     events = aws.client("events")
     name = physical_id(aws, start).rpartition("|")[2]
@@ -94,13 +94,13 @@ def rule(aws: LocalAws, start: str) -> tuple[dict[str, Any], str]:
     return events.describe_rule(Name=name), target["Arn"]
 
 
-def invoke(aws: LocalAws, function: str, event: dict[str, Any]) -> None:
+def invoke_function(aws: LocalAws, function: str, event: dict[str, Any]) -> None:
     """Invoke a function with an event, and wait until it has succeeded."""
     response = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     assert "FunctionError" not in response, response["Payload"].read()
 
 
-def checks(aws: LocalAws) -> list[dict[str, Any]]:
+def logged_drift_checks(aws: LocalAws) -> list[dict[str, Any]]:
     """Return the lines of the checks in their log group."""
     group = physical_id(aws, "RootAccessDriftCheckLogs")
     logs = aws.client("logs").filter_log_events(logGroupName=group)["events"]
@@ -110,11 +110,11 @@ def checks(aws: LocalAws) -> list[dict[str, Any]]:
 
 def run_drift_check(aws: LocalAws) -> None:
     """Run the drift check as its schedule does."""
-    _, function = rule(aws, "RootAccessDriftCheckInterval")
-    invoke(aws, function, {"detail-type": "Scheduled Event", "source": "aws.events"})
+    _, function = rule_and_target(aws, "RootAccessDriftCheckInterval")
+    invoke_function(aws, function, {"detail-type": "Scheduled Event", "source": "aws.events"})
 
 
-def new_inbox(aws: LocalAws, topic: str) -> Callable[[], list[str]]:
+def subscribed_inbox(aws: LocalAws, topic: str) -> Callable[[], list[str]]:
     """Return a function that receives what a topic has sent since the last time, as text."""
     sqs = aws.client("sqs")
     queue = sqs.create_queue(QueueName=f"inbox-{topic}")["QueueUrl"]

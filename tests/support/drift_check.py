@@ -18,28 +18,31 @@ from root_access.drift import check
 from root_access.drift.check import DriftCheckSettings
 from root_access.drift.repair import DESCRIBE_STACKS
 from support.accounts import MANAGEMENT
-from support.function import BOTH, Function
+from support.function import BOTH_FEATURES, CustomResourceFunction
 from support.notices import Published
-from support.policies import PolicyRequest, request_of
+from support.policies import PolicyRequest, request_of_task_call
 from support.responding import client_error, respond_to
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/5c1e0a60"
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:SecurityNews"
-CALLER = "arn:aws:sts::111111111111:assumed-role/Administrator/jane"
-STABLE = {"StackStatus": "UPDATE_COMPLETE", "LastUpdatedTime": datetime(2026, 11, 1, tzinfo=UTC)}
-DEPLOYED_SINCE = STABLE | {"LastUpdatedTime": datetime(2026, 11, 24, tzinfo=UTC)}
-IN_PROGRESS = DEPLOYED_SINCE | {"StackStatus": "UPDATE_IN_PROGRESS"}
-BY_INTERVAL = {"detail-type": "Scheduled Event", "source": "aws.events"}
+CALLER_ARN = "arn:aws:sts::111111111111:assumed-role/Administrator/jane"
+STABLE_STACK = {
+    "StackStatus": "UPDATE_COMPLETE",
+    "LastUpdatedTime": datetime(2026, 11, 1, tzinfo=UTC),
+}
+RECENTLY_DEPLOYED_STACK = STABLE_STACK | {"LastUpdatedTime": datetime(2026, 11, 24, tzinfo=UTC)}
+STACK_IN_PROGRESS = RECENTLY_DEPLOYED_STACK | {"StackStatus": "UPDATE_IN_PROGRESS"}
+SCHEDULED_EVENT = {"detail-type": "Scheduled Event", "source": "aws.events"}
 
 
-def by_event(**detail: object) -> dict[str, object]:
+def cloudtrail_event(**detail: object) -> dict[str, object]:
     """Return EventBridge's event of a call that CloudTrail recorded."""
     call = {
         "eventSource": "iam.amazonaws.com",
         "eventName": "DisableOrganizationsRootSessions",
         "eventTime": "2026-11-24T12:00:00Z",
         "eventID": "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002",
-        "userIdentity": {"type": "AssumedRole", "accountId": MANAGEMENT, "arn": CALLER},
+        "userIdentity": {"type": "AssumedRole", "accountId": MANAGEMENT, "arn": CALLER_ARN},
     }
     return {
         "detail-type": "AWS API Call via CloudTrail",
@@ -48,11 +51,11 @@ def by_event(**detail: object) -> dict[str, object]:
     }
 
 
-BY_EVENT = by_event()
+CLOUDTRAIL_EVENT = cloudtrail_event()
 
 
 @dataclass(kw_only=True)
-class Publisher:
+class NoticePublisher:
     """A function that publishes notices.
 
     Attributes:
@@ -98,7 +101,7 @@ class Publisher:
 
 
 @dataclass(kw_only=True)
-class DriftCheck(Publisher):
+class DriftCheck(NoticePublisher):
     """The deployed drift check.
 
     Attributes:
@@ -113,17 +116,17 @@ class DriftCheck(Publisher):
         function: The organization's clients, and the time that passes in a check.
     """
 
-    features: tuple[str, ...] = BOTH
+    features: tuple[str, ...] = BOTH_FEATURES
     delegated_administrators: tuple[str, ...] | None = None
     repair: bool = False
     topic: bool = True
     security_hub_findings: bool = False
     settings: DriftCheckSettings | None = None
-    stack: list[Mapping[str, object] | Exception] = field(default_factory=lambda: [STABLE])
+    stack: list[Mapping[str, object] | Exception] = field(default_factory=lambda: [STABLE_STACK])
     seconds: float = 1_800_000_000.5
-    function: Function = field(default_factory=Function)
+    function: CustomResourceFunction = field(default_factory=CustomResourceFunction)
 
-    def __call__(self, event: object = BY_INTERVAL) -> list[Mapping[str, Any]]:
+    def __call__(self, event: object = SCHEDULED_EVENT) -> list[Mapping[str, Any]]:
         """Run it, and return the lines of its checks."""
         check.DriftCheck(
             settings=self.settings or self._settings(),
@@ -154,7 +157,7 @@ class DriftCheck(Publisher):
     def respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
         """Respond to a call."""
         if operation == "BatchImportFindings":
-            self.requests.append(request_of(IMPORT_FINDINGS, parameters))
+            self.requests.append(request_of_task_call(IMPORT_FINDINGS, parameters))
         if operation != "DescribeStacks":
             return super().respond(operation, parameters)
         self.requests.append(

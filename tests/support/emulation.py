@@ -13,33 +13,37 @@ from botocore.exceptions import ClientError
 
 from local_aws.emulation import Organization
 
-from .accounts import MEMBER, OTHER
+from .accounts import MEMBER, OTHER_MEMBER
 
-IAM = "iam.amazonaws.com"
-GUARDDUTY = "guardduty.amazonaws.com"
-CLOUDTRAIL = "cloudtrail.amazonaws.com"
+IAM_PRINCIPAL = "iam.amazonaws.com"
+GUARDDUTY_PRINCIPAL = "guardduty.amazonaws.com"
+CLOUDTRAIL_PRINCIPAL = "cloudtrail.amazonaws.com"
 # The member account that the tests register as IAM's delegated administrator.
 DELEGATE = MEMBER
-AUDIT = {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}
-DELETE = {"arn": "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"}
-RECOVER = {"arn": "arn:aws:iam::aws:policy/root-task/IAMCreateRootUserPassword"}
+AUDIT_TASK_POLICY = {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}
+DELETE_TASK_POLICY = {"arn": "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"}
+RECOVER_TASK_POLICY = {"arn": "arn:aws:iam::aws:policy/root-task/IAMCreateRootUserPassword"}
 
 
-def register(organization: Organization, account_id: str, principal: str = IAM) -> None:
+def register_delegate(
+    organization: Organization, account_id: str, principal: str = IAM_PRINCIPAL
+) -> None:
     """Register a delegated administrator."""
     organization.client("organizations").register_delegated_administrator(
         AccountId=account_id, ServicePrincipal=principal
     )
 
 
-def deregister(organization: Organization, account_id: str, principal: str = IAM) -> None:
+def deregister_delegate(
+    organization: Organization, account_id: str, principal: str = IAM_PRINCIPAL
+) -> None:
     """Deregister a delegated administrator."""
     organization.client("organizations").deregister_delegated_administrator(
         AccountId=account_id, ServicePrincipal=principal
     )
 
 
-def open_root_session(organization: Organization, task: Any, account_id: str = OTHER) -> Any:
+def open_root_session(organization: Organization, task: Any, account_id: str = OTHER_MEMBER) -> Any:
     """Return the credentials of a root session."""
     response = organization.client("sts").assume_root(
         TargetPrincipal=account_id, TaskPolicyArn=task
@@ -47,7 +51,7 @@ def open_root_session(organization: Organization, task: Any, account_id: str = O
     return response["Credentials"]
 
 
-def error_of(call: Callable[..., object], **parameters: object) -> dict[str, Any]:
+def error_raised_by(call: Callable[..., object], **parameters: object) -> dict[str, Any]:
     """Return the error of a call: its code, message, HTTP status and reason."""
     with pytest.raises(ClientError) as raised:
         call(**parameters)
@@ -60,7 +64,7 @@ def error_of(call: Callable[..., object], **parameters: object) -> dict[str, Any
     }
 
 
-def status_of(url: str, headers: Mapping[str, str], *, body: str | None = None) -> int:
+def http_status_of(url: str, headers: Mapping[str, str], *, body: str | None = None) -> int:
     """Return the status of the response to a GET, or to a POST of a body."""
     parts = urlsplit(url)
     with closing(HTTPConnection(parts.netloc, timeout=5)) as connection:

@@ -15,7 +15,9 @@ MAX_CHARACTERS = 1024
 _COMPARISON = re.compile(r'\$\.([.\w]+)\s*(?:NOT EXISTS|(!=|=)\s*"([^"]*)")')
 
 
-def is_match(pattern: str, event: Mapping[str, Any], *, missing_differs: bool) -> bool:
+def matches_filter_pattern(
+    pattern: str, event: Mapping[str, Any], *, missing_differs: bool
+) -> bool:
     """Return whether an event matches a pattern.
 
     Args:

@@ -18,7 +18,7 @@ from root_access.handler import respond
 from root_access.organization import Organization
 from support.accounts import MANAGEMENT
 
-BOTH = ("RootCredentialsManagement", "RootSessions")
+BOTH_FEATURES = ("RootCredentialsManagement", "RootSessions")
 
 _TIMEOUT_SECONDS = 180.0
 
@@ -65,7 +65,7 @@ class FakeContext:
 
 
 @dataclass(kw_only=True)
-class Handled:
+class HandledEvent:
     """What came of one event in the function, before it was sent as a response.
 
     Attributes:
@@ -78,7 +78,7 @@ class Handled:
 
 
 @dataclass(kw_only=True)
-class Function:
+class CustomResourceFunction:
     """The deployed function.
 
     Attributes:
@@ -94,9 +94,9 @@ class Function:
     log: list[Mapping[str, object]] = field(default_factory=list)
     _clients: dict[str, Any] = field(default_factory=dict)
 
-    def __call__(self, event: Mapping[str, Any]) -> Handled:
+    def __call__(self, event: Mapping[str, Any]) -> HandledEvent:
         """Invoke the function."""
-        handled = Handled()
+        handled = HandledEvent()
         respond(
             event,
             FakeContext(
@@ -115,7 +115,7 @@ class Function:
         context: LambdaContext,
         *,
         abandoned: threading.Event,
-        handled: Handled,
+        handled: HandledEvent,
     ) -> dict[str, Any]:
         try:
             resource = handled.resource = apply_request(

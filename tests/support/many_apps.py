@@ -26,8 +26,8 @@ from centralized_root_access import (
     RootUseAlarm,
 )
 
-MANAGEMENT = Environment(account="111111111111", region="us-east-1")
-OTHER_MANAGEMENT = Environment(account="999999999999", region="eu-central-1")
+MANAGEMENT_ENVIRONMENT = Environment(account="111111111111", region="us-east-1")
+TEST_ENVIRONMENT = Environment(account="999999999999", region="eu-central-1")
 
 
 def agnostic_environment(app: App) -> None:
@@ -37,12 +37,14 @@ def agnostic_environment(app: App) -> None:
 
 def concrete_environment(app: App) -> None:
     """A stack with the same ids, in another app of the same process."""
-    CentralizedRootAccess(Stack(app, "OrganizationBootstrap", env=MANAGEMENT), "RootAccess")
+    CentralizedRootAccess(
+        Stack(app, "OrganizationBootstrap", env=MANAGEMENT_ENVIRONMENT), "RootAccess"
+    )
 
 
 def all_arguments(app: App) -> None:
     """Every argument, in one stack."""
-    add_all_arguments(Stack(app, "OrganizationBootstrap", env=MANAGEMENT))
+    add_all_arguments(Stack(app, "OrganizationBootstrap", env=MANAGEMENT_ENVIRONMENT))
 
 
 def add_all_arguments(
@@ -100,13 +102,13 @@ def add_all_arguments(
 
 def nested_stack(app: App) -> None:
     """The construct in a nested stack."""
-    stack = Stack(app, "OrganizationBootstrap", env=MANAGEMENT)
+    stack = Stack(app, "OrganizationBootstrap", env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(NestedStack(stack, "Security"), "RootAccess")
 
 
 def stages(app: App) -> None:
     """A stage for each of two organizations: one for tests, and production."""
-    for id, env in (("Test", OTHER_MANAGEMENT), ("Production", MANAGEMENT)):
+    for id, env in (("Test", TEST_ENVIRONMENT), ("Production", MANAGEMENT_ENVIRONMENT)):
         CentralizedRootAccess(Stack(Stage(app, id, env=env), "OrganizationBootstrap"), "RootAccess")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 _MAX_PUBLISHED_BYTES = 256 * 1024
 _FENCE = "```"
-GOLDEN = Path(__file__).parents[1] / "notices"
+GOLDEN_NOTICES = Path(__file__).parents[1] / "notices"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def text_of_code_block(markdown: str) -> str:
     return html.unescape(inside)
 
 
-def rendering(publication: Mapping[str, Any], *, page: str = "") -> str:
+def notice_as_delivered(publication: Mapping[str, Any], *, page: str = "") -> str:
     """Return a notice as it arrives in mail and in chat, and the top of its page, for a reader."""
     top = "".join(re.findall(r"<(?:h1|p class=.summary.)>.*\n", page))
     card = card_in_chat(publication)
@@ -94,7 +94,7 @@ def read_or_write_golden(name: str, text: str) -> str:
 
     With WRITE_NOTICES=1 the text is written there first.
     """
-    path = GOLDEN / f"{name}.txt"
+    path = GOLDEN_NOTICES / f"{name}.txt"
     if os.environ.get("WRITE_NOTICES"):
         path.write_text(text)
     return path.read_text()

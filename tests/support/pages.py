@@ -13,20 +13,23 @@ import click
 
 from centralized_root_access.cli.main import main
 
-from .apps import ROOT
+from .apps import REPOSITORY
 from .processes import run_successfully
 
 PAGES = (
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
-    ROOT / "examples" / "README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
+    *(
+        REPOSITORY / name
+        for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+    ),
+    REPOSITORY / "examples" / "README.md",
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
 )
 
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class CodeBlock:
     """A block of code on a page.
 
     Attributes:
@@ -43,7 +46,7 @@ class Block:
         return f"{self.page.name}:{self.line}"
 
 
-def blocks(*languages: str) -> Iterator[Block]:
+def code_blocks(*languages: str) -> Iterator[CodeBlock]:
     """Yield the blocks of all pages in these languages."""
     for page in PAGES:
         content = page.read_text()
@@ -51,10 +54,10 @@ def blocks(*languages: str) -> Iterator[Block]:
             _, language, text = found.groups()
             if language in languages:
                 line = content.count("\n", 0, found.start()) + 1
-                yield Block(page=page, line=line, text=textwrap.dedent(text))
+                yield CodeBlock(page=page, line=line, text=textwrap.dedent(text))
 
 
-def script(block: Block, programs: Sequence[str]) -> str:
+def commands_in_block(block: CodeBlock, programs: Sequence[str]) -> str:
     """Return what a reader would type of a block; nothing where it has output or a picture alone.
 
     Args:

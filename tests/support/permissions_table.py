@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from centralized_root_access import CentralizedRootAccess, RootTask
-from support.apps import ROOT
+from support.apps import REPOSITORY
 from support.many_apps import add_all_arguments
 from support.templates import (
-    MANAGEMENT,
-    actions,
+    MANAGEMENT_ENVIRONMENT,
+    actions_of_statement,
     as_list,
     bootstrap_stack,
-    properties_of,
-    template,
-    text,
+    properties_of_type,
+    template_of,
+    text_with_references,
 )
 
-PAGE = ROOT / "docs" / "reference" / "permissions-boundary.md"
+PAGE = REPOSITORY / "docs" / "reference" / "permissions-boundary.md"
 _HEADER = "| role | actions | on |\n|---|---|---|\n"
 _TABLES = re.compile(rf"(?:## \w+\n\n{re.escape(_HEADER)}(?:\|.*\n)+\n?)+")
 
@@ -65,15 +65,15 @@ class Permission:
 @functools.cache
 def permissions_with_every_argument() -> frozenset[Permission]:
     """Return what the roles are allowed where the constructs have every argument."""
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     add_all_arguments(stack, encrypted_topic=True)
     # A feature is enabled or disabled.
-    features = bootstrap_stack(env=MANAGEMENT)
+    features = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(features, "RootAccess").add_drift_check(repair=True)
-    none = bootstrap_stack(env=MANAGEMENT)
+    none = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(none, "RootAccess", features=[])
     return frozenset(
-        found for built in (stack, features, none) for found in permissions(template(built))
+        found for built in (stack, features, none) for found in permissions(template_of(built))
     )
 
 
@@ -107,7 +107,7 @@ def tables_of_page() -> str:
 
 def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
     """Yield what the roles of a template are allowed."""
-    for policy in properties_of(template, "AWS::IAM::Policy").values():
+    for policy in properties_of_type(template, "AWS::IAM::Policy").values():
         (role,) = policy["Roles"]
         construct, name = re.findall(
             "^(RootAccess|RootTasks|RootUse)(.*?)[0-9A-F]{8}$", role["Ref"]
@@ -115,7 +115,7 @@ def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
         for statement in policy["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Allow":
                 for resource in as_list(statement["Resource"]):
-                    for action in actions(statement):
+                    for action in actions_of_statement(statement):
                         yield Permission(
                             _CONSTRUCTS[construct], name, _resource(template, resource), action
                         )
@@ -126,7 +126,7 @@ def _cell(values: Iterable[str]) -> str:
 
 
 def _resource(template: Mapping[str, Any], value: Any) -> str:
-    shown = text(value)
+    shown = text_with_references(value)
     # The name of a state machine, taken from its ARN.
     shown = re.sub(r"\{'Fn::Select'.*?\}\]\}\]\}", "<state machine>", shown)
     for logical_id, resource in template["Resources"].items():

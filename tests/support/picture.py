@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from support.browser import browser, chromium
-from support.reports import full_audits, page_of
+from support.reports import audit_with_history, html_page_of
 
 _PICTURE = Path(__file__).parents[2] / "docs" / "report.png"
 
@@ -20,7 +20,7 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder, browser(path) as page:
         document = Path(folder) / "report.html"
-        document.write_bytes(page_of(full_audits()).encode())
+        document.write_bytes(html_page_of(audit_with_history()).encode())
         page.call("Emulation.setScrollbarsHidden", hidden=True)
         page.open(document, width=1280, height=1560)
         page.screenshot(_PICTURE)

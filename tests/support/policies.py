@@ -149,7 +149,7 @@ def parse_statements(
     )
 
 
-def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:
+def request_of_root_access_call(call: Call, *, organization_id: str) -> PolicyRequest:
     """Return the request by which a policy decides about a call of root access to the emulation."""
     action = f"{call.service}:{call.operation}"
     resource = "*"
@@ -162,7 +162,7 @@ def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:
     return PolicyRequest(action=action, resource=resource, context=context)
 
 
-def request_of(action: str, parameters: Mapping[str, Any]) -> PolicyRequest:
+def request_of_task_call(action: str, parameters: Mapping[str, Any]) -> PolicyRequest:
     """Return the request by which a policy decides about a call of root tasks."""
     match action:
         case "s3:ListObjectsV2":

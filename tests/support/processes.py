@@ -13,14 +13,14 @@ from local_aws.services import LocalAws
 AWS_CLI = Path(sys.prefix) / "aws-cli"
 
 
-def run(*command: str | Path, **arguments: Any) -> subprocess.CompletedProcess[str]:
+def run_process(*command: str | Path, **arguments: Any) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, with its output as text."""
     return subprocess.run(command, capture_output=True, text=True, check=False, **arguments)
 
 
 def run_successfully(*command: str | Path, **arguments: Any) -> str:
     """Run a command that has to succeed, and return its output."""
-    finished = run(*command, **arguments)
+    finished = run_process(*command, **arguments)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
 
@@ -54,4 +54,4 @@ def run_with_aws_cli(
             )
         )
         environment["AWS_CONFIG_FILE"] = str(config)
-    return run("sh", "-eu", "-c", text, cwd=folder, env=environment)
+    return run_process("sh", "-eu", "-c", text, cwd=folder, env=environment)

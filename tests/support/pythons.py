@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import run, run_successfully
+from .processes import run_process, run_successfully
 
 _SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
 _SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -51,7 +51,7 @@ def _interpreters(version: str) -> Iterator[Path]:
 
 
 def _starts(interpreter: Path) -> bool:
-    return run(interpreter, "-c", "").returncode == 0
+    return run_process(interpreter, "-c", "").returncode == 0
 
 
 def build(project: Path, folder: Path) -> tuple[Path, Path]:

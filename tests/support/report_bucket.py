@@ -17,7 +17,7 @@ from support.responding import client_error, respond_to
 if TYPE_CHECKING:
     from moto.s3.models import FakeBucket
 
-BUCKET = "root-tasks"
+REPORT_BUCKET = "root-tasks"
 
 
 class ReportBuckets:
@@ -33,7 +33,7 @@ class ReportBuckets:
 
     def _respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
         method = xform_name(operation)
-        if parameters.get("Bucket") != BUCKET or not hasattr(MemoryBucket, method):
+        if parameters.get("Bucket") != REPORT_BUCKET or not hasattr(MemoryBucket, method):
             return None
         bucket = _find_bucket()
         if bucket is None:
@@ -46,10 +46,10 @@ class ReportBuckets:
 
 def _find_bucket() -> FakeBucket | None:
     backends = moto.s3.models.s3_backends
-    if BUCKET not in backends.bucket_accounts:
+    if REPORT_BUCKET not in backends.bucket_accounts:
         return None
-    partition, account_id = backends.bucket_accounts[BUCKET]
-    return backends[account_id][partition].buckets.get(BUCKET)
+    partition, account_id = backends.bucket_accounts[REPORT_BUCKET]
+    return backends[account_id][partition].buckets.get(REPORT_BUCKET)
 
 
 class MemoryBucket:

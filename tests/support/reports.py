@@ -27,10 +27,10 @@ from root_tasks.report.risk import in_order_of_risk
 from root_tasks.tasks.policy_documents import difference
 
 MANAGEMENT, SECURITY = "111111111111", "222222222222"
-STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
-NONE = RootCredentials(password=False)
+STARTED_AT = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
+NO_CREDENTIALS = RootCredentials(password=False)
 
-DENIED = (
+DENIAL_TEMPLATE = (
     "iam:GetAccountSummary: AccessDenied: User: arn:aws:iam::{account_id}:root is not authorized "
     "to perform: "
     "iam:GetAccountSummary on resource: * with an explicit deny in a service control policy."
@@ -77,7 +77,7 @@ HOSTILE_NAMES = (
 )
 
 
-def result(
+def account_result(
     account_id: str,
     outcome: Outcome = Outcome.CLEAN,
     *,
@@ -86,7 +86,7 @@ def result(
     **details: Any,
 ) -> AccountResult:
     """The result of a task in an account."""
-    details.setdefault("credentials", NONE if outcome is Outcome.CLEAN else None)
+    details.setdefault("credentials", NO_CREDENTIALS if outcome is Outcome.CLEAN else None)
     return AccountResult(
         account_id=account_id,
         name=name or f"account-{account_id[-4:]}",
@@ -97,7 +97,7 @@ def result(
     )
 
 
-def having(
+def account_with_credentials(
     account_id: str,
     name: str = "",
     unit: str | None = None,
@@ -107,36 +107,36 @@ def having(
 ) -> AccountResult:
     """An account whose root user has credentials."""
     credentials = RootCredentials(password=password, **others)
-    return result(
+    return account_result(
         account_id, Outcome.HAS_CREDENTIALS, name=name, unit=unit, credentials=credentials
     )
 
 
-def own_root_user(credentials: RootCredentials | None) -> AccountResult:
+def management_account_result(credentials: RootCredentials | None) -> AccountResult:
     """The management account in an audit of it; None if its root user could not be read."""
     outcome = management_outcome(credentials) if credentials else Outcome.INACCESSIBLE
-    return result(MANAGEMENT, outcome, credentials=credentials)
+    return account_result(MANAGEMENT, outcome, credentials=credentials)
 
 
-def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
+def inaccessible_account(account_id: str, *, name: str | None = None) -> AccountResult:
     """An account whose root sessions a service control policy denies."""
-    return result(
+    return account_result(
         account_id,
         Outcome.INACCESSIBLE,
         name=name,
-        reason=DENIED.format(account_id=account_id),
+        reason=DENIAL_TEMPLATE.format(account_id=account_id),
         hint=SCP_HINT,
     )
 
 
-def report(
+def report_of(
     *results: AccountResult,
     task: Task = Task.AUDIT,
     sets_policy: bool = False,
     executed_plan: str | None = None,
     full: bool = True,
     run_id: str = "audit-2026-11-20",
-    started_at: datetime = STARTED,
+    started_at: datetime = STARTED_AT,
 ) -> Report:
     """A run from the delegated administrator's account."""
     finished_at = started_at + timedelta(seconds=97)
@@ -155,12 +155,12 @@ def report(
     )
 
 
-def page_of(report: Report) -> str:
+def html_page_of(report: Report) -> str:
     """The page of a report, as its run writes it."""
     return as_html(report, as_json(report)).decode()
 
 
-def key(
+def access_key(
     number: int,
     *,
     active: bool = True,
@@ -172,68 +172,68 @@ def key(
     return AccessKey(
         access_key_id=f"AKIAIOSFODNN{number:08d}",
         status="Active" if active else "Inactive",
-        created_at=STARTED - timedelta(days=age),
-        last_used_at=None if used is None else STARTED - timedelta(days=used),
+        created_at=STARTED_AT - timedelta(days=age),
+        last_used_at=None if used is None else STARTED_AT - timedelta(days=used),
         last_used_service=None if used is None else service,
     )
 
 
 def example_audit() -> Report:
     """An audit of a small organization with an account of every kind."""
-    return report(
-        result(
+    return report_of(
+        account_result(
             MANAGEMENT,
             Outcome.SKIPPED,
             unit="Root",
             name="management",
             reason="Root sessions are not supported for the management account.",
         ),
-        result(SECURITY, unit="Root/Security", name="security"),
-        result("300000000001", unit="Root/Security", name="log-archive"),
-        having(
+        account_result(SECURITY, unit="Root/Security", name="security"),
+        account_result("300000000001", unit="Root/Security", name="log-archive"),
+        account_with_credentials(
             "300000000002",
             "payments-production",
             "Root/Workloads/Production",
             password=True,
-            password_last_used_at=STARTED - timedelta(days=12),
-            access_keys=(key(1, used=3), key(2, active=False, age=2100)),
+            password_last_used_at=STARTED_AT - timedelta(days=12),
+            access_keys=(access_key(1, used=3), access_key(2, active=False, age=2100)),
             mfa_devices=("arn:aws:iam::300000000002:mfa/root-account-mfa-device",),
         ),
-        result("300000000003", unit="Root/Workloads/Staging", name="payments-staging"),
-        having(
+        account_result("300000000003", unit="Root/Workloads/Staging", name="payments-staging"),
+        account_with_credentials(
             "300000000004",
             "data-lake",
             "Root/Workloads/Production",
             password=True,
-            password_last_used_at=STARTED - timedelta(days=1240),
+            password_last_used_at=STARTED_AT - timedelta(days=1240),
         ),
-        inaccessible("300000000005", name="acquired-shop"),
-        having(
+        inaccessible_account("300000000005", name="acquired-shop"),
+        account_with_credentials(
             "300000000006",
             "legacy-mainframe-bridge",
             "Root/Workloads/Production",
-            access_keys=(key(3, age=4100, used=46, service="sqs"),),
+            access_keys=(access_key(3, age=4100, used=46, service="sqs"),),
             signing_certificates=("KXQ4L2N6TZPEXAMPLE7CERTIFICATE22",),
         ),
-        inaccessible("300000000007", name="acquired-shop-staging"),
-        result("300000000008", unit="Root/Infrastructure", name="network"),
-        result("300000000009", unit="Root/Sandbox", name="sandbox-ana"),
-        result(
+        inaccessible_account("300000000007", name="acquired-shop-staging"),
+        account_result("300000000008", unit="Root/Infrastructure", name="network"),
+        account_result("300000000009", unit="Root/Sandbox", name="sandbox-ana"),
+        account_result(
             "300000000010",
             Outcome.SKIPPED,
             unit="Root/Suspended",
             name="closed-lab",
             reason="Its state is SUSPENDED.",
         ),
-        result("300000000011", unit="Root/Sandbox", name="sandbox-björn"),
-        result("300000000012", unit="Root/Workloads/Production", name="analytics"),
+        account_result("300000000011", unit="Root/Sandbox", name="sandbox-björn"),
+        account_result("300000000012", unit="Root/Workloads/Production", name="analytics"),
     )
 
 
-def full_audits() -> Report:
+def audit_with_history() -> Report:
     """The example audit as the last of weekly full audits, with what has changed."""
     audit = example_audit()
-    before = replace(audit, run_id="audit-1", started_at=STARTED - timedelta(weeks=1))
+    before = replace(audit, run_id="audit-1", started_at=STARTED_AT - timedelta(weeks=1))
     return replace(
         with_history(audit, previous=before),
         changes=(
@@ -255,7 +255,7 @@ def full_audits() -> Report:
 def large_audit(accounts: int) -> Report:
     """An audit of a large organization, with accounts like those of the example."""
     kinds = example_audit().results
-    return report(
+    return report_of(
         *(
             replace(
                 kinds[number % len(kinds)],
@@ -283,8 +283,8 @@ def _in_plan(
         outcome=Outcome.PLANNED,
         credential=CredentialDetails(
             status="Active" if type_ is ItemType.ACCESS_KEY else None,
-            created_at=STARTED - timedelta(days=age),
-            last_used_at=None if used is None else STARTED - timedelta(days=used),
+            created_at=STARTED_AT - timedelta(days=age),
+            last_used_at=None if used is None else STARTED_AT - timedelta(days=used),
             last_used_service=service,
         ),
     )
@@ -292,8 +292,8 @@ def _in_plan(
 
 def partly_read_audit() -> Report:
     """An audit of an account of which hardly more could be read than that it has credentials."""
-    return report(
-        result(
+    return report_of(
+        account_result(
             "300000000002",
             Outcome.HAS_CREDENTIALS,
             name="payments-production",
@@ -311,8 +311,8 @@ def partly_read_audit() -> Report:
 
 def example_plan() -> Report:
     """A plan to delete root credentials."""
-    plan = report(
-        result(
+    plan = report_of(
+        account_result(
             "300000000002",
             Outcome.PLANNED,
             name="payments-production",
@@ -324,13 +324,13 @@ def example_plan() -> Report:
                 _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000002", age=2100),
             ),
         ),
-        result("300000000003", Outcome.NOTHING_TO_DO, name="payments-staging"),
-        result("300000000004", Outcome.SKIPPED, name="break-glass", reason=PROTECTED),
-        result(
+        account_result("300000000003", Outcome.NOTHING_TO_DO, name="payments-staging"),
+        account_result("300000000004", Outcome.SKIPPED, name="break-glass", reason=PROTECTED),
+        account_result(
             "300000000006",
             Outcome.IN_USE,
             name="legacy-mainframe-bridge",
-            reason=in_use_since(STARTED - timedelta(days=90)),
+            reason=in_use_since(STARTED_AT - timedelta(days=90)),
             items=(
                 replace(
                     _in_plan(
@@ -341,7 +341,7 @@ def example_plan() -> Report:
                         service="sqs",
                     ),
                     outcome=Outcome.IN_USE,
-                    message=in_use_since(STARTED - timedelta(days=90)),
+                    message=in_use_since(STARTED_AT - timedelta(days=90)),
                 ),
             ),
         ),
@@ -360,16 +360,16 @@ def example_execution() -> Report:
         second, outcome=Outcome.FAILED, message="iam:DeleteAccessKey: ServiceFailure: Try again."
     )
     done = tuple(replace(item, outcome=Outcome.DONE) for item in (password, first))
-    return report(
-        result(
+    return report_of(
+        account_result(
             "300000000002",
             Outcome.FAILED,
             name="payments-production",
             reason="1 of 3 items failed.",
             items=(*done, failed),
         ),
-        result("300000000004", Outcome.DONE, name="data-lake", items=done[:1]),
-        result(
+        account_result("300000000004", Outcome.DONE, name="data-lake", items=done[:1]),
+        account_result(
             "300000000006",
             Outcome.UNKNOWN,
             name="legacy-mainframe-bridge",
@@ -402,9 +402,11 @@ def example_unlock() -> Report:
             queues, (None, "The policy was the one of the plan."), strict=True
         )
     ]
-    return report(
-        result("300000000002", Outcome.DONE, name="payments-production", items=(items[0],)),
-        result("300000000006", Outcome.DONE, name="legacy-mainframe-bridge", items=(items[1],)),
+    return report_of(
+        account_result("300000000002", Outcome.DONE, name="payments-production", items=(items[0],)),
+        account_result(
+            "300000000006", Outcome.DONE, name="legacy-mainframe-bridge", items=(items[1],)
+        ),
         task=Task.UNLOCK_QUEUE,
         executed_plan="plan-2026-11-20",
         run_id=run_id,
@@ -414,7 +416,7 @@ def example_unlock() -> Report:
 def hostile_audit(task: Task = Task.AUDIT) -> Report:
     """An audit, or a plan, with hostile names in every text that others can choose."""
     outcome = Outcome.HAS_CREDENTIALS if task is Task.AUDIT else Outcome.PLANNED
-    written = report(
+    written = report_of(
         *(
             AccountResult(
                 account_id=f"{500_000_000_000 + number}",
@@ -427,7 +429,10 @@ def hostile_audit(task: Task = Task.AUDIT) -> Report:
                     password=True,
                     access_keys=(
                         replace(
-                            key(1, used=0), access_key_id=name, status=name, last_used_service=name
+                            access_key(1, used=0),
+                            access_key_id=name,
+                            status=name,
+                            last_used_service=name,
                         ),
                     ),
                     mfa_devices=(name,),

@@ -71,7 +71,7 @@ class ResponseEndpoint:
 
 
 @functools.cache
-def common_endpoint() -> ResponseEndpoint:
+def shared_endpoint() -> ResponseEndpoint:
     """Return an endpoint that accepts everything; served as long as this process lives."""
     context = response_endpoint()
     atexit.register(context.__exit__, None, None, None)

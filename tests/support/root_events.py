@@ -8,14 +8,14 @@ from typing import Any
 
 from .accounts import MANAGEMENT, MEMBER
 
-ADMINISTRATOR = f"arn:aws:iam::{MANAGEMENT}:role/SecurityAdministrator"
-TOOL = "AROATOOLTOOLTOOLTOOLT"
-ACCESS_KEY = "AKIAEXAMPLEEXAMPLE99"
+ADMINISTRATOR_ROLE_ARN = f"arn:aws:iam::{MANAGEMENT}:role/SecurityAdministrator"
+TOOL_ROLE_ID = "AROATOOLTOOLTOOLTOOLT"
+LONG_TERM_KEY_ID = "AKIAEXAMPLEEXAMPLE99"
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "detections.md").read_text()
 
 
-def root(
+def root_user_event(
     *, key: str | None = "ASIAEXAMPLEEXAMPLE99", assumed_root: bool = False, **event: Any
 ) -> dict[str, Any]:
     """Return an event of a root user in a member account."""
@@ -35,7 +35,7 @@ def root(
     return {"eventType": "AwsApiCall", **event, "userIdentity": identity}
 
 
-def assume_root(
+def assume_root_event(
     *, principal_id: str, issuer: str | None, identity_type: str = "AssumedRole"
 ) -> dict[str, Any]:
     """Return an event of AssumeRoot in the management account."""
@@ -67,65 +67,81 @@ def assume_root(
     }
 
 
-def of_account(account_id: str) -> dict[str, Any]:
+def identity_of_root_user(account_id: str) -> dict[str, Any]:
     """Return what differs in an event of the root user of another account."""
     return {"userIdentity": {"type": "Root", "accountId": account_id}}
 
 
-IAM: dict[str, Any] = {"eventSource": "iam.amazonaws.com"}
-S3: dict[str, Any] = {"eventSource": "s3.amazonaws.com"}
-SQS: dict[str, Any] = {"eventSource": "sqs.amazonaws.com"}
-STS: dict[str, Any] = {"eventSource": "sts.amazonaws.com"}
+IAM_CALL: dict[str, Any] = {"eventSource": "iam.amazonaws.com"}
+S3_CALL: dict[str, Any] = {"eventSource": "s3.amazonaws.com"}
+SQS_CALL: dict[str, Any] = {"eventSource": "sqs.amazonaws.com"}
+STS_CALL: dict[str, Any] = {"eventSource": "sts.amazonaws.com"}
 SIGN_IN_CALL: dict[str, Any] = {"eventSource": "signin.amazonaws.com"}
-SIGN_IN: dict[str, Any] = {**SIGN_IN_CALL, "eventType": "AwsConsoleSignIn"}
-OWN_ROLE = f"arn:aws:iam::{MANAGEMENT}:role/OrganizationBootstrap-RootTasksAuditRole-1"
-EXPECTED: dict[str, dict[str, Any]] = {
-    "the audit's call in IAM": root(assumed_root=True, eventName="GetAccountSummary", **IAM),
-    "a denied call of the audit": root(
-        assumed_root=True, eventName="GetUser", errorCode="AccessDenied", **IAM
+CONSOLE_SIGN_IN: dict[str, Any] = {**SIGN_IN_CALL, "eventType": "AwsConsoleSignIn"}
+TOOL_ROLE_ARN = f"arn:aws:iam::{MANAGEMENT}:role/OrganizationBootstrap-RootTasksAuditRole-1"
+HARMLESS_EVENTS: dict[str, dict[str, Any]] = {
+    "the audit's call in IAM": root_user_event(
+        assumed_root=True, eventName="GetAccountSummary", **IAM_CALL
     ),
-    "a bucket policy removed, recorded with assumedRoot": root(
-        assumed_root=True, eventName="DeleteBucketPolicy", **S3
+    "a denied call of the audit": root_user_event(
+        assumed_root=True, eventName="GetUser", errorCode="AccessDenied", **IAM_CALL
     ),
-    "a bucket policy removed, in AWS's own sample without it": root(
-        eventName="DeleteBucketPolicy", **S3
+    "a bucket policy removed, recorded with assumedRoot": root_user_event(
+        assumed_root=True, eventName="DeleteBucketPolicy", **S3_CALL
     ),
-    "a queue policy removed, recorded without it": root(eventName="SetQueueAttributes", **SQS),
-    "a service's event": root(key=None, eventName="CloseAccountResult", **IAM)
+    "a bucket policy removed, in AWS's own sample without it": root_user_event(
+        eventName="DeleteBucketPolicy", **S3_CALL
+    ),
+    "a queue policy removed, recorded without it": root_user_event(
+        eventName="SetQueueAttributes", **SQS_CALL
+    ),
+    "a service's event": root_user_event(key=None, eventName="CloseAccountResult", **IAM_CALL)
     | {"eventType": "AwsServiceEvent"},
-    "AssumeRoot by the tool": assume_root(principal_id=f"{TOOL}:RootTasksAudit", issuer=OWN_ROLE),
-    "AssumeRoot by an administrator": assume_root(
-        principal_id="AROAADMINADMINADMINA:jane", issuer=ADMINISTRATOR
+    "AssumeRoot by the tool": assume_root_event(
+        principal_id=f"{TOOL_ROLE_ID}:RootTasksAudit", issuer=TOOL_ROLE_ARN
     ),
-    "AssumeRole by anybody": assume_root(principal_id="AROAOTHEROTHEROTHERO:x", issuer=OWN_ROLE)
+    "AssumeRoot by an administrator": assume_root_event(
+        principal_id="AROAADMINADMINADMINA:jane", issuer=ADMINISTRATOR_ROLE_ARN
+    ),
+    "AssumeRole by anybody": assume_root_event(
+        principal_id="AROAOTHEROTHEROTHERO:x", issuer=TOOL_ROLE_ARN
+    )
     | {"eventName": "AssumeRole"},
 }
-USED: dict[str, dict[str, Any]] = {
-    "a console sign-in": root(key=None, eventName="ConsoleLogin", **SIGN_IN),
-    "a password recovery": root(key=None, eventName="PasswordRecoveryRequested", **SIGN_IN),
-    "a call from the console": root(eventName="GetUser", **IAM),
-    "a call that the guardrail denied": root(eventName="GetUser", errorCode="AccessDenied", **IAM),
-    "a call with an access key": root(key=ACCESS_KEY, eventName="GetUser", **IAM),
-    "a bucket policy removed with an access key": root(
-        key=ACCESS_KEY, eventName="DeleteBucketPolicy", **S3
+ROOT_USE_EVENTS: dict[str, dict[str, Any]] = {
+    "a console sign-in": root_user_event(key=None, eventName="ConsoleLogin", **CONSOLE_SIGN_IN),
+    "a password recovery": root_user_event(
+        key=None, eventName="PasswordRecoveryRequested", **CONSOLE_SIGN_IN
     ),
-    "temporary credentials by aws login": root(
+    "a call from the console": root_user_event(eventName="GetUser", **IAM_CALL),
+    "a call that the guardrail denied": root_user_event(
+        eventName="GetUser", errorCode="AccessDenied", **IAM_CALL
+    ),
+    "a call with an access key": root_user_event(
+        key=LONG_TERM_KEY_ID, eventName="GetUser", **IAM_CALL
+    ),
+    "a bucket policy removed with an access key": root_user_event(
+        key=LONG_TERM_KEY_ID, eventName="DeleteBucketPolicy", **S3_CALL
+    ),
+    "temporary credentials by aws login": root_user_event(
         key=None, eventName="CreateOAuth2Token", **SIGN_IN_CALL
     ),
-    "a call with credentials of aws login": root(eventName="ListUsers", **IAM),
-    "temporary credentials by GetSessionToken": root(
-        key=ACCESS_KEY, eventName="GetSessionToken", **STS
+    "a call with credentials of aws login": root_user_event(eventName="ListUsers", **IAM_CALL),
+    "temporary credentials by GetSessionToken": root_user_event(
+        key=LONG_TERM_KEY_ID, eventName="GetSessionToken", **STS_CALL
     ),
-    "a call with credentials of GetSessionToken": root(eventName="ListUsers", **IAM),
-    "temporary credentials by GetFederationToken": root(
-        key=ACCESS_KEY, eventName="GetFederationToken", **STS
+    "a call with credentials of GetSessionToken": root_user_event(
+        eventName="ListUsers", **IAM_CALL
     ),
-    "another service in the console": root(
+    "temporary credentials by GetFederationToken": root_user_event(
+        key=LONG_TERM_KEY_ID, eventName="GetFederationToken", **STS_CALL
+    ),
+    "another service in the console": root_user_event(
         eventName="RunInstances", eventSource="ec2.amazonaws.com"
     ),
 }
 # With credentials of GetFederationToken.
-FEDERATED: dict[str, dict[str, Any]] = {
+FEDERATED_USER_EVENTS: dict[str, dict[str, Any]] = {
     f"a call of {source['eventSource']}": {
         "eventType": "AwsApiCall",
         **source,
@@ -146,7 +162,7 @@ FEDERATED: dict[str, dict[str, Any]] = {
             },
         },
     }
-    for source in (S3, {"eventSource": "ec2.amazonaws.com"})
+    for source in (S3_CALL, {"eventSource": "ec2.amazonaws.com"})
 }
 _WHERE: dict[str, Any] = {
     "eventTime": "2026-11-25T04:00:01Z",
@@ -158,34 +174,38 @@ _WHERE: dict[str, Any] = {
     "userAgent": "secret-agent",
     "requestParameters": {"userName": "secret-name", "email": "secret@example.com"},
 }
-SIGNED_IN = root(
+SIGN_IN_EVENT = root_user_event(
     key=None,
     eventName="ConsoleLogin",
     responseElements={"ConsoleLogin": "Success"},
     additionalEventData={"LoginTo": "https://secret.example.com", "MFAUsed": "No"},
-    **SIGN_IN,
+    **CONSOLE_SIGN_IN,
     **_WHERE,
 )
-FAILED_SIGN_IN = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Failure"}}
-RECOVERY_REQUESTED = root(
+FAILED_SIGN_IN_EVENT = SIGN_IN_EVENT | {"responseElements": {"ConsoleLogin": "Failure"}}
+PASSWORD_RECOVERY_EVENT = root_user_event(
     key=None,
     eventName="PasswordRecoveryRequested",
     responseElements={"PasswordRecoveryRequested": "Success"},
-    **SIGN_IN,
+    **CONSOLE_SIGN_IN,
     **_WHERE,
 )
-DENIED = root(key=ACCESS_KEY, eventName="GetUser", errorCode="AccessDenied", **IAM, **_WHERE)
-BY_IAM_USER = assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser")
-STOLEN: dict[str, dict[str, Any]] = {
-    "another role": assume_root(
+DENIED_CALL_EVENT = root_user_event(
+    key=LONG_TERM_KEY_ID, eventName="GetUser", errorCode="AccessDenied", **IAM_CALL, **_WHERE
+)
+ASSUME_ROOT_BY_IAM_USER = assume_root_event(
+    principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser"
+)
+UNEXPECTED_ASSUME_ROOT_EVENTS: dict[str, dict[str, Any]] = {
+    "another role": assume_root_event(
         principal_id="AROAOTHEROTHEROTHERO:mallory", issuer=f"arn:aws:iam::{MANAGEMENT}:role/Other"
     ),
-    "a role of the tool's name that was created again": assume_root(
-        principal_id="AROAOTHEROTHEROTHERO:RootTasksAudit", issuer=OWN_ROLE
+    "a role of the tool's name that was created again": assume_root_event(
+        principal_id="AROAOTHEROTHEROTHERO:RootTasksAudit", issuer=TOOL_ROLE_ARN
     ),
-    "an IAM user": BY_IAM_USER,
-    "an identity without an ID": BY_IAM_USER | {"userIdentity": {"type": "Unknown"}},
-    "an attempt that was denied": BY_IAM_USER | {"errorCode": "AccessDenied"},
+    "an IAM user": ASSUME_ROOT_BY_IAM_USER,
+    "an identity without an ID": ASSUME_ROOT_BY_IAM_USER | {"userIdentity": {"type": "Unknown"}},
+    "an attempt that was denied": ASSUME_ROOT_BY_IAM_USER | {"errorCode": "AccessDenied"},
 }
 
 

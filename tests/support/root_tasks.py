@@ -41,11 +41,11 @@ from support.faults.clients import Register, change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeTime
 from support.notices import card_in_chat, text_by_mail
-from support.policies import PolicyRequest, request_of
-from support.report_bucket import BUCKET as BUCKET
+from support.policies import PolicyRequest, request_of_task_call
+from support.report_bucket import REPORT_BUCKET as REPORT_BUCKET
 from support.responding import client_error
 from support.state_machine import ExecutionFailedError, Invoke, StateMachine
-from support.template_reading import resources, state_machine_definition
+from support.template_reading import resources_of_type, state_machine_definition
 
 if TYPE_CHECKING:
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
@@ -53,9 +53,7 @@ if TYPE_CHECKING:
 
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
-ARN_OF_AUDIT_MACHINE = _ARN.format(
-    account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE
-)
+AUDIT_MACHINE_ARN = _ARN.format(account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE)
 _SNAPSHOT = (
     Path(__file__).parents[1] / "snapshots" / "everything" / "OrganizationBootstrap.template.json"
 )
@@ -75,7 +73,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., dict[str, Any]], Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class DeployedSettings:
     """The arguments of the construct, as far as they reach the functions' settings.
 
     Attributes:
@@ -122,11 +120,11 @@ class Settings:
             "write_report": report,
             "write_execution_report": report,
         }
-        return {"SETTINGS": json.dumps({"bucket": BUCKET, **settings[handler]})}
+        return {"SETTINGS": json.dumps({"bucket": REPORT_BUCKET, **settings[handler]})}
 
 
 @dataclass(kw_only=True)
-class FinishedExecution:
+class Execution:
     """An execution that has ended.
 
     Attributes:
@@ -192,7 +190,7 @@ class RootTasks:
 
     organization: LocalOrganization
     account_id: str = MANAGEMENT
-    settings: Settings = field(default_factory=Settings)
+    settings: DeployedSettings = field(default_factory=DeployedSettings)
     time: FakeTime = field(default_factory=FakeTime)
     now: datetime = _STARTED_AT
     timeout: float = 600.0
@@ -206,10 +204,10 @@ class RootTasks:
     fail_notices: int = 0
     fail_descriptions: str = ""
     outdated: dict[str, list[dict[str, Any] | None]] = field(default_factory=dict)
-    template: DeployedTemplate = field(default_factory=lambda: template_to_run())
+    template: DeployedTemplate = field(default_factory=lambda: deployed_template())
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
-    executions: dict[str, FinishedExecution] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
     _faults: list[Callable[[Any, str | None], None]] = field(default_factory=list)
     _own: dict[str, Any] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -221,22 +219,20 @@ class RootTasks:
 
     # Running
 
-    def run(self, input_: object = None, *, name: str | None = None) -> FinishedExecution:
+    def run(self, input_: object = None, *, name: str | None = None) -> Execution:
         """Run an execution of the Audit state machine to its end, whatever that is."""
         return self._execution(AUDIT_MACHINE, {} if input_ is None else input_, name)
 
-    def execute(
-        self, plan: FinishedExecution | str, *, name: str | None = None
-    ) -> FinishedExecution:
+    def execute(self, plan: Execution | str, *, name: str | None = None) -> Execution:
         """Execute a plan, by the Execute state machine."""
         run_id = plan if isinstance(plan, str) else plan.run_id
         return self.run_execute_machine({"plan": run_id}, name=name)
 
-    def run_execute_machine(self, input_: object, *, name: str | None = None) -> FinishedExecution:
+    def run_execute_machine(self, input_: object, *, name: str | None = None) -> Execution:
         """Run an execution of the Execute state machine to its end, whatever that is."""
         return self._execution(EXECUTE_MACHINE, input_, name)
 
-    def redrive(self, execution: FinishedExecution, input_: object) -> FinishedExecution:
+    def redrive(self, execution: Execution, input_: object) -> Execution:
         """Run an execution that failed again: its name and its start stay the same."""
         return self._execution(
             execution.machine,
@@ -255,7 +251,7 @@ class RootTasks:
         *,
         started_at: datetime | None = None,
         **history: Any,
-    ) -> FinishedExecution:
+    ) -> Execution:
         execution = self.begin(
             name or f"run-{next(self._numbers)}",
             input_,
@@ -266,9 +262,9 @@ class RootTasks:
         self.run_definition(execution, self.template.definitions[machine], self._invoke_task)
         return execution
 
-    def begin(self, name: str, input_: object, *, machine: str, **fields: Any) -> FinishedExecution:
+    def begin(self, name: str, input_: object, *, machine: str, **fields: Any) -> Execution:
         """Let Step Functions have an execution that runs, by default one that starts now."""
-        execution = FinishedExecution(
+        execution = Execution(
             run_id=name,
             folder="executions" if machine == EXECUTE_MACHINE else "runs",
             input=input_,
@@ -279,7 +275,7 @@ class RootTasks:
 
     def run_definition(
         self,
-        execution: FinishedExecution,
+        execution: Execution,
         definition: Mapping[str, Any],
         invoke: Invoke,
     ) -> None:
@@ -473,34 +469,34 @@ class RootTasks:
 
     def read(self, key: str) -> bytes:
         """Read an object of the bucket."""
-        body: bytes = self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        body: bytes = self._s3.get_object(Bucket=REPORT_BUCKET, Key=key)["Body"].read()
         return body
 
     def write(self, key: str, body: bytes) -> None:
         """Write an object of the bucket."""
-        self._s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        self._s3.put_object(Bucket=REPORT_BUCKET, Key=key, Body=body)
 
     def keys(self, prefix: str = "") -> list[str]:
         """The keys of the bucket."""
-        response = self._s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        response = self._s3.list_objects_v2(Bucket=REPORT_BUCKET, Prefix=prefix)
         return [entry["Key"] for entry in response.get("Contents", ())]
 
-    def report(self, execution: FinishedExecution) -> dict[str, Any]:
+    def report(self, execution: Execution) -> dict[str, Any]:
         """The report of an execution."""
         report: dict[str, Any] = json.loads(
             self.read(f"{execution.folder}/{execution.run_id}/report.json")
         )
         return report
 
-    def results(self, execution: FinishedExecution) -> dict[str, dict[str, Any]]:
+    def results(self, execution: Execution) -> dict[str, dict[str, Any]]:
         """The results of an execution, by account."""
         return {result["accountId"]: result for result in self.report(execution)["results"]}
 
-    def outcomes(self, execution: FinishedExecution) -> dict[str, str]:
+    def outcomes(self, execution: Execution) -> dict[str, str]:
         """The outcome in each account."""
         return {id_: result["outcome"] for id_, result in self.results(execution).items()}
 
-    def items(self, execution: FinishedExecution, account_id: str) -> list[tuple[str, str]]:
+    def items(self, execution: Execution, account_id: str) -> list[tuple[str, str]]:
         """The items of an account, each with its outcome, in the order of the task."""
         items = self.results(execution)[account_id]["items"]
         return [
@@ -533,7 +529,9 @@ class RootTasks:
         client = self.client(service, account_id=self.account_id)
 
         def record(params: Any, model: Any, **_: object) -> None:
-            self.requests.append((self.function, request_of(f"{service}:{model.name}", params)))
+            self.requests.append(
+                (self.function, request_of_task_call(f"{service}:{model.name}", params))
+            )
 
         client.meta.events.register(f"provide-client-params.{service}", record)
         self._own[service] = client
@@ -608,7 +606,7 @@ class DeployedTemplate:
 
 
 @functools.cache
-def template_to_run() -> DeployedTemplate:
+def deployed_template() -> DeployedTemplate:
     """Return what the snapshot of all arguments has: to synthesize it again would take seconds."""
     template = json.loads(_SNAPSHOT.read_text())
     return DeployedTemplate(
@@ -618,7 +616,7 @@ def template_to_run() -> DeployedTemplate:
         },
         handlers={
             f"${{{id_}.Arn}}": function["Properties"]["Handler"].rpartition(".")[2]
-            for id_, function in resources(template, "AWS::Lambda::Function").items()
+            for id_, function in resources_of_type(template, "AWS::Lambda::Function").items()
         },
     )
 
@@ -681,11 +679,13 @@ class _Executions:
 
 def create_report_bucket(s3: Any) -> None:
     """Create the construct's bucket; in us-east-1 an owner may do so again."""
-    s3.create_bucket(Bucket=BUCKET)
-    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    s3.create_bucket(Bucket=REPORT_BUCKET)
+    s3.put_bucket_versioning(Bucket=REPORT_BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
 
-def lock_out(aws: RootTasks | LocalAws, account_id: str = MEMBER) -> dict[Task, dict[str, Any]]:
+def lock_bucket_and_queue(
+    aws: RootTasks | LocalAws, account_id: str = MEMBER
+) -> dict[Task, dict[str, Any]]:
     """Create a bucket and a queue that deny everything.
 
     Return the input that names each, by task.
@@ -735,7 +735,7 @@ def _report_event(run: Mapping[str, Any], results: Sequence[object]) -> dict[str
     return {"runId": run["runId"], "runSha256": run["runSha256"], "results": results}
 
 
-def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, object]]:
+def refusal_reason_and_data(execution: Execution) -> tuple[RefusalReason, Mapping[str, object]]:
     """The reason for which an execution was refused, and its data."""
     assert isinstance(execution.error, RunRefusedError)
     assert execution.status == ("FAILED" if execution.error.is_failure else "SUCCEEDED")
@@ -743,14 +743,14 @@ def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, o
     return execution.error.reason, execution.error.data
 
 
-def session_calls(organization: LocalOrganization) -> Sequence[str]:
+def calls_in_root_sessions(organization: LocalOrganization) -> Sequence[str]:
     """The calls that were made in root sessions, in order, as "account Operation"."""
     return [
         f"{call.account_id} {call.operation}" for call in organization.calls if call.root_session
     ]
 
 
-def runs_of_sessions(organization: Organization, calls: int) -> dict[str, set[str]]:
+def accounts_of_sessions_by_run(organization: Organization, calls: int) -> dict[str, set[str]]:
     """Return the accounts of each run's sessions, by its name in the user agents of AssumeRoot."""
     found: dict[str, set[str]] = {}
     for call in organization.calls[calls:]:

@@ -12,7 +12,7 @@ from typing import Any
 from aws_calls.calls import AwsCalls
 from root_use.root_use_notice import Settings, notify
 from support.accounts import MANAGEMENT
-from support.drift_check import TOPIC_ARN, Publisher
+from support.drift_check import TOPIC_ARN, NoticePublisher
 from support.function import FakeTime
 from support.notices import Published, text_by_mail
 
@@ -20,7 +20,7 @@ ORGANIZATION_ID = "o-8j81brsjuj"
 LOG_STREAM = f"{ORGANIZATION_ID}_{MANAGEMENT}_CloudTrail_us-east-1"
 
 
-def delivery(*messages: object, **members: object) -> dict[str, Any]:
+def log_delivery(*messages: object, **members: object) -> dict[str, Any]:
     """Return what CloudWatch Logs delivers; a message that is no text is CloudTrail's event."""
     log_events = [
         {
@@ -38,16 +38,16 @@ def delivery(*messages: object, **members: object) -> dict[str, Any]:
         "subscriptionFilters": ["RootUse"],
         "logEvents": log_events,
     }
-    return delivery_of(json.dumps(data | members).encode())
+    return delivery_of_data(json.dumps(data | members).encode())
 
 
-def delivery_of(data: bytes) -> dict[str, Any]:
+def delivery_of_data(data: bytes) -> dict[str, Any]:
     """Return the event in which CloudWatch Logs delivers data."""
     return {"awslogs": {"data": base64.b64encode(gzip.compress(data)).decode()}}
 
 
 @dataclass(kw_only=True)
-class RootUseNotices(Publisher):
+class RootUseNotices(NoticePublisher):
     """The deployed function.
 
     Attributes:
@@ -79,7 +79,7 @@ def notice_of(event: object, **deployed: Any) -> Published:
     return notice
 
 
-def commands_of(*events: object, **deployed: Any) -> list[str]:
+def commands_in_notice(*events: object, **deployed: Any) -> list[str]:
     """Return the commands in that notice."""
-    mail = text_by_mail(notice_of(delivery(*events), **deployed).publication)
+    mail = text_by_mail(notice_of(log_delivery(*events), **deployed).publication)
     return re.findall(r"^   (.*)$", mail, re.MULTILINE)

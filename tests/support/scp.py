@@ -38,7 +38,7 @@ LEVEL_IDS = ("r-ab12", "ou-ab12-workload", "ou-ab12-payments", ACCOUNT_ID)
 ACCOUNT = Account(account_id=ACCOUNT_ID, name="workload", unit_path="/".join(LEVEL_IDS[:-1]))
 
 # The management account opens the session, to which no service control policy applies.
-SESSION = SessionFacts(
+SESSION_BY_MANAGEMENT = SessionFacts(
     account_id=ACCOUNT_ID,
     organization_id=ORGANIZATION_ID,
     organization_path=ORGANIZATION_PATH,
@@ -48,21 +48,21 @@ SESSION = SessionFacts(
 
 # A role of a delegated administrator opens the session.
 DELEGATE_ID = "444444444444"
-OPENER = SessionOpener(
+DELEGATE_OPENER = SessionOpener(
     account_id=DELEGATE_ID,
     unit_ids=("r-ab12", "ou-ab12-security"),
     principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/Audit",),
 )
-OPENED_SESSION = replace(SESSION, opener=OPENER)
-OPEN_SESSION = call_of(ASSUME_ROOT, session=OPENED_SESSION, task=Task.AUDIT)
+SESSION_BY_DELEGATE = replace(SESSION_BY_MANAGEMENT, opener=DELEGATE_OPENER)
+ASSUME_ROOT_CALL = call_of(ASSUME_ROOT, session=SESSION_BY_DELEGATE, task=Task.AUDIT)
 
 
-GET_USER = call_of("iam:GetUser", session=SESSION)
-GET_ACCOUNT_SUMMARY = call_of("iam:GetAccountSummary", session=SESSION)
-LIST_BUCKETS = call_of("s3:ListAllMyBuckets", session=SESSION)
+GET_USER_CALL = call_of("iam:GetUser", session=SESSION_BY_MANAGEMENT)
+GET_ACCOUNT_SUMMARY_CALL = call_of("iam:GetAccountSummary", session=SESSION_BY_MANAGEMENT)
+LIST_BUCKETS_CALL = call_of("s3:ListAllMyBuckets", session=SESSION_BY_MANAGEMENT)
 # Of a bucket and a queue that are not known, as always before a session is open.
-UNLOCK_BUCKET = call_of("s3:DeleteBucketPolicy", session=SESSION)
-UNLOCK_QUEUE = call_of("sqs:SetQueueAttributes", session=SESSION)
+DELETE_BUCKET_POLICY_CALL = call_of("s3:DeleteBucketPolicy", session=SESSION_BY_MANAGEMENT)
+SET_QUEUE_ATTRIBUTES_CALL = call_of("sqs:SetQueueAttributes", session=SESSION_BY_MANAGEMENT)
 
 
 def statement(effect: str = "Deny", **elements: object) -> dict[str, object]:
@@ -75,7 +75,7 @@ def statement(effect: str = "Deny", **elements: object) -> dict[str, object]:
     return {**defaults, **elements}
 
 
-def document(
+def policy_document(
     *statements: Mapping[str, object], version: str | None = "2012-10-17"
 ) -> dict[str, Any]:
     """Return a policy document."""
@@ -91,11 +91,13 @@ def attach_policy(
 ) -> str:
     """Attach a service control policy, by default named after its target, and return its ID."""
     return organization.attach_policy(
-        name=name or f"deny-at-{target_id}", document=document(*statements), target_id=target_id
+        name=name or f"deny-at-{target_id}",
+        document=policy_document(*statements),
+        target_id=target_id,
     )
 
 
-def policy_of(
+def parsed_policy(
     content: Mapping[str, Any],
     *,
     policy_id: str = "p-1",
@@ -110,20 +112,20 @@ def policy_of(
     )
 
 
-def policy(
+def service_control_policy(
     *statements: Mapping[str, object], policy_id: str = "p-1", version: str | None = "2012-10-17"
 ) -> Policy:
     """Return a service control policy of statements."""
-    return policy_of(document(*statements, version=version), policy_id=policy_id)
+    return parsed_policy(policy_document(*statements, version=version), policy_id=policy_id)
 
 
-def resource_policy(*statements: Mapping[str, object]) -> Policy:
+def resource_control_policy(*statements: Mapping[str, object]) -> Policy:
     """Return a resource control policy of statements."""
-    content = document(*({"Principal": "*", **elements} for elements in statements))
-    return policy_of(content, policy_id="p-rcp", policy_type=PolicyType.RESOURCE_CONTROL_POLICY)
+    content = policy_document(*({"Principal": "*", **elements} for elements in statements))
+    return parsed_policy(content, policy_id="p-rcp", policy_type=PolicyType.RESOURCE_CONTROL_POLICY)
 
 
-def levels(*policies: Sequence[Policy]) -> tuple[Level, ...]:
+def levels_from_root(*policies: Sequence[Policy]) -> tuple[Level, ...]:
     """Return levels, the root first."""
     return tuple(
         Level(target_id=target_id, name=f"name of {target_id}", policies=tuple(attached))
@@ -139,7 +141,9 @@ def evaluate_call(
     session: SessionFacts | None = None,
 ) -> Verdict:
     """Return what the policies of an account's levels say of a call."""
-    known = session or (OPENED_SESSION if call.action == ASSUME_ROOT else SESSION)
+    known = session or (
+        SESSION_BY_DELEGATE if call.action == ASSUME_ROOT else SESSION_BY_MANAGEMENT
+    )
     return evaluate_request(
         SessionRequest(session=known, call=call),
         service_control=service_control,
@@ -147,27 +151,30 @@ def evaluate_call(
     )
 
 
-def verdict(
-    *policies: Policy, call: Call = GET_USER, session: SessionFacts | None = None
+def verdict_with_policies(
+    *policies: Policy, call: Call = GET_USER_CALL, session: SessionFacts | None = None
 ) -> Verdict:
     """Return the verdict with policies at the root, next to FullAWSAccess."""
-    return evaluate_call(call, levels((FULL_ACCESS, *policies)), session=session)
+    return evaluate_call(call, levels_from_root((FULL_ACCESS, *policies)), session=session)
 
 
-def decision(*policies: Policy, call: Call = GET_USER) -> Decision:
+def decision_with_policies(*policies: Policy, call: Call = GET_USER_CALL) -> Decision:
     """Return the decision with policies at the root, next to FullAWSAccess."""
-    return verdict(*policies, call=call).decision
+    return verdict_with_policies(*policies, call=call).decision
 
 
-def task_decision(task: Task, service_control: Sequence[Level]) -> Decision:
+def strictest_decision_for_task(task: Task, service_control: Sequence[Level]) -> Decision:
     """Return the strictest decision of service control policies on a call of a task."""
-    calls = [call_of(action, session=SESSION) for action in TASK_CALLS[task].all]
+    calls = [call_of(action, session=SESSION_BY_MANAGEMENT) for action in TASK_CALLS[task].all]
     return strictest(
-        {evaluate_call(call, service_control, session=SESSION).decision for call in calls}
+        {
+            evaluate_call(call, service_control, session=SESSION_BY_MANAGEMENT).decision
+            for call in calls
+        }
     )
 
 
-def policies_of(
+def organization_policies(
     documents: Mapping[str, Mapping[str, Any]],
     attached: Mapping[str, Sequence[str]],
     *,
@@ -186,16 +193,16 @@ def policies_of(
         policy_ids[target_id] = own + list(attached_ids)
     policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
     for policy_id, content in documents.items():
-        policies[policy_id] = policy_of(content, policy_id=policy_id)
+        policies[policy_id] = parsed_policy(content, policy_id=policy_id)
     service_control = Attachments(policy_ids=policy_ids)
     return OrganizationPolicies(
         attachments={PolicyType.SERVICE_CONTROL_POLICY: service_control}, policies=policies
     )
 
 
-def check_of(policies: OrganizationPolicies) -> PolicyCheck:
+def policy_check_of(policies: OrganizationPolicies) -> PolicyCheck:
     """Return the check of policies, for sessions that the management account opens."""
-    return PolicyCheck(policies, session=SESSION)
+    return PolicyCheck(policies, session=SESSION_BY_MANAGEMENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,11 +219,11 @@ class RequestWith(SessionRequest):
         return ABSENT
 
 
-def decision_with(context: Mapping[str, Possible | Value], *policies: Policy) -> Decision:
+def decision_in_context(context: Mapping[str, Possible | Value], *policies: Policy) -> Decision:
     """Return the decision with policies at the root, and nothing else, for a context."""
     return evaluate_request(
-        RequestWith(session=SESSION, call=GET_USER, context=context),
-        service_control=levels(policies),
+        RequestWith(session=SESSION_BY_MANAGEMENT, call=GET_USER_CALL, context=context),
+        service_control=levels_from_root(policies),
         resource_control=(),
     ).decision
 
@@ -228,19 +235,19 @@ _TRUTHS = {
 }
 
 
-def holds(
+def condition_holds(
     condition: Mapping[str, object],
     context: Mapping[str, Possible | Value],
     *,
     version: str | None = "2012-10-17",
 ) -> Truth:
     """Return whether a condition block holds for a context."""
-    denies = policy(statement(Condition=condition), version=version)
-    return _TRUTHS[decision_with(context, FULL_ACCESS, denies)]
+    denies = service_control_policy(statement(Condition=condition), version=version)
+    return _TRUTHS[decision_in_context(context, FULL_ACCESS, denies)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class SamplePolicy:
     """A policy with what must come out for each task.
 
     Attributes:
@@ -262,23 +269,23 @@ class Sample:
     @property
     def levels(self) -> tuple[Level, ...]:
         """The policy at the root, and FullAWSAccess on each level."""
-        parsed = policy_of(self.document, policy_id="p-sample")
+        parsed = parsed_policy(self.document, policy_id="p-sample")
         at_root = (FULL_ACCESS, parsed) if self.full_access else (parsed,)
-        return levels(at_root, (FULL_ACCESS,), (FULL_ACCESS,), (FULL_ACCESS,))
+        return levels_from_root(at_root, (FULL_ACCESS,), (FULL_ACCESS,), (FULL_ACCESS,))
 
 
-def samples() -> dict[str, Sample]:
+def sample_policies() -> dict[str, SamplePolicy]:
     """Return the policies of tests/data/scp/samples.json, by their names."""
     path = Path(__file__).parents[1] / "data" / "scp" / "samples.json"
     return {entry["name"]: _sample(entry) for entry in json.loads(path.read_text(encoding="utf-8"))}
 
 
-def _sample(entry: dict[str, Any]) -> Sample:
+def _sample(entry: dict[str, Any]) -> SamplePolicy:
     decisions = {}
     for expected in entry["expected"]:
         for task in expected["tasks"]:
             decisions[Task(task)] = Decision(expected["decision"])
-    return Sample(
+    return SamplePolicy(
         name=entry["name"],
         is_real=not entry["source"].startswith("made for the tests"),
         document=entry["policy"],

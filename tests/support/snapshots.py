@@ -15,24 +15,24 @@ from typing import Any
 from aws_cdk import App, Stack
 
 from centralized_root_access import RootAccessDashboard, RootSessionGuardrail, RootUserGuardrail
-from support.apps import ROOT, Assembly, synthesize
-from support.many_apps import MANAGEMENT, add_all_arguments
+from support.apps import REPOSITORY, Assembly, synthesize
+from support.many_apps import MANAGEMENT_ENVIRONMENT, add_all_arguments
 
-SNAPSHOTS = ROOT / "tests" / "snapshots"
+SNAPSHOTS = REPOSITORY / "tests" / "snapshots"
 
 # The hash of an asset changes with each line of a function's code.
 _ASSET = re.compile(r"[0-9a-f]{64}")
 _MAX_CHARACTERS_IN_A_LINE = 100
 
 
-def snapshots(folder: Path) -> dict[str, dict[str, str]]:
+def current_templates(folder: Path) -> dict[str, dict[str, str]]:
     """Return the templates of each app as they are committed, by the names of their files.
 
     Args:
         folder: Where the cloud assemblies are written.
     """
     everything = App(outdir=str(folder / "everything"), analytics_reporting=False)
-    stack = Stack(everything, "OrganizationBootstrap", env=MANAGEMENT)
+    stack = Stack(everything, "OrganizationBootstrap", env=MANAGEMENT_ENVIRONMENT)
     _, root_tasks, _ = add_all_arguments(stack)
     RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks)
     RootUserGuardrail(
@@ -54,7 +54,9 @@ def snapshots(folder: Path) -> dict[str, dict[str, str]]:
     )
     everything.synth()
     return {
-        "defaults": _templates(synthesize(ROOT / "examples" / "smallest.py", folder / "defaults")),
+        "defaults": _templates(
+            synthesize(REPOSITORY / "examples" / "smallest.py", folder / "defaults")
+        ),
         "everything": _templates(Assembly(folder=folder / "everything")),
     }
 
@@ -63,7 +65,7 @@ def write_snapshots() -> None:
     """Write the templates of each app."""
     shutil.rmtree(SNAPSHOTS, ignore_errors=True)
     with tempfile.TemporaryDirectory() as temporary:
-        for name, templates in snapshots(Path(temporary)).items():
+        for name, templates in current_templates(Path(temporary)).items():
             (SNAPSHOTS / name).mkdir(parents=True)
             for file, text in templates.items():
                 (SNAPSHOTS / name / file).write_text(text)

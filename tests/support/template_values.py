@@ -71,7 +71,7 @@ def _concatenation(separator: str, parts: list[Any]) -> Any:
     return {"Fn::Join": ["", texts]}
 
 
-def final_sections(
+def resolved_sections(
     template: Mapping[str, Any], parameters: Mapping[str, Any], *, region: str, account_id: str
 ) -> dict[str, Any]:
     """Return the resources and outputs that exist, with their values.

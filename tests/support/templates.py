@@ -13,12 +13,12 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match, Template
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTasks
-from support.template_reading import properties_of as properties_of
-from support.template_reading import resources as resources
+from support.template_reading import properties_of_type as properties_of_type
+from support.template_reading import resources_of_type as resources_of_type
 from support.template_reading import state_machine_definition as state_machine_definition
-from support.template_reading import text as text
+from support.template_reading import text_with_references as text_with_references
 
-MANAGEMENT = Environment(account="111111111111", region="us-east-1")
+MANAGEMENT_ENVIRONMENT = Environment(account="111111111111", region="us-east-1")
 
 
 def bootstrap_stack(*, env: Environment | None = None) -> Stack:
@@ -36,17 +36,19 @@ def root_access_template(
     CentralizedRootAccess(
         stack, "RootAccess", features=features, delegated_administrators=delegated_administrators
     )
-    return template(stack)
+    return template_of(stack)
 
 
-def root_tasks_template(*, env: Environment = MANAGEMENT, **arguments: Any) -> dict[str, Any]:
+def root_tasks_template(
+    *, env: Environment = MANAGEMENT_ENVIRONMENT, **arguments: Any
+) -> dict[str, Any]:
     """Return the template of a stack with root tasks and what a function adds."""
     stack = bootstrap_stack(env=env)
-    RootTasks(stack, "RootTasks", **arguments_for(stack, arguments))
-    return template(stack)
+    RootTasks(stack, "RootTasks", **arguments_in_stack(stack, arguments))
+    return template_of(stack)
 
 
-def arguments_for(stack: Stack, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def arguments_in_stack(stack: Stack, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments, of which a function gets the stack that they are for."""
     return {
         name: value(stack) if isinstance(value, FunctionType) else value
@@ -64,12 +66,12 @@ def new_key(stack: Stack) -> kms.Key:
     return kms.Key(stack, "Key")
 
 
-def template(stack: Stack) -> dict[str, Any]:
+def template_of(stack: Stack) -> dict[str, Any]:
     """Return the stack's template."""
     return cast("dict[str, Any]", Template.from_stack(stack).to_json())
 
 
-def warnings(stack: Stack) -> list[str]:
+def warning_ids(stack: Stack) -> list[str]:
     """Return the ids of the stack's warnings."""
     found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
     return sorted(str(warning.entry.data).rpartition("[ack: ")[2].rstrip("]") for warning in found)
@@ -77,24 +79,24 @@ def warnings(stack: Stack) -> list[str]:
 
 def only_resource(template: Mapping[str, Any], resource_type: str) -> Any:
     """Return the template's one resource of a type."""
-    (resource,) = resources(template, resource_type).values()
+    (resource,) = resources_of_type(template, resource_type).values()
     return resource
 
 
-def policy_statements(template: Mapping[str, Any], role: str) -> list[dict[str, Any]]:
+def statements_of_role(template: Mapping[str, Any], role: str) -> list[dict[str, Any]]:
     """Return the statements of a role's inline policies.
 
     The role is named by its logical id's beginning.
     """
     return [
         statement
-        for policy in resources(template, "AWS::IAM::Policy").values()
+        for policy in resources_of_type(template, "AWS::IAM::Policy").values()
         if policy["Properties"]["Roles"][0]["Ref"].startswith(role)
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
 
 
-def actions(statement: Mapping[str, Any]) -> list[str]:
+def actions_of_statement(statement: Mapping[str, Any]) -> list[str]:
     """Return a statement's actions."""
     return as_list(statement["Action"])
 
@@ -104,27 +106,27 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def function_roles(template: Mapping[str, Any]) -> set[str]:
+def ids_of_function_roles(template: Mapping[str, Any]) -> set[str]:
     """Return the logical ids of the functions' roles."""
-    functions = properties_of(template, "AWS::Lambda::Function").values()
+    functions = properties_of_type(template, "AWS::Lambda::Function").values()
     return {function["Role"]["Fn::GetAtt"][0] for function in functions}
 
 
-def functions(template: Mapping[str, Any], handler: str) -> list[dict[str, Any]]:
+def functions_with_handler(template: Mapping[str, Any], handler: str) -> list[dict[str, Any]]:
     """Return the properties of the functions that have this handler."""
     return [
         function
-        for function in properties_of(template, "AWS::Lambda::Function").values()
+        for function in properties_of_type(template, "AWS::Lambda::Function").values()
         if function["Handler"] == handler
     ]
 
 
-def settings(function: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of_function(function: Mapping[str, Any]) -> dict[str, Any]:
     """Return a function's settings, with a token in them as `text` has it."""
-    return dict(json.loads(text(function["Environment"]["Variables"]["SETTINGS"])))
+    return dict(json.loads(text_with_references(function["Environment"]["Variables"]["SETTINGS"])))
 
 
-def depends_on(template: Mapping[str, Any], logical_id: str) -> set[str]:
+def resources_finished_before(template: Mapping[str, Any], logical_id: str) -> set[str]:
     """Return all resources that CloudFormation finishes before it starts this one."""
     found: set[str] = set()
     waiting = [logical_id]

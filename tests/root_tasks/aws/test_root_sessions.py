@@ -39,8 +39,8 @@ from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.task_definition import AccountTask
 from support.accounts import MANAGEMENT, MEMBER
 from support.function import FakeTime
-from support.reports import STARTED
-from support.root_tasks import RootTasks, session_calls
+from support.reports import STARTED_AT
+from support.root_tasks import RootTasks, calls_in_root_sessions
 
 if TYPE_CHECKING:
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
@@ -139,7 +139,7 @@ def aws_of(sts: Any, clock: Clock) -> Aws:
     return Aws(
         function=Arn(partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""),
         clients=RunClients(lambda service: sts, sessions=session_clients()),
-        now=lambda: STARTED,
+        now=lambda: STARTED_AT,
         log=lambda **event: None,
         budget=RetryBudget(clock=clock, deadline=DEADLINE + 60),
     )
@@ -318,7 +318,7 @@ def test_an_account_with_every_credential_takes_three_round_trips(
     trips.clear()
     root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
     assert len(trips) == 3
-    calls = Counter(call.partition(" ")[2] for call in session_calls(organization))
+    calls = Counter(call.partition(" ")[2] for call in calls_in_root_sessions(organization))
     assert calls["GetAccessKeyLastUsed"] == 4
 
 

@@ -34,14 +34,14 @@ from root_tasks.model.run_documents import (
     Run,
     Work,
 )
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.function import FakeTime
-from support.reports import STARTED, report
+from support.reports import STARTED_AT, report_of
 
 # Of another name than the one that other tests keep in memory: these calls are for an S3.
 BUCKET = "in-s3"
 RUN = Run(
-    **report(run_id="run-1").details(),
+    **report_of(run_id="run-1").details(),
     execution_arn=f"arn:aws:states:us-east-1:{MANAGEMENT}:execution:RootTasks:run-1",
     mode=Mode.AUDIT,
     accounts=(),
@@ -51,10 +51,10 @@ ASSIGNED = (Assignment(account_id=MEMBER),)
 WORK = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=(ASSIGNED,))
 PLAN = Plan(run_id="run-1", task=Task.DELETE, assignments=ASSIGNED)
 RESULT = BatchResult(
-    findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),), finished_at=STARTED
+    findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),), finished_at=STARTED_AT
 )
-MARK = ExecutionMark(execution_arn="arn", started_at=STARTED)
-OTHER_MARK = replace(MARK, started_at=STARTED + timedelta(days=90))
+MARK = ExecutionMark(execution_arn="arn", started_at=STARTED_AT)
+OTHER_MARK = replace(MARK, started_at=STARTED_AT + timedelta(days=90))
 BACKUP = Backup(
     run_id="run-1",
     account_id=MEMBER,
@@ -137,7 +137,7 @@ def stored(key: str | None) -> str:
 def test_a_run_of_another_execution_is_never_replaced(s3: Any, storage: Storage) -> None:
     checksum = stored(storage.runs.write_run(RUN))
     for other in (
-        replace(RUN, started_at=STARTED + timedelta(days=90)),
+        replace(RUN, started_at=STARTED_AT + timedelta(days=90)),
         replace(RUN, execution_arn=f"{RUN.execution_arn}-2"),
     ):
         assert storage.runs.write_run(other) is None
@@ -202,7 +202,7 @@ def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage:
         Bucket=BUCKET, Key=f"backups/run-1/{MEMBER}/none. Run centralized-root-access y.json"
     )
     assert storage.backups.references("run-1", MEMBER) == [reference]
-    assert storage.backups.references("run-1", OTHER) == []
+    assert storage.backups.references("run-1", OTHER_MEMBER) == []
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])

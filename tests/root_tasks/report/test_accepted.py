@@ -25,9 +25,9 @@ from root_tasks.model.run_documents import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.run.make_report import is_outside
 from support import reports
-from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.reports import inaccessible, key, result
-from support.root_tasks import RootTasks, Settings
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
+from support.reports import access_key, account_result, inaccessible_account
+from support.root_tasks import DeployedSettings, RootTasks
 
 ROOT, UNIT, INNER = "r-a1b2", "ou-a1b2-11111111", "ou-a1b2-22222222"
 UNTIL = date(2027, 3, 31)
@@ -39,7 +39,7 @@ BOTH = AcceptedCredentials(
     until=UNTIL.isoformat(),
 )
 KEY = replace(BOTH, types=(ItemType.ACCESS_KEY,), reason="a script")
-having = functools.partial(reports.having, MEMBER)
+having = functools.partial(reports.account_with_credentials, MEMBER)
 ACCEPTED = "Accepted until 2027-03-31: billing."
 
 
@@ -73,7 +73,7 @@ def test_accepted_kinds_are_accepted_until_the_end_of_the_day(found: AccountResu
 @pytest.mark.parametrize(
     ("found", "others"),
     [
-        (having(password=True, access_keys=(key(1),)), "1 access key"),
+        (having(password=True, access_keys=(access_key(1),)), "1 access key"),
         (having(password=True, mfa_devices=("a", "b")), "1 MFA device"),
         (having(password=True, mfa_devices=None), "1 MFA device"),
     ],
@@ -92,7 +92,7 @@ def test_anything_else_makes_it_count_again_and_is_named(found: AccountResult, o
         ({ROOT: BOTH}, Outcome.ACCEPTED),
         ({UNIT: KEY, INNER: BOTH}, Outcome.ACCEPTED),
         ({UNIT: BOTH, MEMBER: KEY}, Outcome.HAS_CREDENTIALS),
-        ({OTHER: BOTH}, Outcome.HAS_CREDENTIALS),
+        ({OTHER_MEMBER: BOTH}, Outcome.HAS_CREDENTIALS),
     ],
     ids=["a unit", "the root", "the nearest unit", "the account first", "another account"],
 )
@@ -103,13 +103,13 @@ def test_a_unit_stands_for_its_accounts(
 
 
 def test_a_unit_that_is_not_known_accepts_nothing_and_is_the_reason() -> None:
-    for accepted, reason in (({UNIT: BOTH}, ACCEPTANCE_UNKNOWN), ({OTHER: BOTH}, None)):
+    for accepted, reason in (({UNIT: BOTH}, ACCEPTANCE_UNKNOWN), ({OTHER_MEMBER: BOTH}, None)):
         counted = judged(having(password=True), accepted, unit_path=None)
         assert (counted.outcome, counted.reason) == (Outcome.HAS_CREDENTIALS, reason)
 
 
 def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
-    for found in (inaccessible(MEMBER), result(MEMBER)):
+    for found in (inaccessible_account(MEMBER), account_result(MEMBER)):
         assert judged(found) == judged(found, {UNIT: BOTH}, unit_path=None) == found
 
 
@@ -127,7 +127,7 @@ def test_a_plan_leaves_out_what_is_accepted_or_may_be_unless_its_account_is_name
     type_: ItemType, details: CredentialDetails | None, accepted: Outcome, unknown: Outcome
 ) -> None:
     item = Item(type=type_, outcome=Outcome.PLANNED, credential=details)
-    planned = result(MEMBER, Outcome.PLANNED, items=(item,))
+    planned = account_result(MEMBER, Outcome.PLANNED, items=(item,))
     for left_out, outcome, reason in (
         (judged(planned), accepted, ACCEPTED),
         (judged(planned, {UNIT: BOTH}, unit_path=None), unknown, ACCEPTANCE_UNREAD),
@@ -167,7 +167,7 @@ def accept(root_tasks: RootTasks, target_id: str, until: date) -> None:
         "reason": "billing",
         "until": until.isoformat(),
     }
-    root_tasks.settings = Settings(accepted_credentials=[setting])
+    root_tasks.settings = DeployedSettings(accepted_credentials=[setting])
 
 
 def metric(root_tasks: RootTasks) -> object:
@@ -197,7 +197,7 @@ def test_the_accounts_of_a_unit_are_accepted_in_a_run(root_tasks: RootTasks) -> 
 
 
 def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootTasks) -> None:
-    root_tasks.settings = Settings(root_email_domains=("example.com",))
+    root_tasks.settings = DeployedSettings(root_email_domains=("example.com",))
     root_tasks.organization.add_account(
         name="new", email="new@example.net", account_id="555555555555"
     )
@@ -216,6 +216,6 @@ def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootT
     shown = decode(Report, json.dumps(written).encode())
     row, *_ = rows_of(shown, shown.results[0])
     assert row.item == "e-mail address new@example.net, outside of example.com"
-    root_tasks.settings = Settings(root_email_domains=("example.net",))
+    root_tasks.settings = DeployedSettings(root_email_domains=("example.net",))
     own = root_tasks.report(root_tasks.run({"accounts": [MANAGEMENT]}))
     assert "1 root user has an e-mail address outside of example.net." in own["summary"]

@@ -8,9 +8,9 @@ import pytest
 
 from root_tasks.model.task import Task
 from support.accounts import MANAGEMENT, MEMBER
-from support.arrange import PRINCIPAL
+from support.arrange import IAM_PRINCIPAL
 from support.emulation import DELEGATE
-from support.root_tasks import FinishedExecution, RootTasks, Settings
+from support.root_tasks import DeployedSettings, Execution, RootTasks
 
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
 
@@ -18,7 +18,7 @@ GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
 @pytest.fixture
 def root_tasks(root_tasks: RootTasks) -> RootTasks:
     """A deployed RootTasks that imports findings, in an account that has enabled Security Hub."""
-    root_tasks.settings = Settings(security_hub_findings=True)
+    root_tasks.settings = DeployedSettings(security_hub_findings=True)
     root_tasks.client("securityhub").enable_security_hub()
     return root_tasks
 
@@ -27,7 +27,7 @@ def give(root_tasks: RootTasks, **credentials: Any) -> None:
     root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, **credentials)
 
 
-def page(root_tasks: RootTasks, execution: FinishedExecution) -> str:
+def page(root_tasks: RootTasks, execution: Execution) -> str:
     return root_tasks.read(f"runs/{execution.run_id}/report.html").decode()
 
 
@@ -74,7 +74,7 @@ def own_calls(root_tasks: RootTasks) -> set[str]:
 
 def test_a_delegated_administrator_says_that_it_was_not_looked_at(root_tasks: RootTasks) -> None:
     root_tasks.client("organizations").register_delegated_administrator(
-        AccountId=DELEGATE, ServicePrincipal=PRINCIPAL
+        AccountId=DELEGATE, ServicePrincipal=IAM_PRINCIPAL
     )
     root_tasks.account_id = DELEGATE
     root_tasks.client("securityhub", account_id=DELEGATE).enable_security_hub()

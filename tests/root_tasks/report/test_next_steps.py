@@ -20,26 +20,26 @@ from root_tasks.model.report_schema import (
 )
 from root_tasks.report.next_steps import KEY_QUERY, approval_step, next_steps
 from root_tasks.report.risk import RECENT
-from support.accounts import MEMBER, OTHER
+from support.accounts import MEMBER, OTHER_MEMBER
 from support.pages import parse_command_line
 from support.reports import (
-    STARTED,
+    STARTED_AT,
+    access_key,
+    account_result,
+    account_with_credentials,
     example_audit,
     example_execution,
     example_plan,
     example_unlock,
-    having,
-    inaccessible,
-    key,
-    report,
-    result,
+    inaccessible_account,
+    report_of,
 )
 
 PROGRAM = "centralized-root-access"
-BOTH = f"{MEMBER},{OTHER}"
-EXPIRES = STARTED + timedelta(hours=24)
+BOTH = f"{MEMBER},{OTHER_MEMBER}"
+EXPIRES = STARTED_AT + timedelta(hours=24)
 recovery = functools.partial(
-    report,
+    report_of,
     task=Task.RECOVER,
     executed_plan="plan",
     run_id="run",
@@ -63,16 +63,16 @@ def several(number: int) -> list[str]:
 
 def with_credentials(number: int) -> Report:
     ids = several(number)
-    return report(
-        *(having(id_, password=True) for id_ in ids),
-        *map(inaccessible, [f"4{id_[1:]}" for id_ in ids]),
+    return report_of(
+        *(account_with_credentials(id_, password=True) for id_ in ids),
+        *map(inaccessible_account, [f"4{id_[1:]}" for id_ in ids]),
     )
 
 
 FIVE, FIVE_DENIED = (
     ",".join(f"{first}0000000000{place}" for place in range(1, 6)) for first in "34"
 )
-RUN = report().run_id
+RUN = report_of().run_id
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,16 @@ def test_an_audit_is_followed_by_a_plan_and_by_an_audit_of_the_inaccessible(
 
 
 def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
-    protected = dataclasses.replace(having(OTHER, password=True), protected=True)
-    accepted = dataclasses.replace(having("300000000003", password=True), outcome=Outcome.ACCEPTED)
-    assert commands(report(having(MEMBER, password=True), protected, accepted)) == [
-        f"plan delete --account {MEMBER}"
-    ]
-    assert commands(report(protected, accepted)) == []
+    protected = dataclasses.replace(
+        account_with_credentials(OTHER_MEMBER, password=True), protected=True
+    )
+    accepted = dataclasses.replace(
+        account_with_credentials("300000000003", password=True), outcome=Outcome.ACCEPTED
+    )
+    assert commands(
+        report_of(account_with_credentials(MEMBER, password=True), protected, accepted)
+    ) == [f"plan delete --account {MEMBER}"]
+    assert commands(report_of(protected, accepted)) == []
 
 
 @pytest.mark.parametrize(
@@ -112,9 +116,14 @@ def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
     [
         (example_audit(), True),
         # The end of the audit counts: its start may be a day earlier, if it was redriven.
-        (report(having(MEMBER, access_keys=(key(1, used=RECENT.days),))), False),
+        (
+            report_of(
+                account_with_credentials(MEMBER, access_keys=(access_key(1, used=RECENT.days),))
+            ),
+            False,
+        ),
         (example_plan(), True),
-        (report(), False),
+        (report_of(), False),
     ],
     ids=["an audit", "long ago", "a plan", "nothing"],
 )
@@ -128,14 +137,14 @@ def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_th
     item = Item(
         type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.IN_USE, credential=CredentialDetails()
     )
-    plan = report(result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE)
+    plan = report_of(account_result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE)
     query, step = next_steps(plan)
     assert query.command == KEY_QUERY
     again = f"plan delete --from-report {plan.run_id} --outcome in-use --include-in-use"
     assert step.command == f"{PROGRAM} {again}"
-    used = CredentialDetails(last_used_at=STARTED)
+    used = CredentialDetails(last_used_at=STARTED_AT)
     listed = dataclasses.replace(item, outcome=Outcome.PLANNED, credential=used)
-    plan = report(result(MEMBER, Outcome.PLANNED, items=(listed,)), task=Task.DELETE)
+    plan = report_of(account_result(MEMBER, Outcome.PLANNED, items=(listed,)), task=Task.DELETE)
     assert KEY_QUERY in [step.command for step in next_steps(plan)]
 
 
@@ -156,13 +165,13 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
             dataclasses.replace(example_plan(), plan_expires_at=None),
             ["plan delete --from-report plan-2026-11-20 --outcome in-use --include-in-use"],
         ),
-        (report(result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE), []),
+        (report_of(account_result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE), []),
         (
             recovery(
-                result(MEMBER, Outcome.DONE),
-                result(OTHER, Outcome.NOTHING_TO_DO),
-                result("300000000003", Outcome.UNKNOWN),
-                result("300000000004", Outcome.FAILED),
+                account_result(MEMBER, Outcome.DONE),
+                account_result(OTHER_MEMBER, Outcome.NOTHING_TO_DO),
+                account_result("300000000003", Outcome.UNKNOWN),
+                account_result("300000000004", Outcome.FAILED),
             ),
             [
                 f"plan delete --include-in-use --account {BOTH}",
@@ -170,7 +179,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
             ],
         ),
         (
-            recovery(*(result(id_, Outcome.DONE) for id_ in several(6))),
+            recovery(*(account_result(id_, Outcome.DONE) for id_ in several(6))),
             # Those of a report would not be named, and what a recovery brought is accepted.
             [f"plan delete --include-in-use --account {','.join(several(6))}"],
         ),
@@ -190,7 +199,10 @@ def test_a_run_ends_in_the_command_that_comes_next(written: Report, expected: li
     ("selection", "audit"),
     [
         (PlanSelection(all_accounts=True), "audit"),
-        (PlanSelection(all_accounts=False, accounts=(MEMBER, OTHER)), f"audit --account {BOTH}"),
+        (
+            PlanSelection(all_accounts=False, accounts=(MEMBER, OTHER_MEMBER)),
+            f"audit --account {BOTH}",
+        ),
         (PlanSelection(all_accounts=False, accounts=tuple(several(6))), "audit"),
         (PlanSelection(all_accounts=False, accounts=(MEMBER,), from_report="audit-1"), "audit"),
         (

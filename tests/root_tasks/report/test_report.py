@@ -48,18 +48,18 @@ from support.reports import (
     HOSTILE_NAMES,
     MANAGEMENT,
     SCP_HINT,
-    STARTED,
+    STARTED_AT,
+    access_key,
+    account_result,
+    account_with_credentials,
     example_audit,
     example_execution,
     example_plan,
-    having,
     hostile_audit,
-    inaccessible,
-    key,
-    page_of,
+    html_page_of,
+    inaccessible_account,
     partly_read_audit,
-    report,
-    result,
+    report_of,
 )
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -67,7 +67,7 @@ NOT_LOOKED_AT = (
     "The management account's root user was not looked at: the audit did not run in its account."
 )
 FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
-NOTHING_PLANNED = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE)
+NOTHING_PLANNED = report_of(account_result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE)
 
 
 def anything(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
@@ -182,7 +182,7 @@ def test_names_in_the_csv_are_neither_formulas_nor_invisible() -> None:
 
 
 def test_a_name_that_no_utf_8_can_carry_does_not_lose_the_csv() -> None:
-    data = as_csv(report(result(FIRST, name="half \ud83d an emoji")))
+    data = as_csv(report_of(account_result(FIRST, name="half \ud83d an emoji")))
     assert data.count(b"\r\n") == data.count(b"\n") == 2
     assert rows(data)[0]["name"] == r"half \ud83d an emoji"
 
@@ -228,9 +228,9 @@ def test_the_csv_has_what_a_root_user_has() -> None:
 
 
 def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
-    keys = (dataclasses.replace(key(1), created_at=None), key(2, age=0))
-    written = report(having(FIRST, access_keys=keys))
-    assert rows(as_csv(written))[0]["oldestAccessKeyCreatedAt"] == format_time(STARTED)
+    keys = (dataclasses.replace(access_key(1), created_at=None), access_key(2, age=0))
+    written = report_of(account_with_credentials(FIRST, access_keys=keys))
+    assert rows(as_csv(written))[0]["oldestAccessKeyCreatedAt"] == format_time(STARTED_AT)
 
 
 @pytest.mark.parametrize(
@@ -283,28 +283,36 @@ def test_the_worst_root_users_come_first_and_skipped_accounts_last() -> None:
     outcomes = list(Outcome)
     assert outcomes[:2] == [Outcome.UNPROTECTED, Outcome.HAS_CREDENTIALS]
     assert outcomes[-1] is Outcome.SKIPPED
-    written = report(*(result(FIRST, outcome) for outcome in reversed(outcomes)))
+    written = report_of(*(account_result(FIRST, outcome) for outcome in reversed(outcomes)))
     assert [result.outcome for result in written.results] == outcomes
 
 
-USED_RECENTLY = RootCredentials(password=False, access_keys=(key(1, used=89),))
+USED_RECENTLY = RootCredentials(password=False, access_keys=(access_key(1, used=89),))
 URGENT_FIRST = {
-    "an active key used yesterday": RootCredentials(password=False, access_keys=(key(1, used=1),)),
+    "an active key used yesterday": RootCredentials(
+        password=False, access_keys=(access_key(1, used=1),)
+    ),
     "an active key used recently": USED_RECENTLY,
     "a password used recently": RootCredentials(
-        password=True, password_last_used_at=STARTED - timedelta(days=2), mfa_devices=("a device",)
+        password=True,
+        password_last_used_at=STARTED_AT - timedelta(days=2),
+        mfa_devices=("a device",),
     ),
     "an active key whose last use could not be read": RootCredentials(
-        password=False, access_keys=(dataclasses.replace(key(1), last_use_unread=True),)
+        password=False, access_keys=(dataclasses.replace(access_key(1), last_use_unread=True),)
     ),
-    "an active key used long ago": RootCredentials(password=False, access_keys=(key(1, used=400),)),
-    "an active key that was never used": RootCredentials(password=False, access_keys=(key(1),)),
+    "an active key used long ago": RootCredentials(
+        password=False, access_keys=(access_key(1, used=400),)
+    ),
+    "an active key that was never used": RootCredentials(
+        password=False, access_keys=(access_key(1),)
+    ),
     "a password without MFA": RootCredentials(password=True),
     "a password with MFA that could not be listed": RootCredentials(
         password=True, mfa_devices=None
     ),
     "an inactive key": RootCredentials(
-        password=False, access_keys=(key(1, active=False, used=500),)
+        password=False, access_keys=(access_key(1, active=False, used=500),)
     ),
     "a device alone": RootCredentials(password=False, mfa_devices=("a device",)),
 }
@@ -312,7 +320,7 @@ URGENT_FIRST = {
 
 def test_the_most_urgent_credentials_come_first() -> None:
     urgent_last = [
-        result(
+        account_result(
             f"{300000000000 + place}",
             Outcome.HAS_CREDENTIALS,
             name=name,
@@ -320,21 +328,21 @@ def test_the_most_urgent_credentials_come_first() -> None:
         )
         for place, name in enumerate(reversed(URGENT_FIRST))
     ]
-    written = report(result(FIRST, name="clean"), *urgent_last)
+    written = report_of(account_result(FIRST, name="clean"), *urgent_last)
     assert [result.name for result in written.results] == [*URGENT_FIRST, "clean"]
 
 
 def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
     def planned(account_id: str, type_: ItemType, **details: Any) -> AccountResult:
         item = Item(type=type_, outcome=Outcome.PLANNED, credential=CredentialDetails(**details))
-        return result(account_id, Outcome.PLANNED, items=(item,))
+        return account_result(account_id, Outcome.PLANNED, items=(item,))
 
-    written = report(
+    written = report_of(
         planned("300000000001", ItemType.SIGNING_CERTIFICATE),
         planned("300000000002", ItemType.PASSWORD),
         planned("300000000003", ItemType.ACCESS_KEY, status="Active"),
-        planned("300000000004", ItemType.ACCESS_KEY, status="Active", last_used_at=STARTED),
-        planned("300000000005", ItemType.PASSWORD, last_used_at=STARTED),
+        planned("300000000004", ItemType.ACCESS_KEY, status="Active", last_used_at=STARTED_AT),
+        planned("300000000005", ItemType.PASSWORD, last_used_at=STARTED_AT),
         task=Task.DELETE,
     )
     assert [result.account_id[-1] for result in written.results] == ["4", "5", "3", "2", "1"]
@@ -347,9 +355,9 @@ def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
 def test_the_order_of_risk_does_not_depend_on_the_order_before(
     found: list[AccountResult], random: Any
 ) -> None:
-    ordered = in_order_of_risk(found, at=STARTED)
+    ordered = in_order_of_risk(found, at=STARTED_AT)
     random.shuffle(found)
-    assert in_order_of_risk(found, at=STARTED) == ordered
+    assert in_order_of_risk(found, at=STARTED_AT) == ordered
 
 
 def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
@@ -361,31 +369,35 @@ def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
 
 def deletion(*results: AccountResult) -> Report:
     """The execution of a plan to delete root credentials."""
-    return report(*results, task=Task.DELETE, executed_plan="plan")
+    return report_of(*results, task=Task.DELETE, executed_plan="plan")
 
 
 def keyed(account_id: str, *numbers: int, password: bool = False) -> AccountResult:
     """An account whose root user has these access keys."""
-    return having(account_id, password=password, access_keys=tuple(map(key, numbers)))
+    return account_with_credentials(
+        account_id, password=password, access_keys=tuple(map(access_key, numbers))
+    )
 
 
 def accepted(account_id: str) -> AccountResult:
     """An account whose root user has a password, which is accepted."""
-    return dataclasses.replace(having(account_id, password=True), outcome=Outcome.ACCEPTED)
+    return dataclasses.replace(
+        account_with_credentials(account_id, password=True), outcome=Outcome.ACCEPTED
+    )
 
 
 def plan_in_use(*days: int) -> Report:
     """A plan that lists passwords of an account, used so many days ago."""
     plan = example_plan()
     password = plan.results[0].items[0]
-    uses = (CredentialDetails(last_used_at=STARTED - timedelta(days=used)) for used in days)
+    uses = (CredentialDetails(last_used_at=STARTED_AT - timedelta(days=used)) for used in days)
     items = tuple(dataclasses.replace(password, credential=use) for use in uses)
     return dataclasses.replace(plan, results=(dataclasses.replace(plan.results[0], items=items),))
 
 
 def outside(account_id: str) -> AccountResult:
     """A clean account whose root user's e-mail address is outside of the domains."""
-    return result(account_id, email_outside=True)
+    return account_result(account_id, email_outside=True)
 
 
 @pytest.mark.parametrize(
@@ -400,10 +412,10 @@ def outside(account_id: str) -> AccountResult:
             f"{NOT_LOOKED_AT}",
         ),
         (
-            report(inaccessible(FIRST), full=False),
+            report_of(inaccessible_account(FIRST), full=False),
             "No account could be audited. 1 account was inaccessible.",
         ),
-        (report(), "No account was selected."),
+        (report_of(), "No account was selected."),
         (
             example_plan(),
             "Plan: delete root credentials. To be deleted in 1 of 4 accounts: 1 password and 2 "
@@ -417,18 +429,21 @@ def outside(account_id: str) -> AccountResult:
             f"1 signing certificate and 1 MFA device. {NOT_LOOKED_AT}",
         ),
         (
-            deletion(result(FIRST, Outcome.FAILED)),
+            deletion(account_result(FIRST, Outcome.FAILED)),
             "Delete root credentials. Deleted: nothing. Done as planned in 0 of 1 account. 1 "
             "account failed.",
         ),
         (
-            deletion(result(FIRST, Outcome.UNKNOWN), result(SECOND, Outcome.NOTHING_TO_DO)),
+            deletion(
+                account_result(FIRST, Outcome.UNKNOWN),
+                account_result(SECOND, Outcome.NOTHING_TO_DO),
+            ),
             "Delete root credentials. Deleted: unknown. Done as planned in 0 of 2 accounts. "
             "1 account is unknown and 1 had nothing to do.",
         ),
         (
             deletion(
-                result(
+                account_result(
                     FIRST,
                     Outcome.DONE,
                     items=(
@@ -436,7 +451,7 @@ def outside(account_id: str) -> AccountResult:
                         Item(type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.SKIPPED),
                     ),
                 ),
-                result(
+                account_result(
                     SECOND,
                     Outcome.FAILED,
                     items=(Item(type=ItemType.PASSWORD, outcome=Outcome.FAILED),),
@@ -451,15 +466,15 @@ def outside(account_id: str) -> AccountResult:
             "Of the credentials, 2 were used in the last 90 days (the last one yesterday). "
             "Nothing has been changed.",
         ),
-        (report(accepted(FIRST), full=False), "1 account has accepted credentials."),
+        (report_of(accepted(FIRST), full=False), "1 account has accepted credentials."),
         (
-            report(accepted(FIRST), result(SECOND), full=False),
+            report_of(accepted(FIRST), account_result(SECOND), full=False),
             "None of the 2 accounts has root credentials that are not accepted. "
             "1 account has accepted credentials.",
         ),
         (
             dataclasses.replace(
-                report(outside(FIRST), result(SECOND), full=False),
+                report_of(outside(FIRST), account_result(SECOND), full=False),
                 root_email_domains=("example.org",),
             ),
             "None of the 2 accounts has root credentials. 1 root user has an e-mail address "
@@ -474,7 +489,7 @@ def test_the_summary_says_what_came_of_the_run(written: Report, said: str) -> No
 
 @pytest.mark.parametrize("outcome", [Outcome.INACCESSIBLE, Outcome.FAILED, Outcome.UNKNOWN])
 def test_credentials_that_could_not_be_read_are_never_called_none(outcome: Outcome) -> None:
-    audit = report(result(FIRST), result(SECOND, outcome))
+    audit = report_of(account_result(FIRST), account_result(SECOND, outcome))
     assert summary(audit).startswith("The one account that was audited has no")
 
 
@@ -483,7 +498,7 @@ def test_credentials_that_could_not_be_read_are_never_called_none(outcome: Outco
 
 @pytest.mark.parametrize("element", ["style", "script"])
 def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
-    page = page_of(example_audit())
+    page = html_page_of(example_audit())
     policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', page)
     contents = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
     assert policy
@@ -497,7 +512,7 @@ def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
 
 
 def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
-    page = page_of(report())
+    page = html_page_of(report_of())
     assert len(page.encode()) < 64_000
     assert re.findall(r"https?://[^\s\"']+", page) == []
     assert not re.search(r"<[^>]+\s(on\w+|style|src|href)\s*=", page)
@@ -514,7 +529,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             ["Audit of root credentials", "Audit of every account", "<dd>audit</dd>"],
         ),
         (
-            report(full=False),
+            report_of(full=False),
             ["Audit of selected accounts", "222222222222, the delegated administrator"],
         ),
         (
@@ -549,11 +564,11 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
         (NOTHING_PLANNED, ["It lists nothing to execute."]),
         (example_execution(), ["Delete root credentials", "Execution of plan plan-2026-11-20"]),
         (
-            dataclasses.replace(report(), account_id="111111111111"),
+            dataclasses.replace(report_of(), account_id="111111111111"),
             ["111111111111, the management account", "2026-11-20 04:10 UTC, took 1 min 37 s"],
         ),
         (
-            dataclasses.replace(report(), finished_at=report().started_at),
+            dataclasses.replace(report_of(), finished_at=report_of().started_at),
             ["UTC, took under a second"],
         ),
     ],
@@ -570,7 +585,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
     ],
 )
 def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
-    before_the_data = page_of(written).partition('<script type="application/json"')[0]
+    before_the_data = html_page_of(written).partition('<script type="application/json"')[0]
     assert [words for words in said if words not in before_the_data] == []
     is_plan = written.task is not Task.AUDIT and written.executed_plan is None
     assert ("This is a plan" in before_the_data) is is_plan
@@ -582,7 +597,10 @@ def change(type_: ChangeType, *credentials: ItemType, audited: bool = True) -> C
 
 
 PASSWORD, ACCESS_KEY, MFA_DEVICE = ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.MFA_DEVICE
-SKIPPED, UNLISTED = result(FIRST, Outcome.SKIPPED), having(FIRST, access_keys=None)
+SKIPPED, UNLISTED = (
+    account_result(FIRST, Outcome.SKIPPED),
+    account_with_credentials(FIRST, access_keys=None),
+)
 APPEARED, DISAPPEARED = ChangeType.CREDENTIALS_APPEARED, ChangeType.CREDENTIALS_DISAPPEARED
 JOINED, AGAIN = ChangeType.JOINED, ChangeType.AUDITED_AGAIN
 NO_LONGER_ACCEPTED = ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED
@@ -592,9 +610,9 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (result(FIRST), result(FIRST), []),
+        (account_result(FIRST), account_result(FIRST), []),
         (
-            result(FIRST),
+            account_result(FIRST),
             keyed(FIRST, 1, 2, password=True),
             [change(APPEARED, PASSWORD, ACCESS_KEY, ACCESS_KEY)],
         ),
@@ -605,30 +623,34 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         ),
         (keyed(FIRST, 1, 2), UNLISTED, []),
         (UNLISTED, keyed(FIRST, 1, 2), []),
-        (result(FIRST), UNLISTED, [change(APPEARED, ACCESS_KEY)]),
+        (account_result(FIRST), UNLISTED, [change(APPEARED, ACCESS_KEY)]),
         (
-            having(FIRST, password=True),
+            account_with_credentials(FIRST, password=True),
             UNLISTED,
             [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, PASSWORD)],
         ),
-        (UNLISTED, result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
-        (result(FIRST), SKIPPED, [NO_LONGER]),
-        (inaccessible(FIRST), keyed(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
-        (SKIPPED, result(FIRST), [change(AGAIN)]),
-        (None, result(FIRST), [change(JOINED)]),
-        (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
+        (UNLISTED, account_result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
+        (account_result(FIRST), SKIPPED, [NO_LONGER]),
+        (inaccessible_account(FIRST), keyed(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
+        (SKIPPED, account_result(FIRST), [change(AGAIN)]),
+        (None, account_result(FIRST), [change(JOINED)]),
+        (None, inaccessible_account(FIRST), [change(JOINED, audited=False)]),
         (keyed(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
-        (accepted(FIRST), having(FIRST, password=True), [change(NO_LONGER_ACCEPTED, PASSWORD)]),
         (
-            having(FIRST, password=True),
+            accepted(FIRST),
+            account_with_credentials(FIRST, password=True),
+            [change(NO_LONGER_ACCEPTED, PASSWORD)],
+        ),
+        (
+            account_with_credentials(FIRST, password=True),
             accepted(FIRST),
             [change(ChangeType.CREDENTIALS_ACCEPTED, PASSWORD)],
         ),
         (outside(FIRST), outside(FIRST), []),
-        (result(FIRST), outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE)]),
+        (account_result(FIRST), outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE)]),
         (
-            having(FIRST, password=True),
-            dataclasses.replace(having(FIRST, password=True), email_outside=True),
+            account_with_credentials(FIRST, password=True),
+            dataclasses.replace(account_with_credentials(FIRST, password=True), email_outside=True),
             [change(ChangeType.EMAIL_OUTSIDE, PASSWORD)],
         ),
         (None, outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE), change(JOINED)]),
@@ -637,7 +659,7 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
 def test_changes_in_an_account_are_found(
     before: AccountResult | None, after: AccountResult | None, expected: list[Change]
 ) -> None:
-    found = changes(report(*filter(None, [before])), report(*filter(None, [after])))
+    found = changes(report_of(*filter(None, [before])), report_of(*filter(None, [after])))
     assert found == tuple(expected)
 
 
@@ -645,7 +667,9 @@ def own_root_user(**has: Any) -> Report:
     """A full audit of the management account that read its own root user, or could not."""
     default: dict[str, Any] = {"password": False, "mfa_devices": None}
     read = RootCredentials(**default | has) if has else None
-    return dataclasses.replace(report(reports.own_root_user(read)), account_id=MANAGEMENT)
+    return dataclasses.replace(
+        report_of(reports.management_account_result(read)), account_id=MANAGEMENT
+    )
 
 
 def sent(before: Report, after: Report) -> Notice:
@@ -662,8 +686,8 @@ UNREAD, OWN, OWN_PASSWORD = (
     own_root_user(password=True),
 )
 OWN_KEY = own_root_user(access_keys=None)
-CLEAN_UP = report(*(keyed(f"{300000000000 + number}", 1) for number in range(9)))
-CLEANED = report(*(result(each.account_id) for each in CLEAN_UP.results))
+CLEAN_UP = report_of(*(keyed(f"{300000000000 + number}", 1) for number in range(9)))
+CLEANED = report_of(*(account_result(each.account_id) for each in CLEAN_UP.results))
 
 
 def with_results(*results: AccountResult) -> Report:
@@ -678,7 +702,9 @@ def with_results(*results: AccountResult) -> Report:
         (CLEAN_UP, CLEANED, "Root credentials disappeared: 9 accounts"),
         (
             CLEAN_UP,
-            with_results(keyed(FIRST, 1, 2), keyed("400000000001", 1), result("400000000002")),
+            with_results(
+                keyed(FIRST, 1, 2), keyed("400000000001", 1), account_result("400000000002")
+            ),
             "Root credentials appeared: 2 accounts",
         ),
         (OWN, OWN_PASSWORD, "Root credentials appeared: the management account"),
@@ -686,12 +712,12 @@ def with_results(*results: AccountResult) -> Report:
         (OWN, UNREAD, "Root credentials no longer audited: the management account"),
         (UNREAD, OWN_KEY, "Root credentials changed: the management account"),
         (
-            report(accepted(FIRST)),
-            with_results(having(FIRST, password=True), outside(SECOND)),
+            report_of(accepted(FIRST)),
+            with_results(account_with_credentials(FIRST, password=True), outside(SECOND)),
             "Root credentials no longer accepted: 1 account",
         ),
         (
-            report(having(FIRST, password=True)),
+            report_of(account_with_credentials(FIRST, password=True)),
             with_results(accepted(FIRST)),
             "Root credentials accepted: 1 account",
         ),
@@ -702,7 +728,7 @@ def with_results(*results: AccountResult) -> Report:
         ),
         (
             CLEAN_UP,
-            with_results(inaccessible(FIRST)),
+            with_results(inaccessible_account(FIRST)),
             "Root credentials no longer audited: 1 account",
         ),
     ],
@@ -767,7 +793,7 @@ def test_the_message_says_what_changed_at_the_management_accounts_root_user(
 
 def test_the_message_has_no_names_and_no_addresses() -> None:
     after = dataclasses.replace(hostile_audit(), organization_id="o-8j81brsjuj")
-    text = change_message(changes(report(), after), after, previous=report())
+    text = change_message(changes(report_of(), after), after, previous=report_of())
     assert "@" not in text
     assert [name for name in HOSTILE_NAMES if len(name) > 2 and name in text] == []
     assert SCP_HINT not in text
@@ -777,8 +803,8 @@ def test_the_message_has_no_names_and_no_addresses() -> None:
 @pytest.mark.parametrize("accounts", [0, 1, 250, 2_000])
 def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) -> None:
     ids = [f"{300000000000 + number}" for number in range(accounts)]
-    after = report(*(keyed(account_id, 1) for account_id in ids))
-    text = change_message(changes(report(), after), after, previous=report())
+    after = report_of(*(keyed(account_id, 1) for account_id in ids))
+    text = change_message(changes(report_of(), after), after, previous=report_of())
     listed = re.findall(r"^  ([0-9]{12})", text, re.MULTILINE)
     left_out = accounts - len(listed)
     assert len(text.encode()) < 8192

@@ -32,18 +32,18 @@ from support.reports import (
     HIDDEN_CHARACTERS,
     HOSTILE_NAMES,
     MANAGEMENT,
-    STARTED,
+    STARTED_AT,
+    account_result,
+    audit_with_history,
     example_audit,
     example_plan,
     example_unlock,
-    full_audits,
     hostile_audit,
-    inaccessible,
+    html_page_of,
+    inaccessible_account,
     large_audit,
-    page_of,
     partly_read_audit,
-    report,
-    result,
+    report_of,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def shown(started: Browser, tmp_path: Path) -> Show:
 
     def show(written: Report | str, **window: Any) -> Browser:
         page = tmp_path / "report.html"
-        page.write_bytes((written if isinstance(written, str) else page_of(written)).encode())
+        page.write_bytes((written if isinstance(written, str) else html_page_of(written)).encode())
         started.open(page, **window)
         return started
 
@@ -185,7 +185,7 @@ def test_a_script_that_got_into_the_page_would_not_run(shown: Show) -> None:
         "<script>alert(1)</script><img src=x onerror=alert(2)><p style='color:red'>"
         "<iframe srcdoc='<script>parent.alert(3)</script>'></iframe>"
     )
-    page = shown(page_of(example_audit()).replace("<main>", f"<main>{injected}"))
+    page = shown(html_page_of(example_audit()).replace("<main>", f"<main>{injected}"))
     assert len([said for said in page.complaints if "Content Security Policy" in said]) >= 4
     refused = page.evaluate(
         "(() => { try { document.body.innerHTML = '<img src=x onerror=alert(4)>'; }"
@@ -210,7 +210,7 @@ def test_inaccessible_differs_from_clean_without_color(shown: Show) -> None:
     assert "2 accounts were inaccessible. That does not mean clean" in said
     assert "aws:AssumedRoot" in said
     # Only an audit is about what they have.
-    page = shown(report(inaccessible("300000000001"), task=Task.UNLOCK_BUCKET))
+    page = shown(report_of(inaccessible_account("300000000001"), task=Task.UNLOCK_BUCKET))
     heading = page.evaluate("document.querySelector('#inaccessible h2').innerText")
     assert heading == "1 account was inaccessible."
 
@@ -307,7 +307,7 @@ def test_what_could_not_be_listed_is_not_shown_as_none(shown: Show, width: int) 
     assert "last used: could not be read" in said
     # It is not asked what the management account's root user has, but only whether.
     own = dataclasses.replace(partly_read_audit().results[0], account_id=MANAGEMENT)
-    page = shown(report(own), width=width)
+    page = shown(report_of(own), width=width)
     page.click("#details")
     assert not page.evaluate("document.querySelectorAll('.details').length")
 
@@ -327,8 +327,11 @@ def test_a_policy_is_shown_as_text_and_its_backup_can_be_copied(shown: Show) -> 
 
 def test_every_outcome_has_its_words_and_its_tile(shown: Show) -> None:
     page = shown(
-        report(
-            *(result(f"{300000000000 + place}", outcome) for place, outcome in enumerate(Outcome))
+        report_of(
+            *(
+                account_result(f"{300000000000 + place}", outcome)
+                for place, outcome in enumerate(Outcome)
+            )
         )
     )
     tiles = page.evaluate(
@@ -361,8 +364,8 @@ def test_all_that_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
 
 @pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_cut_off_at_any_width(shown: Show, width: int) -> None:
-    long = result("300000000001", Outcome.FAILED, name="n" * 300, reason="r" * 1000)
-    page = shown(report(long, *example_audit().results), width=width)
+    long = account_result("300000000001", Outcome.FAILED, name="n" * 300, reason="r" * 1000)
+    page = shown(report_of(long, *example_audit().results), width=width)
     page.click("#details")
     assert page.evaluate(NO_WIDER_THAN_THE_WINDOW)
 
@@ -378,7 +381,7 @@ VIOLATIONS = (
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_the_page_is_accessible_by_the_rules_of_axe(shown: Show, width: int, dark: bool) -> None:
-    for written in (full_audits(), example_plan(), example_unlock(), replacement()):
+    for written in (audit_with_history(), example_plan(), example_unlock(), replacement()):
         page = shown(written, width=width, dark=dark)
         page.click("#details")
         page.evaluate(AXE.read_text())
@@ -417,9 +420,9 @@ def test_a_policy_to_be_set_is_never_shown_like_one_to_be_removed(
         policy='{"Id": "<b>1"}',
         difference=difference('{"Id": "<b>1"}', new),
     )
-    account = result("300000000001", outcome, items=(item,))
+    account = account_result("300000000001", outcome, items=(item,))
     page = shown(
-        report(
+        report_of(
             account, task=Task.UNLOCK_BUCKET, sets_policy=new is not None, executed_plan=executed
         )
     )
@@ -455,10 +458,10 @@ def replacement() -> Report:
         difference=difference(old, new),
         message="The new policy allows everyone.",
     )
-    account = result("300000000001", Outcome.PLANNED, items=(item,))
+    account = account_result("300000000001", Outcome.PLANNED, items=(item,))
     return dataclasses.replace(
-        report(account, task=Task.UNLOCK_BUCKET, sets_policy=True),
-        plan_expires_at=STARTED + timedelta(days=1),
+        report_of(account, task=Task.UNLOCK_BUCKET, sets_policy=True),
+        plan_expires_at=STARTED_AT + timedelta(days=1),
     )
 
 
@@ -486,10 +489,10 @@ def test_the_first_line_that_changes_is_seen_without_scrolling_inside_anything(
 
 def test_the_page_of_a_recovery_says_who_can_become_root(shown: Show) -> None:
     item = Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED)
-    account = result("300000000001", Outcome.PLANNED, items=(item,))
+    account = account_result("300000000001", Outcome.PLANNED, items=(item,))
     account = dataclasses.replace(account, email="<b>\u202e@example.com")
     plan = dataclasses.replace(
-        report(account, task=Task.RECOVER), plan_expires_at=STARTED + timedelta(days=1)
+        report_of(account, task=Task.RECOVER), plan_expires_at=STARTED_AT + timedelta(days=1)
     )
     (notice,) = texts(shown(plan), ".notice.warn")
     email = r"<b>\u202e@example.com"
@@ -523,7 +526,7 @@ def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(shown: Sho
 
 
 def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> None:
-    page = shown(full_audits())
+    page = shown(audit_with_history())
     said: str = page.evaluate("document.querySelector('#changes').innerText")
     assert [line for line in said.split("\n") if line] == [
         "Since the last full audit, 2026-11-13",
@@ -537,7 +540,7 @@ def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> Non
 
 
 def test_what_is_folded_is_printed_and_stays_as_it_was(shown: Show) -> None:
-    page = shown(full_audits())
+    page = shown(audit_with_history())
     is_open = "document.querySelector('#changes').open"
     page.click("#changes summary")
     assert page.evaluate(is_open) is False
@@ -551,7 +554,7 @@ def test_what_is_in_use_is_said_first_and_is_one_number(shown: Show) -> None:
     plan = example_plan()
     password, key, _ = plan.results[0].items
     recent = dataclasses.replace(
-        password, credential=CredentialDetails(last_used_at=STARTED - timedelta(days=46))
+        password, credential=CredentialDetails(last_used_at=STARTED_AT - timedelta(days=46))
     )
     in_use = dataclasses.replace(key, outcome=Outcome.IN_USE)
     first = dataclasses.replace(plan.results[0], items=(recent, in_use))

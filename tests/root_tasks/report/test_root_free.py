@@ -19,18 +19,27 @@ from root_tasks.report.changes import NotComparableError, parse_previous_audit, 
 from root_tasks.report.render import as_json
 from root_tasks.report.summary import headline
 from support.properties import property_test
-from support.reports import MANAGEMENT, STARTED, having, inaccessible, report, result
+from support.reports import (
+    MANAGEMENT,
+    STARTED_AT,
+    account_result,
+    account_with_credentials,
+    inaccessible_account,
+    report_of,
+)
 
 FIRST = "300000000001"
 BOAST = b'{"since":"2020-01-01T00:00:00Z","audits":100,"longestGap":1,"incompleteAudits":0}'
-OWN = result(MANAGEMENT, Outcome.SKIPPED)
+OWN = account_result(MANAGEMENT, Outcome.SKIPPED)
 KINDS: dict[str, AccountResult] = {
-    "CLEAN": result(FIRST),
-    "protected": result(FIRST, protected=True),
-    "credentials": having(FIRST, password=True),
-    "ACCEPTED": dataclasses.replace(having(FIRST, password=True), outcome=Outcome.ACCEPTED),
-    "INACCESSIBLE": inaccessible(FIRST),
-    "suspended": result(FIRST, Outcome.SKIPPED),
+    "CLEAN": account_result(FIRST),
+    "protected": account_result(FIRST, protected=True),
+    "credentials": account_with_credentials(FIRST, password=True),
+    "ACCEPTED": dataclasses.replace(
+        account_with_credentials(FIRST, password=True), outcome=Outcome.ACCEPTED
+    ),
+    "INACCESSIBLE": inaccessible_account(FIRST),
+    "suspended": account_result(FIRST, Outcome.SKIPPED),
 }
 
 
@@ -64,7 +73,7 @@ class Audit:
             for place, kind in enumerate(self.accounts)
         )
         return dataclasses.replace(
-            report(*rows, OWN, run_id=f"audit-{number}"),
+            report_of(*rows, OWN, run_id=f"audit-{number}"),
             started_at=at,
             finished_at=at + timedelta(minutes=self.minutes),
         )
@@ -155,7 +164,7 @@ def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
 def test_what_is_said_of_a_sequence_of_audits_is_what_each_of_them_found(
     audits: list[Audit],
 ) -> None:
-    at, stored, reports = STARTED, None, []
+    at, stored, reports = STARTED_AT, None, []
     for number, audit in enumerate(audits):
         found = audit.report(number, at=at)
         made = next_audit(found, stored)

@@ -18,10 +18,10 @@ from common.arn import Arn
 from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.report_schema import AccountResult, Change, ChangeType, Outcome
 from root_tasks.report.asff import findings_of
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.function import FakeTime
-from support.reports import having, key, report, result
-from support.root_tasks import FinishedExecution, RootTasks, Settings
+from support.reports import access_key, account_result, account_with_credentials, report_of
+from support.root_tasks import DeployedSettings, Execution, RootTasks
 from support.scp import attach_policy, statement
 
 FUNCTION = Arn(
@@ -39,7 +39,7 @@ ARCHIVED = ("NOT_AVAILABLE", "ARCHIVED")
 @pytest.fixture
 def root_tasks(root_tasks: RootTasks) -> RootTasks:
     """A deployed RootTasks that imports findings, in an account that has enabled Security Hub."""
-    root_tasks.settings = Settings(security_hub_findings=True)
+    root_tasks.settings = DeployedSettings(security_hub_findings=True)
     root_tasks.client("securityhub").enable_security_hub()
     root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
     return root_tasks
@@ -58,7 +58,7 @@ def metric(root_tasks: RootTasks) -> tuple[object, object]:
     return line.get("FindingsImported"), line.get("FindingsRefused")
 
 
-def warnings(root_tasks: RootTasks, execution: FinishedExecution) -> list[str]:
+def warnings(root_tasks: RootTasks, execution: Execution) -> list[str]:
     assert execution.status == "SUCCEEDED"
     found: list[str] = root_tasks.report(execution)["warnings"]
     return found
@@ -68,27 +68,41 @@ def warnings(root_tasks: RootTasks, execution: FinishedExecution) -> list[str]:
 
 
 def finding_of(result: AccountResult) -> SecurityFinding:
-    (finding,) = findings_of(report(result))
+    (finding,) = findings_of(report_of(result))
     return finding
 
 
 @pytest.mark.parametrize(
     ("has", "severity", "words"),
     [
-        (having(MEMBER, access_keys=(key(1),)), Severity.CRITICAL, "1 access key"),
         (
-            having(MEMBER, password=True, access_keys=(key(1, active=False), key(2))),
+            account_with_credentials(MEMBER, access_keys=(access_key(1),)),
+            Severity.CRITICAL,
+            "1 access key",
+        ),
+        (
+            account_with_credentials(
+                MEMBER, password=True, access_keys=(access_key(1, active=False), access_key(2))
+            ),
             Severity.CRITICAL,
             "1 password and 2 access keys",
         ),
-        (having(MEMBER, access_keys=None), Severity.CRITICAL, "at least 1 access key"),
         (
-            having(MEMBER, password=True, mfa_devices=("1",)),
+            account_with_credentials(MEMBER, access_keys=None),
+            Severity.CRITICAL,
+            "at least 1 access key",
+        ),
+        (
+            account_with_credentials(MEMBER, password=True, mfa_devices=("1",)),
             Severity.HIGH,
             "1 password and 1 MFA device",
         ),
-        (having(MEMBER, access_keys=(key(1, active=False),)), Severity.MEDIUM, "1 access key"),
-        (having(MEMBER, mfa_devices=("1",)), Severity.MEDIUM, "1 MFA device"),
+        (
+            account_with_credentials(MEMBER, access_keys=(access_key(1, active=False),)),
+            Severity.MEDIUM,
+            "1 access key",
+        ),
+        (account_with_credentials(MEMBER, mfa_devices=("1",)), Severity.MEDIUM, "1 MFA device"),
     ],
 )
 def test_an_active_key_is_more_urgent_than_a_password_and_that_than_the_rest(
@@ -108,7 +122,7 @@ def test_an_active_key_is_more_urgent_than_a_password_and_that_than_the_rest(
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_only_a_clean_account_passes_and_one_not_audited_keeps_the_reason(outcome: Outcome) -> None:
-    finding = finding_of(result(MEMBER, outcome, reason="AccessDenied: no."))
+    finding = finding_of(account_result(MEMBER, outcome, reason="AccessDenied: no."))
     # The limits of the AWS Security Finding Format.
     assert len(finding.title) <= 256
     assert len(finding.recommendation) <= 512
@@ -121,7 +135,9 @@ def test_only_a_clean_account_passes_and_one_not_audited_keeps_the_reason(outcom
 def test_accepted_credentials_are_archived_with_the_reason() -> None:
     reason = "Accepted until 2027-03-31: billing."
     finding = finding_of(
-        replace(having(MEMBER, password=True), outcome=Outcome.ACCEPTED, reason=reason)
+        replace(
+            account_with_credentials(MEMBER, password=True), outcome=Outcome.ACCEPTED, reason=reason
+        )
     )
     assert (finding.status, finding.archived) == (ComplianceStatus.FAILED, True)
     assert finding.description == f"Account {MEMBER}. Its root user has 1 password. {reason}"
@@ -135,7 +151,7 @@ def test_accepted_credentials_are_archived_with_the_reason() -> None:
 def test_an_address_outside_of_the_domains_is_a_finding_of_its_own(
     outside: bool, status: ComplianceStatus
 ) -> None:
-    audit = report(result(MEMBER, email_outside=outside), result(OTHER))
+    audit = report_of(account_result(MEMBER, email_outside=outside), account_result(OTHER_MEMBER))
     own, _, about_email = findings_of(replace(audit, root_email_domains=("example.com",)))
     assert (own.check, about_email.check) == ("member-root-credentials", "root-user-email")
     assert (own.status, about_email.status) == (ComplianceStatus.PASSED, status)
@@ -145,16 +161,20 @@ def test_an_address_outside_of_the_domains_is_a_finding_of_its_own(
 
 def test_no_finding_of_an_account_that_was_audited_is_archived() -> None:
     """A writer to the bucket can put a change into a report that is about to be written."""
-    left = tuple(Change(type=ChangeType.LEFT, account_id=id_) for id_ in (MEMBER, OTHER))
-    found = findings_of(replace(report(having(MEMBER, access_keys=(key(1),))), changes=left))
+    left = tuple(Change(type=ChangeType.LEFT, account_id=id_) for id_ in (MEMBER, OTHER_MEMBER))
+    found = findings_of(
+        replace(
+            report_of(account_with_credentials(MEMBER, access_keys=(access_key(1),))), changes=left
+        )
+    )
     assert [(finding.account_id, finding.archived) for finding in found] == [
         (MEMBER, False),
-        (OTHER, True),
+        (OTHER_MEMBER, True),
     ]
 
 
 def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
-    finding = finding_of(having(MEMBER, password=True)).as_asff(FUNCTION)
+    finding = finding_of(account_with_credentials(MEMBER, password=True)).as_asff(FUNCTION)
     assert finding["AwsAccountId"] == MANAGEMENT
     assert (
         finding["ProductArn"]
@@ -172,9 +192,9 @@ def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
 
 def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
     reason = "\u202eAccessDenied\r\n" + "\u3164" * 3000
-    description = finding_of(result(MEMBER, Outcome.INACCESSIBLE, reason=reason)).as_asff(FUNCTION)[
-        "Description"
-    ]
+    description = finding_of(account_result(MEMBER, Outcome.INACCESSIBLE, reason=reason)).as_asff(
+        FUNCTION
+    )["Description"]
     assert description.isprintable()
     assert len(description) == 1024
 
@@ -185,9 +205,14 @@ def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
 def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTasks) -> None:
     organization = root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    organization.deny(account_id=OTHER, action="iam:*")
+    organization.deny(account_id=OTHER_MEMBER, action="iam:*")
     audit = root_tasks.run()
-    expected = {MANAGEMENT: PASSED, MEMBER: FAILED, OTHER: NOT_AVAILABLE, THIRD: PASSED}
+    expected = {
+        MANAGEMENT: PASSED,
+        MEMBER: FAILED,
+        OTHER_MEMBER: NOT_AVAILABLE,
+        THIRD_MEMBER: PASSED,
+    }
     assert statuses(root_tasks) == expected
     assert metric(root_tasks) == (4, 0)
     assert warnings(root_tasks, audit) == []
@@ -219,8 +244,8 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
     assert {id_: differences(before[id_], after[id_]) for id_ in before.keys() | after.keys()} == {
         MEMBER: {"UpdatedAt", "Compliance", "Description", "FindingProviderFields", "Remediation"},
         MANAGEMENT: {"UpdatedAt"},
-        OTHER: {"UpdatedAt"},
-        THIRD: {"UpdatedAt"},
+        OTHER_MEMBER: {"UpdatedAt"},
+        THIRD_MEMBER: {"UpdatedAt"},
     }
     assert {finding["UpdatedAt"] for finding in after.values()} == {"2026-11-25T12:01:00Z"}
 
@@ -232,20 +257,20 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]
 def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.settings = Settings(
+    root_tasks.settings = DeployedSettings(
         security_hub_findings=True, root_email_domains=("elsewhere.example",)
     )
     root_tasks.run()
-    accounts = (MANAGEMENT, MEMBER, OTHER, THIRD)
+    accounts = (MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER)
     assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, FAILED)
-    root_tasks.client("organizations").remove_account_from_organization(AccountId=OTHER)
-    root_tasks.settings = Settings(security_hub_findings=True)
+    root_tasks.client("organizations").remove_account_from_organization(AccountId=OTHER_MEMBER)
+    root_tasks.settings = DeployedSettings(security_hub_findings=True)
     root_tasks.advance(days=1)
     root_tasks.run()
     assert statuses(root_tasks, "member-root-credentials") == {
         MEMBER: PASSED,
-        OTHER: ARCHIVED,
-        THIRD: PASSED,
+        OTHER_MEMBER: ARCHIVED,
+        THIRD_MEMBER: PASSED,
     }
     assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, ARCHIVED)
     root_tasks.advance(days=1)
@@ -265,14 +290,14 @@ def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(
 def test_nothing_but_a_full_audit_that_is_to_import_findings_does(
     root_tasks: RootTasks, input_: object, is_wanted: bool
 ) -> None:
-    root_tasks.settings = Settings(security_hub_findings=is_wanted)
+    root_tasks.settings = DeployedSettings(security_hub_findings=is_wanted)
     root_tasks.run(input_)
     assert root_tasks.findings() == {}
 
 
 def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -> None:
     """Otherwise the second one would overwrite what the first one found, and back."""
-    finding = finding_of(having(MEMBER, password=True))
+    finding = finding_of(account_with_credentials(MEMBER, password=True))
     ids = [
         finding.as_asff(replace(FUNCTION, resource=f"function:{name}"))["Id"]
         for name in ("Report", "OtherReport")
@@ -303,7 +328,7 @@ def test_if_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_tasks: 
 def test_findings_that_security_hub_refuses_cost_none_of_the_others(root_tasks: RootTasks) -> None:
     refuse(root_tasks, MEMBER)
     audit = root_tasks.run()
-    assert statuses(root_tasks) == {MANAGEMENT: PASSED, OTHER: PASSED, THIRD: PASSED}
+    assert statuses(root_tasks) == {MANAGEMENT: PASSED, OTHER_MEMBER: PASSED, THIRD_MEMBER: PASSED}
     assert metric(root_tasks) == (3, 1)
     (warning,) = warnings(root_tasks, audit)
     assert warning.startswith(
@@ -371,7 +396,7 @@ def test_an_audit_ends_no_alarm_that_another_one_set_off_during_the_import(
 
 def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
     accounts = [f"{500_000_000_000 + number}" for number in range(10_000)]
-    audit = report(*(result(account_id) for account_id in accounts))
+    audit = report_of(*(account_result(account_id) for account_id in accounts))
     batches: list[int] = []
 
     def batch_import_findings(*, Findings: list[dict[str, Any]]) -> Mapping[str, Any]:  # noqa: N803

@@ -19,10 +19,10 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Outcome, RootCredentials
 from root_tasks.model.run_documents import BatchResult, Finding
 from root_tasks.run.finish import OutdatedRunError
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, enable_root_access
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, enable_root_access
 from support.properties import property_test
-from support.root_tasks import RootTasks, Settings
+from support.root_tasks import DeployedSettings, RootTasks
 
 APPEARED = "Root credentials appeared: 1 account"
 DISAPPEARED = "Root credentials disappeared: 1 account"
@@ -256,7 +256,7 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
     own_mfa_devices: int,
 ) -> None:
     organization.reset()
-    enable_root_access(organization, CREDENTIALS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=own_mfa_devices)
     root_tasks = RootTasks(organization=organization)
     noon = root_tasks.now
@@ -313,7 +313,9 @@ def store_result(
             outcome=Outcome.HAS_CREDENTIALS if password else Outcome.CLEAN,
             credentials=RootCredentials(password=password),
         )
-        for account_id, password in zip((MEMBER, OTHER, THIRD), (*has, False), strict=True)
+        for account_id, password in zip(
+            (MEMBER, OTHER_MEMBER, THIRD_MEMBER), (*has, False), strict=True
+        )
     ]
     body = encode(BatchResult(findings=tuple(findings), finished_at=at))
     root_tasks.write(f"runs/{run['runId']}/results/audit/00000-{sha256(body)}.json", body)
@@ -323,7 +325,7 @@ def store_result(
 def test_an_audit_that_is_withheld_imports_nothing_and_says_so(audits: Audits) -> None:
     root_tasks = audits.root_tasks
     root_tasks.client("securityhub").enable_security_hub()
-    root_tasks.settings = Settings(security_hub_findings=True)
+    root_tasks.settings = DeployedSettings(security_hub_findings=True)
     audits.take("begin B, look B, appear, begin A, look A, end A, end B")
     assert root_tasks.findings()[MEMBER]["Compliance"] == {"Status": "FAILED"}
     report = json.loads(root_tasks.read("runs/B/report.json"))

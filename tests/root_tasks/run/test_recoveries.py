@@ -11,8 +11,8 @@ from root_tasks.model.codec import decode, encode
 from root_tasks.model.report_schema import Outcome, Report, Task
 from root_tasks.model.run_documents import Recovery
 from root_tasks.refusals import RefusalReason
-from support.accounts import MEMBER, OTHER
-from support.root_tasks import RootTasks, refusal
+from support.accounts import MEMBER, OTHER_MEMBER
+from support.root_tasks import RootTasks, refusal_reason_and_data
 
 RECOVER = {"task": Task.RECOVER, "accounts": [MEMBER], "reason": "CHG0012345", "until": "8h"}
 DELETE = {"task": Task.DELETE, "accounts": ["all"]}
@@ -97,11 +97,11 @@ def test_a_recovery_that_does_not_count_accepts_nothing_and_says_nothing(
 
 
 def test_only_a_recovery_that_was_allowed_and_has_an_end_is_stored(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
-    recover(root_tasks, accounts=[MEMBER, OTHER])
+    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
+    recover(root_tasks, accounts=[MEMBER, OTHER_MEMBER])
     assert root_tasks.keys("recoveries/") == [STORED]
-    root_tasks.organization.put_root_credentials(account_id=OTHER)
-    root_tasks.execute(root_tasks.run({"task": Task.RECOVER, "accounts": [OTHER]}))
+    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER)
+    root_tasks.execute(root_tasks.run({"task": Task.RECOVER, "accounts": [OTHER_MEMBER]}))
     assert root_tasks.keys("recoveries/") == [STORED]
 
 
@@ -122,5 +122,5 @@ def test_the_end_is_counted_from_the_start_of_the_plan(
 def test_an_end_that_is_unclear_or_not_in_the_next_30_days_is_refused(
     root_tasks: RootTasks, until: object
 ) -> None:
-    reason, data = refusal(root_tasks.run({**RECOVER, "until": until}))
+    reason, data = refusal_reason_and_data(root_tasks.run({**RECOVER, "until": until}))
     assert (reason, data["key"]) == (RefusalReason.INVALID_VALUE, "until")

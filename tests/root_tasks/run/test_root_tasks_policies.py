@@ -12,9 +12,9 @@ from local_aws.emulation import LocalOrganization
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import Mode
 from root_tasks.tasks import DEFINITIONS
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.arrange import add_unit
-from support.root_tasks import BUCKET, RootTasks, lock_out
+from support.root_tasks import REPORT_BUCKET, RootTasks, lock_bucket_and_queue
 from support.scp import attach_policy, statement
 
 DELETE = {"task": Task.DELETE, "accounts": ["all"]}
@@ -58,13 +58,17 @@ def sessions(organization: LocalOrganization) -> list[str]:
 def test_an_audit_leaves_it_to_aws_which_account_is_denied(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    policy_id = deny_root(organization, add_unit(organization, "Workloads", MEMBER, OTHER))
+    policy_id = deny_root(organization, add_unit(organization, "Workloads", MEMBER, OTHER_MEMBER))
     organization.clear_calls()
     execution = root_tasks.run()
     results = root_tasks.results(execution)
-    denied = dict.fromkeys((MEMBER, OTHER), "INACCESSIBLE")
-    assert root_tasks.outcomes(execution) == {MANAGEMENT: "PROTECTED", **denied, THIRD: "CLEAN"}
-    assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
+    denied = dict.fromkeys((MEMBER, OTHER_MEMBER), "INACCESSIBLE")
+    assert root_tasks.outcomes(execution) == {
+        MANAGEMENT: "PROTECTED",
+        **denied,
+        THIRD_MEMBER: "CLEAN",
+    }
+    assert sorted(sessions(organization)) == [MEMBER, OTHER_MEMBER, THIRD_MEMBER]
     for account_id in denied:
         reason, hint = results[account_id]["reason"], results[account_id]["hint"]
         assert reason.startswith("iam:GetAccountSummary: AccessDenied: User: ")
@@ -99,29 +103,33 @@ def test_an_account_in_which_a_part_is_denied_has_the_command_as_well(
 def test_an_execution_says_item_by_item_what_aws_denies_and_does_the_rest(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    for account_id in (MEMBER, OTHER):
+    for account_id in (MEMBER, OTHER_MEMBER):
         organization.put_root_credentials(account_id=account_id, password=True, access_keys=1)
-    organization.put_root_credentials(account_id=THIRD, access_keys=1)
+    organization.put_root_credentials(account_id=THIRD_MEMBER, access_keys=1)
     organization.clear_calls()
     planned = root_tasks.run(DELETE)
     deny_root(organization, MEMBER)
-    policy_id = deny(organization, OTHER, "iam:DeleteAccessKey")
+    policy_id = deny(organization, OTHER_MEMBER, "iam:DeleteAccessKey")
     executed = root_tasks.execute(planned)
     assert executed.status == "FAILED"
-    assert root_tasks.outcomes(executed) == {MEMBER: "FAILED", OTHER: "FAILED", THIRD: "DONE"}
+    assert root_tasks.outcomes(executed) == {
+        MEMBER: "FAILED",
+        OTHER_MEMBER: "FAILED",
+        THIRD_MEMBER: "DONE",
+    }
     assert root_tasks.items(executed, MEMBER) == [
         ("PASSWORD", "FAILED"),
         (f"ACCESS_KEY AKIA{MEMBER}0001", "FAILED"),
     ]
-    assert root_tasks.items(executed, OTHER) == [
+    assert root_tasks.items(executed, OTHER_MEMBER) == [
         ("PASSWORD", "DONE"),
-        (f"ACCESS_KEY AKIA{OTHER}0001", "FAILED"),
+        (f"ACCESS_KEY AKIA{OTHER_MEMBER}0001", "FAILED"),
     ]
     results = root_tasks.results(executed)
-    assert f"/{policy_id}. " in results[OTHER]["items"][1]["message"]
-    for account_id in (MEMBER, OTHER):
+    assert f"/{policy_id}. " in results[OTHER_MEMBER]["items"][1]["message"]
+    for account_id in (MEMBER, OTHER_MEMBER):
         assert COMMAND.format(account_id) in results[account_id]["hint"]
-    assert results[THIRD]["hint"] is None
+    assert results[THIRD_MEMBER]["hint"] is None
     assert organization_calls(organization) <= READS_OF_ACCOUNTS | {"CreatePolicy", "AttachPolicy"}
 
 
@@ -135,7 +143,7 @@ def _record_session_calls(root_tasks: RootTasks) -> set[str]:
 
     def record(params: dict[str, Any], model: Any, **_: object) -> None:
         # Backups are stored by the function itself.
-        if root_tasks.sessions.acting is not None and params.get("Bucket") != BUCKET:
+        if root_tasks.sessions.acting is not None and params.get("Bucket") != REPORT_BUCKET:
             action = f"{model.service_model.signing_name}:{model.name}"
             made.add(_ACTIONS.get(action, action))
 
@@ -150,7 +158,7 @@ def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str
     root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=has_password, access_keys=1, mfa_devices=1, certificates=1
     )
-    inputs = [lock_out(root_tasks).get(task, {"accounts": [MEMBER]})]
+    inputs = [lock_bucket_and_queue(root_tasks).get(task, {"accounts": [MEMBER]})]
     calls = _record_session_calls(root_tasks)
     if task is Task.AUDIT:
         root_tasks.run(*inputs)

@@ -16,7 +16,7 @@ from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stac
 from root_tasks.run.parse_input import parse_request
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.tasks.request import Request
-from support.accounts import MEMBER, OTHER
+from support.accounts import MEMBER, OTHER_MEMBER
 
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
 BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
@@ -39,8 +39,8 @@ def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
 def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
     # A deletion leaves out what was used lately.
     of_task = Request(task=task, unused_for=timedelta(days=90) if task is DELETE else None)
-    assert parse({"task": task, "accounts": [OTHER, MEMBER, OTHER]}) == replace(
-        of_task, account_ids=(OTHER, MEMBER)
+    assert parse({"task": task, "accounts": [OTHER_MEMBER, MEMBER, OTHER_MEMBER]}) == replace(
+        of_task, account_ids=(OTHER_MEMBER, MEMBER)
     )
     assert parse({"task": task, "accounts": ["all"]}) == replace(of_task, all_accounts=True)
     units = ["ou-a1b2-c3d4e5f6", "r-a1b2", "Workloads/Prod"]
@@ -279,7 +279,7 @@ def test_an_execution_takes_the_run_id_of_a_plan_and_nothing_else(input_: object
     assert raised.value.reason is RefusalReason.INPUT_NOT_A_PLAN
 
 
-ONE_BUCKET, TWO_BUCKETS = {MEMBER: ["abc"]}, {MEMBER: ["abc"], OTHER: ["abc"]}
+ONE_BUCKET, TWO_BUCKETS = {MEMBER: ["abc"]}, {MEMBER: ["abc"], OTHER_MEMBER: ["abc"]}
 
 
 @pytest.mark.parametrize(

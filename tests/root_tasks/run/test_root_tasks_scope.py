@@ -13,9 +13,16 @@ import pytest
 
 from local_aws.emulation import LocalOrganization, mock_organization
 from root_tasks.model.report_schema import Task
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, add_accounts, add_unit, calls, enable_root_access
-from support.root_tasks import FinishedExecution, RootTasks, lock_out
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    add_accounts,
+    add_unit,
+    call_counts,
+    enable_root_access,
+)
+from support.root_tasks import Execution, RootTasks, lock_bucket_and_queue
 from support.scp import attach_policy, statement
 
 pytestmark = pytest.mark.no_cover
@@ -33,37 +40,37 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
     The account is in a unit of a unit, and has policies on its path as others have.
     """
     with mock_organization() as organization:
-        enable_root_access(organization, CREDENTIALS, SESSIONS)
+        enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
         root_tasks = RootTasks(organization=organization)
         if not has_paths:
             root_tasks.omit_of_accounts("Paths")
         prod = add_unit(organization, "Prod", MEMBER, parent_id=add_unit(organization, "Workloads"))
         for number in range(units):
             attach_policy(organization, add_unit(organization, f"unit-{number}"), HARMLESS)
-        for target_id in (organization.root_id, prod, MEMBER, OTHER):
+        for target_id in (organization.root_id, prod, MEMBER, OTHER_MEMBER):
             attach_policy(organization, target_id, HARMLESS)
         add_accounts(organization, accounts - SEEDED)
         organization.put_root_credentials(account_id=MEMBER, access_keys=1)
         made: dict[str, Counter[str]] = {}
 
-        def run(name: str, input_: dict[str, object]) -> FinishedExecution:
+        def run(name: str, input_: dict[str, object]) -> Execution:
             organization.clear_calls()
             execution = root_tasks.run(input_)
-            made[name] = calls(organization)
+            made[name] = call_counts(organization)
             return execution
 
-        def plan_and_execute(name: str, **input_: object) -> FinishedExecution:
+        def plan_and_execute(name: str, **input_: object) -> Execution:
             plan = run(f"plan to {name}", input_)
             organization.clear_calls()
             execution = root_tasks.execute(plan)
             assert execution.status == "SUCCEEDED", execution.cause
-            made[name] = calls(organization)
+            made[name] = call_counts(organization)
             return execution
 
         run("audit", {"accounts": [MEMBER]})
         for task in (Task.DELETE, Task.RECOVER):
             plan_and_execute(task, task=task, accounts=[MEMBER])
-        for task, target in lock_out(root_tasks).items():
+        for task, target in lock_bucket_and_queue(root_tasks).items():
             unlocked = plan_and_execute(f"unlock: {task}", task=task, **target)
             (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
             plan_and_execute(f"give back: {task}", task=task, **target, backup=item["backup"])
@@ -87,8 +94,8 @@ def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(
 def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
     """Arrange units, policies and accounts, and return the IDs of the units by their names."""
     units = {"Workloads": add_unit(organization, "Workloads", MEMBER)}
-    units["Prod"] = add_unit(organization, "Prod", OTHER, parent_id=units["Workloads"])
-    units["Sandbox"] = add_unit(organization, "Sandbox", THIRD)
+    units["Prod"] = add_unit(organization, "Prod", OTHER_MEMBER, parent_id=units["Workloads"])
+    units["Sandbox"] = add_unit(organization, "Sandbox", THIRD_MEMBER)
     attach_policy(organization, organization.root_id, HARMLESS)
     attach_policy(organization, units["Prod"], statement())
     perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
@@ -113,18 +120,18 @@ def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
     suspended, *many = add_accounts(organization, 30)
     organization.suspend(suspended)
     everybody = rows(root_tasks, {})
-    assert (everybody[OTHER]["outcome"], everybody[suspended]["outcome"]) == (
+    assert (everybody[OTHER_MEMBER]["outcome"], everybody[suspended]["outcome"]) == (
         "INACCESSIBLE",
         "SKIPPED",
     )
-    assert everybody[OTHER]["organizationalUnit"] == "Root/Workloads/Prod"
-    named = [MANAGEMENT, MEMBER, OTHER, suspended]
+    assert everybody[OTHER_MEMBER]["organizationalUnit"] == "Root/Workloads/Prod"
+    named = [MANAGEMENT, MEMBER, OTHER_MEMBER, suspended]
     for account_ids in (named, named + many):
         assert rows(root_tasks, {"accounts": account_ids}) == {
             id_: everybody[id_] for id_ in account_ids
         }
-    assert rows(root_tasks, {"organizationalUnits": ["Workloads"], "accounts": [THIRD]}) == {
-        id_: everybody[id_] for id_ in (MEMBER, OTHER, THIRD)
+    assert rows(root_tasks, {"organizationalUnits": ["Workloads"], "accounts": [THIRD_MEMBER]}) == {
+        id_: everybody[id_] for id_ in (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
     }
     assert rows(root_tasks, {"organizationalUnits": ["Root"]}) == everybody
 
@@ -138,7 +145,7 @@ def test_a_few_named_accounts_are_described_and_many_are_listed(root_tasks: Root
         assert set(root_tasks.outcomes(root_tasks.run({"accounts": account_ids}))) == set(
             account_ids
         )
-        made = calls(organization)
+        made = call_counts(organization)
         return made["ListAccounts"], made["DescribeAccount"]
 
     assert calls_for(many[:MAX_DESCRIBED]) == (0, MAX_DESCRIBED)
@@ -151,7 +158,10 @@ def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
     units = arrange_organization(organization)
     add_accounts(organization, 30)
     organization.clear_calls()
-    assert set(rows(root_tasks, {"organizationalUnits": [units["Workloads"]]})) == {MEMBER, OTHER}
+    assert set(rows(root_tasks, {"organizationalUnits": [units["Workloads"]]})) == {
+        MEMBER,
+        OTHER_MEMBER,
+    }
     listed = {
         (call.operation, call.parameters["ParentId"])
         for call in organization.calls
@@ -162,7 +172,7 @@ def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
         for operation in ("ListAccountsForParent", "ListOrganizationalUnitsForParent")
         for name in ("Workloads", "Prod")
     }
-    made = calls(organization)
+    made = call_counts(organization)
     assert made["ListAccounts"] == 0
 
 
@@ -173,9 +183,9 @@ def test_a_run_of_named_accounts_does_without_units_that_cannot_be_read(
     arrange_organization(root_tasks.organization)
     root_tasks.omit_of_accounts("Paths")
     root_tasks.fail(f"organizations:{operation}", "AccessDeniedException")
-    results = root_tasks.results(root_tasks.run({"accounts": [MANAGEMENT, THIRD]}))
-    assert results[THIRD]["outcome"] == "CLEAN"
-    assert results[THIRD]["organizationalUnit"] is None
+    results = root_tasks.results(root_tasks.run({"accounts": [MANAGEMENT, THIRD_MEMBER]}))
+    assert results[THIRD_MEMBER]["outcome"] == "CLEAN"
+    assert results[THIRD_MEMBER]["organizationalUnit"] is None
     assert results[MANAGEMENT]["organizationalUnit"] == (
         "Root" if "Describe" in operation else None
     )

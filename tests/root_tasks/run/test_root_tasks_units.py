@@ -9,9 +9,9 @@ import pytest
 from local_aws.emulation import LocalOrganization
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
 from support.arrange import add_unit
-from support.root_tasks import FinishedExecution, RootTasks, refusal, session_calls
+from support.root_tasks import Execution, RootTasks, calls_in_root_sessions, refusal_reason_and_data
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def units(organization: LocalOrganization) -> Mapping[str, str]:
         ("Root", "Workloads", MEMBER),
         ("Root", "Sandbox"),
         ("Root", "Sand/box"),
-        ("Root/Workloads", "Prod", OTHER),
-        ("Root/Sandbox", "Prod", THIRD),
+        ("Root/Workloads", "Prod", OTHER_MEMBER),
+        ("Root/Sandbox", "Prod", THIRD_MEMBER),
     ):
         ids[f"{parent}/{name}"] = add_unit(organization, name, *account_ids, parent_id=ids[parent])
     return ids
@@ -33,13 +33,13 @@ def test_a_unit_is_named_by_its_path_or_the_end_of_it(
     root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
     for named, chosen in (
-        (["Root/Workloads"], [MEMBER, OTHER]),
-        (["Workloads"], [MEMBER, OTHER]),
-        (["Root/Workloads/Prod"], [OTHER]),
-        (["Workloads/Prod"], [OTHER]),
-        (["Sandbox/Prod"], [THIRD]),
-        (["Root/Sandbox/Prod", "Workloads/Prod"], [OTHER, THIRD]),
-        (["Root"], [MANAGEMENT, MEMBER, OTHER, THIRD]),
+        (["Root/Workloads"], [MEMBER, OTHER_MEMBER]),
+        (["Workloads"], [MEMBER, OTHER_MEMBER]),
+        (["Root/Workloads/Prod"], [OTHER_MEMBER]),
+        (["Workloads/Prod"], [OTHER_MEMBER]),
+        (["Sandbox/Prod"], [THIRD_MEMBER]),
+        (["Root/Sandbox/Prod", "Workloads/Prod"], [OTHER_MEMBER, THIRD_MEMBER]),
+        (["Root"], [MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER]),
         (["Sand/box"], []),
     ):
         execution = root_tasks.run({"organizationalUnits": named})
@@ -51,10 +51,10 @@ def test_accounts_and_units_are_left_out_and_the_run_is_then_not_a_full_audit(
     root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
     for input_, chosen in (
-        ({"exclude": ["Root/Workloads"]}, [MANAGEMENT, THIRD]),
-        ({"exclude": [OTHER, units["Root/Sandbox"]]}, [MANAGEMENT, MEMBER]),
+        ({"exclude": ["Root/Workloads"]}, [MANAGEMENT, THIRD_MEMBER]),
+        ({"exclude": [OTHER_MEMBER, units["Root/Sandbox"]]}, [MANAGEMENT, MEMBER]),
         ({"organizationalUnits": ["Root/Workloads"], "exclude": ["Workloads/Prod"]}, [MEMBER]),
-        ({"accounts": [MEMBER, OTHER], "exclude": [MEMBER]}, [OTHER]),
+        ({"accounts": [MEMBER, OTHER_MEMBER], "exclude": [MEMBER]}, [OTHER_MEMBER]),
     ):
         execution = root_tasks.run(input_)
         assert sorted(root_tasks.outcomes(execution)) == chosen, input_
@@ -62,22 +62,25 @@ def test_accounts_and_units_are_left_out_and_the_run_is_then_not_a_full_audit(
 
 
 def test_what_is_left_out_has_to_exist(root_tasks: RootTasks, units: Mapping[str, str]) -> None:
-    strangers = [STRANGER, "999999999998"]
-    reason, data = refusal(root_tasks.run({"exclude": strangers}))
+    strangers = [OUTSIDE_ORGANIZATION, "999999999998"]
+    reason, data = refusal_reason_and_data(root_tasks.run({"exclude": strangers}))
     assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, sorted(strangers))
-    assert refusal(root_tasks.run({"exclude": ["Root/Typo"]}))[0] is RefusalReason.UNIT_NOT_FOUND
-    assert not session_calls(root_tasks.organization)
+    assert (
+        refusal_reason_and_data(root_tasks.run({"exclude": ["Root/Typo"]}))[0]
+        is RefusalReason.UNIT_NOT_FOUND
+    )
+    assert not calls_in_root_sessions(root_tasks.organization)
 
 
 def test_a_name_that_several_units_have_is_refused_with_their_ids(
     root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
-    reason, data = refusal(root_tasks.run({"organizationalUnits": ["Prod"]}))
+    reason, data = refusal_reason_and_data(root_tasks.run({"organizationalUnits": ["Prod"]}))
     assert reason is RefusalReason.SEVERAL_UNITS
     assert data["candidates"] == sorted(
         f"{units[path]} ({path})" for path in ("Root/Sandbox/Prod", "Root/Workloads/Prod")
     )
-    assert not session_calls(root_tasks.organization)
+    assert not calls_in_root_sessions(root_tasks.organization)
 
 
 def test_a_name_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
@@ -85,7 +88,7 @@ def test_a_name_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
 ) -> None:
     for name in ("prod", "orkloads", "Workloads/", "Root/Prod", "ou-none-1", "/"):
         refused = root_tasks.run({"organizationalUnits": ["Workloads", name]})
-        assert refusal(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": name})
+        assert refusal_reason_and_data(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": name})
 
 
 @pytest.mark.usefixtures("each_sdk")
@@ -94,7 +97,10 @@ def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
 ) -> None:
     for key in ("organizationalUnits", "exclude"):
         refused = root_tasks.run({key: [units["Root/Workloads"], "ou-a1b2-c3d4e5f6"]})
-        assert refusal(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": "ou-a1b2-c3d4e5f6"})
+        assert refusal_reason_and_data(refused) == (
+            RefusalReason.UNIT_NOT_FOUND,
+            {"unit": "ou-a1b2-c3d4e5f6"},
+        )
     assert not root_tasks.outcomes(
         root_tasks.run({"organizationalUnits": [units["Root/Sand/box"]]})
     )
@@ -107,22 +113,24 @@ def test_the_report_has_the_names_of_each_accounts_units(
     expected = {
         MANAGEMENT: "Root",
         MEMBER: "Root/Workloads",
-        OTHER: "Root/Workloads/Prod",
-        THIRD: "Root/Sandbox/Prod",
+        OTHER_MEMBER: "Root/Workloads/Prod",
+        THIRD_MEMBER: "Root/Sandbox/Prod",
     }
     assert _units_in_report(root_tasks, root_tasks.run()) == expected
     chosen = root_tasks.run({"organizationalUnits": ["Sandbox"], "accounts": [MEMBER]})
-    assert _units_in_report(root_tasks, chosen) == {id_: expected[id_] for id_ in (MEMBER, THIRD)}
+    assert _units_in_report(root_tasks, chosen) == {
+        id_: expected[id_] for id_ in (MEMBER, THIRD_MEMBER)
+    }
 
 
 def test_the_report_of_an_execution_has_the_names_of_the_units(
     root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
+    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
     plan = root_tasks.run({"task": Task.DELETE, "organizationalUnits": ["Workloads/Prod"]})
     execution = root_tasks.execute(plan)
-    assert root_tasks.outcomes(execution) == {OTHER: "DONE"}
-    assert _units_in_report(root_tasks, execution) == {OTHER: "Root/Workloads/Prod"}
+    assert root_tasks.outcomes(execution) == {OTHER_MEMBER: "DONE"}
+    assert _units_in_report(root_tasks, execution) == {OTHER_MEMBER: "Root/Workloads/Prod"}
 
 
 @pytest.mark.usefixtures("each_sdk")
@@ -132,10 +140,15 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
 ) -> None:
     root_tasks.fail("organizations:ListOrganizationalUnitsForParent", code)
     execution = root_tasks.run()
-    outcomes = {MANAGEMENT: "PROTECTED", MEMBER: "CLEAN", OTHER: "CLEAN", THIRD: "CLEAN"}
+    outcomes = {
+        MANAGEMENT: "PROTECTED",
+        MEMBER: "CLEAN",
+        OTHER_MEMBER: "CLEAN",
+        THIRD_MEMBER: "CLEAN",
+    }
     assert root_tasks.outcomes(execution) == outcomes
     # The root is known without a list of units.
-    units_in_report = {MANAGEMENT: "Root", MEMBER: None, OTHER: None, THIRD: None}
+    units_in_report = {MANAGEMENT: "Root", MEMBER: None, OTHER_MEMBER: None, THIRD_MEMBER: None}
     assert _units_in_report(root_tasks, execution) == units_in_report
     (event,) = [
         event for event in root_tasks.log if event.get("event") == "organizational_units_unread"
@@ -152,7 +165,7 @@ def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(
     def delete_unit(**_: object) -> None:
         organizations = root_tasks.organization.client("organizations")
         organizations.move_account(
-            AccountId=THIRD,
+            AccountId=THIRD_MEMBER,
             SourceParentId=units["Root/Sandbox/Prod"],
             DestinationParentId=units["Root/Workloads"],
         )
@@ -160,10 +173,10 @@ def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(
 
     root_tasks.on_event("after-call.organizations.ListAccounts", delete_unit)
     found = _units_in_report(root_tasks, root_tasks.run())
-    assert (found[THIRD], found[OTHER]) == (None, "Root/Workloads/Prod")
+    assert (found[THIRD_MEMBER], found[OTHER_MEMBER]) == (None, "Root/Workloads/Prod")
 
 
-def _units_in_report(root_tasks: RootTasks, execution: FinishedExecution) -> dict[str, str | None]:
+def _units_in_report(root_tasks: RootTasks, execution: Execution) -> dict[str, str | None]:
     return {
         id_: result["organizationalUnit"] for id_, result in root_tasks.results(execution).items()
     }
