@@ -94,7 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def little_garbage() -> None:
+def rare_garbage_collection() -> None:
     """Look for garbage once a file, and seldom meanwhile: it took a fifth of the tests' time."""
     gc.set_threshold(50_000, 20, 100)
     gc.collect()
@@ -142,7 +142,7 @@ def organization() -> Iterator[LocalOrganization]:
 
 
 @pytest.fixture
-def with_root_access(organization: LocalOrganization) -> LocalOrganization:
+def organization_with_root_access(organization: LocalOrganization) -> LocalOrganization:
     """Return the organization with both features, one delegated administrator, and no calls."""
     enable_root_access(
         organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, delegated_administrators=[MEMBER]
@@ -161,10 +161,10 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
 
 
 @pytest.fixture(params=[True, False], ids=["with paths", "without paths"])
-def each_sdk(root_tasks: RootTasks, request: pytest.FixtureRequest) -> None:
+def with_and_without_account_paths(root_tasks: RootTasks, request: pytest.FixtureRequest) -> None:
     """Run a test with the paths of accounts, and without: botocore has them since 1.42.80."""
     if not request.param:
-        root_tasks.omit_of_accounts("Paths")
+        root_tasks.omit_member_of_accounts("Paths")
 
 
 @pytest.fixture

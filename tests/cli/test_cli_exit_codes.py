@@ -128,7 +128,7 @@ def suspend(command_line: CommandLine) -> None:
 def run_and_report(command_line: CommandLine, *arguments: str) -> CommandOutput:
     """Run a command, show its report again, and return what was shown: both end alike."""
     shown = command_line.run(*arguments)
-    *_, started = command_line.services.inputs
+    *_, started = command_line.services.inputs_by_run
     again = command_line.run("report", started)
     assert (again.exit_code, again.stderr) == (shown.exit_code, shown.stderr)
     return shown

@@ -235,7 +235,7 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
 ) -> None:
     person.permissions = granted(grant)
     root_tasks, services = command_line.root_tasks, command_line.services
-    services.polls = 0
+    services.polls_while_running = 0
     if grant == "grant_read_reports":
         run_all(command_line, names, "report", "report {plan}", "report {execution}")
     # The backups of the execution are listed for accounts without a result.
@@ -248,10 +248,14 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
         execution = root_tasks.executions[arn]
         execution.status = "RUNNING" if grant == "grant_stop" else "ABORTED"
         folder = f"{execution.folder}/{execution.run_id}"
-        run = root_tasks.read(f"{folder}/run.json")
-        services.started[arn] = {"runSha256": hashlib.sha256(run).hexdigest()}
-        (key,) = [key for key in root_tasks.keys(f"{folder}/results/") if key.endswith(".json")]
-        services.batches[arn] = [(0, {"batch": 0, "sha256": key[-69:-5]} if has_result else {})]
+        run = root_tasks.read_object(f"{folder}/run.json")
+        services.start_outputs[arn] = {"runSha256": hashlib.sha256(run).hexdigest()}
+        (key,) = [
+            key for key in root_tasks.object_keys(f"{folder}/results/") if key.endswith(".json")
+        ]
+        services.batch_outputs[arn] = [
+            (0, {"batch": 0, "sha256": key[-69:-5]} if has_result else {})
+        ]
         if grant == "grant_stop":
             assert command_line.run("stop", names[name], "--yes", *IN_STACK).exit_code == 0
             if name == "audit":

@@ -317,7 +317,8 @@ def delegate(
         (type_, id_.replace(MANAGEMENT, THIRD_MEMBER)) for type_, id_ in services.resources
     ]
     outputs = {
-        key: value.replace(MANAGEMENT, THIRD_MEMBER) for key, value in services.outputs().items()
+        key: value.replace(MANAGEMENT, THIRD_MEMBER)
+        for key, value in services.outputs_of_construct().items()
     }
     services.stacks = {
         "Roots": {
@@ -361,7 +362,7 @@ def test_one_who_does_not_see_root_tasks_is_told_to_name_the_role(
         # Whoever creates a stack writes its outputs.
         delegate.services.resources.remove(("AWS::S3::Bucket", REPORT_BUCKET))
     else:
-        delegate.services.errors[operation] = ("AccessDenied", "no")
+        delegate.services.errors_by_operation[operation] = ("AccessDenied", "no")
     shown = delegate.run("preflight")
     assert re.split(r" {2,}", shown.lines[1])[:3] == ["unknown", "3 accounts", "Root"]
     assert "--session-role ARN" in shown.stderr

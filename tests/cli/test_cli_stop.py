@@ -44,8 +44,10 @@ def execute_first_batch(command_line: CommandLine, input_: Mapping[str, object])
     root_tasks, services = command_line.root_tasks, command_line.services
     of_execution = begin_execution(command_line, input_)
     arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
-    services.started[arn] = run = root_tasks.start_execution(of_execution, arn=arn, started_at=NOW)
-    services.batches[arn] = [(0, root_tasks.execute_batch(run, batch=0))]
+    services.start_outputs[arn] = run = root_tasks.start_execution(
+        of_execution, arn=arn, started_at=NOW
+    )
+    services.batch_outputs[arn] = [(0, root_tasks.execute_batch(run, batch=0))]
 
 
 def start_execution(command_line: CommandLine) -> list[str]:
@@ -58,7 +60,7 @@ def start_execution(command_line: CommandLine) -> list[str]:
     for account_id in accounts:
         organization.put_root_credentials(account_id=account_id, password=True)
     execute_first_batch(command_line, {"task": Task.DELETE, "accounts": accounts})
-    (batches,) = command_line.services.batches.values()
+    (batches,) = command_line.services.batch_outputs.values()
     batches.append((1, {}))
     return accounts
 
@@ -89,7 +91,7 @@ def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
         "Batches that had started may still be finishing, for up to 10 more minutes.",
         "Next, audit again: centralized-root-access audit",
     ]
-    (call,) = command_line.services.calls("StopExecution")
+    (call,) = command_line.services.parameters_of_calls("StopExecution")
     assert call["cause"].startswith("Stopped by arn:aws:")
     # The next day, it is still there, in every form.
     again = command_line.run("report", RUN, "--output", str(tmp_path))
@@ -103,7 +105,7 @@ def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
     }
     assert {id_: outcome for id_, (outcome, _) in rows_of(command_line).items()} == expected
     assert command_line.run("audit", "--from-report", RUN, "--outcome", "unknown").exit_code == 1
-    assert list(command_line.services.inputs.values())[-1] == {
+    assert list(command_line.services.inputs_by_run.values())[-1] == {
         "accounts": accounts[5:10],
         "fromReport": RUN,
     }
@@ -114,17 +116,19 @@ def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(
 ) -> None:
     accounts = start_execution(command_line)
     root_tasks, services = command_line.root_tasks, command_line.services
-    (arn, run) = next(iter(services.started.items()))
+    (arn, run) = next(iter(services.start_outputs.items()))
     root_tasks.execute_batch(run, batch=2)
     assert command_line.run("stop", RUN, "--yes").exit_code == 0
-    assert 2 not in [number for number, _ in services.batches[arn]]
+    assert 2 not in [number for number, _ in services.batch_outputs[arn]]
     assert rows_of(command_line)[accounts[10]][0] == "UNKNOWN"
 
 
 def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: CommandLine) -> None:
     accounts = start_execution(command_line)
-    (key,) = command_line.root_tasks.keys(f"executions/{RUN}/results/{Task.DELETE}/00000-")
-    command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"DONE", b"CLEAN"))
+    (key,) = command_line.root_tasks.object_keys(f"executions/{RUN}/results/{Task.DELETE}/00000-")
+    command_line.root_tasks.write_object(
+        key, command_line.root_tasks.read_object(key).replace(b"DONE", b"CLEAN")
+    )
     stopped = command_line.run("stop", RUN, "--yes")
     assert stopped.exit_code == 0
     found = rows_of(command_line)
@@ -160,12 +164,12 @@ def test_a_backup_of_an_execution_without_a_report_can_be_given_back(
     lock_bucket(command_line)
     input_ = {"task": Task.UNLOCK_BUCKET, "buckets": {MEMBER: ["locked"]}}
     stopped = execute_and_stop(command_line, input_)
-    (backup,) = root_tasks.keys(f"backups/{RUN}/")
+    (backup,) = root_tasks.object_keys(f"backups/{RUN}/")
     # An audit would say nothing of its bucket.
     command = ["plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked", "--policy", backup]
     assert (stopped.exit_code, suggested_command(stopped)) == (0, command)
     # Its function was lost before it returned.
-    services.batches[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)] = [(0, {})]
+    services.batch_outputs[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)] = [(0, {})]
     assert (
         command_line.run("report", RUN)
         .stderr.splitlines()[0]
@@ -179,8 +183,8 @@ def test_a_backup_of_an_execution_without_a_report_can_be_given_back(
 def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
     start_execution(command_line)
     key = f"executions/{RUN}/run.json"
-    command_line.root_tasks.write(
-        key, command_line.root_tasks.read(key).replace(b"team-1", b"team-9")
+    command_line.root_tasks.write_object(
+        key, command_line.root_tasks.read_object(key).replace(b"team-1", b"team-9")
     )
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
@@ -199,10 +203,10 @@ def time_out_without_report(command_line: CommandLine, task: Task, **named: obje
     input_ = {"task": task, **named}
     execution = root_tasks.run(input_, name="run-1")
     arn = root_tasks.arn("run-1")
-    services.started[arn] = run = root_tasks.start_run(
+    services.start_outputs[arn] = run = root_tasks.start_run(
         input_, arn=arn, started_at=execution.started_at
     )
-    services.batches[arn] = [(0, root_tasks.run_batch(run, batch=0))]
+    services.batch_outputs[arn] = [(0, root_tasks.run_batch(run, batch=0))]
     execution.status, execution.cause = "TIMED_OUT", ""
 
 
@@ -241,7 +245,7 @@ def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(
     assert "execute" not in shown.stderr
     # Nor is a person asked whether to execute it.
     assert "ended without its report" in command_line.refusal("execute", "run-1", "--yes")
-    assert command_line.services.calls("StartExecution") == []
+    assert command_line.services.parameters_of_calls("StartExecution") == []
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password
 
 
@@ -275,13 +279,13 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
         )
         assert shown.stderr.endswith("Not stopped. The run continues.\n")
     audit = command_line.root_tasks.run({})
-    command_line.services.polls = 0
+    command_line.services.polls_while_running = 0
     ended = command_line.refusal("stop", audit.run_id, "--yes")
     assert (
         ended
         == f"Unable to stop the run: Run {audit.run_id} is not running: it ended as SUCCEEDED.\n"
     )
-    assert command_line.services.calls("StopExecution") == []
+    assert command_line.services.parameters_of_calls("StopExecution") == []
 
 
 def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(
@@ -290,7 +294,7 @@ def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(
     start_execution(command_line)
     root_tasks = command_line.root_tasks
     execution = root_tasks.executions[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)]
-    command_line.services.before["StopExecution"] = lambda: setattr(
+    command_line.services.before_call["StopExecution"] = lambda: setattr(
         execution, "status", "SUCCEEDED"
     )
     said = command_line.refusal("stop", RUN, "--yes")
@@ -302,7 +306,7 @@ def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(
 ) -> None:
     start_execution(command_line)
     services = command_line.services
-    services.before["StopExecution"] = lambda: services.errors.update(
+    services.before_call["StopExecution"] = lambda: services.errors_by_operation.update(
         DescribeExecution=("InvalidArn", "No.")
     )
     said = command_line.refusal("stop", RUN, "--yes")
@@ -315,7 +319,7 @@ def test_an_interrupted_stop_says_that_the_run_may_have_been_stopped(
     command_line: CommandLine,
 ) -> None:
     start_execution(command_line)
-    before, interrupt = command_line.services.before, Mock(side_effect=KeyboardInterrupt)
+    before, interrupt = command_line.services.before_call, Mock(side_effect=KeyboardInterrupt)
     for during_stop in (interrupt, lambda: before.update(DescribeExecution=interrupt)):
         before["StopExecution"] = during_stop
         shown = command_line.run("stop", RUN, "--yes")

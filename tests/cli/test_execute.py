@@ -64,9 +64,11 @@ def test_a_person_sees_the_plan_and_decides(
     ):
         assert sentence in shown.stderr
     # The function is the last to look: the report that a person was shown is approved, by its hash.
-    report = command_line.root_tasks.read(f"runs/{plan}/report.json")
+    report = command_line.root_tasks.read_object(f"runs/{plan}/report.json")
     approved = {"plan": plan, "reportSha256": hashlib.sha256(report).hexdigest()}
-    assert command_line.services.inputs.get(EXECUTION_RUN) == (approved if exit_code == 0 else None)
+    assert command_line.services.inputs_by_run.get(EXECUTION_RUN) == (
+        approved if exit_code == 0 else None
+    )
     assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
     assert member_has_password(command_line) is (exit_code != 0)
     assert bool(shown.stdout) is (exit_code == 0)
@@ -84,7 +86,9 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
 
     command_line.root_tasks.now = command_line.now
     plan = plan_deletion(command_line)
-    expiry = json.loads(command_line.root_tasks.read(f"runs/{plan}/report.json"))["planExpiresAt"]
+    expiry = json.loads(command_line.root_tasks.read_object(f"runs/{plan}/report.json"))[
+        "planExpiresAt"
+    ]
     until = f"{expiry[:10]} {expiry[11:16]} UTC"
     command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
     hint = (
@@ -94,7 +98,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     assert said(plan)[1] == f"until {until}"
     command_line.now += timedelta(hours=2, minutes=6)
     command_line.root_tasks.now = command_line.now
-    command_line.services.polls = 0
+    command_line.services.polls_while_running = 0
     command_line.root_tasks.run_execute_machine({"plan": plan}, name="refused")
     assert command_line.run("runs").lines[0] == "REFUSED  refused"
     assert said(plan) == (f"This plan expired at {until}. Create a new plan.\n", "expired")
@@ -103,7 +107,9 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     assert executed.exit_code == 0
     # It would have expired by now.
     command_line.now += timedelta(minutes=10)
-    (execution,) = (name for name in command_line.services.inputs if name.startswith("execute"))
+    (execution,) = (
+        name for name in command_line.services.inputs_by_run if name.startswith("execute")
+    )
     assert said(plan) == (f"This plan was executed by {execution}.\n", f"executed by {execution}")
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     states = {run["run"]: (run["planExpiresAt"], run["execution"]) for run in listed}
@@ -111,7 +117,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     again = command_line.run("execute", plan, "--yes")
     assert (again.exit_code, again.stdout) == (2, "")
     assert f"This plan was executed by {execution}. Nothing was changed." in again.stderr
-    assert [name for name in command_line.services.inputs if name.startswith("execute")] == [
+    assert [name for name in command_line.services.inputs_by_run if name.startswith("execute")] == [
         execution
     ]
     # Those who may only plan see the mark alone, also after a month.
@@ -122,11 +128,11 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert [run["execution"] for run in listed if run["run"] == plan] == [execution]
     mark = f"runs/{plan}/executed-by.json"
-    sentence = command_line.root_tasks.read(mark).replace(
+    sentence = command_line.root_tasks.read_object(mark).replace(
         execution.encode(), b"x. Run centralized-root-access y"
     )
     for written_by_others in (b"{}", sentence):
-        command_line.root_tasks.write(mark, written_by_others)
+        command_line.root_tasks.write_object(mark, written_by_others)
         assert (
             said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
         )
@@ -169,8 +175,8 @@ def test_an_execution_that_could_not_start_is_not_said_to_have_executed_its_plan
         return execution
 
     plan, root_tasks = plan_deletion(command_line), command_line.root_tasks
-    command_line.now, command_line.services.polls = root_tasks.now, 0
-    root_tasks.fail("organizations:DescribeAccount", "AccessDeniedException", times=1)
+    command_line.now, command_line.services.polls_while_running = root_tasks.now, 0
+    root_tasks.fail_calls("organizations:DescribeAccount", "AccessDeniedException", times=1)
     assert root_tasks.run_execute_machine({"plan": plan}, name="not-started").status == "FAILED"
     assert execution_of(plan) is None
     assert suggested_command(command_line.run("report", plan)) == ["execute", plan]
@@ -191,7 +197,7 @@ def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
     said = command_line.refusal("execute", plan, *options)
     assert "was altered" in said
     assert OTHER_MEMBER not in said
-    assert list(command_line.services.inputs) == [plan]
+    assert list(command_line.services.inputs_by_run) == [plan]
 
 
 @pytest.mark.parametrize("by", ["SHA-256", "file"])
@@ -243,7 +249,7 @@ def test_only_a_plan_of_something_is_executed(
     assert command_line.run(*PLAN_DELETE).exit_code == 2
     command_line.root_tasks.run_execute_machine({"plan": "none"}, name="executed")
     services = command_line.services
-    services.stacks["Looks"] = services.outputs(executes=False)
+    services.stacks["Looks"] = services.outputs_of_construct(executes=False)
     assert sentence in command_line.refusal("execute", run_id, "--yes", "--stack", stack)
 
 
@@ -280,7 +286,7 @@ def test_an_execution_that_was_stopped_meanwhile_says_how_to_see_what_it_had_don
             if execution.run_id == EXECUTION_RUN:
                 execution.status, execution.cause = "ABORTED", "Stopped by Jane."
 
-    command_line.services.before["DescribeExecution"] = stop
+    command_line.services.before_call["DescribeExecution"] = stop
     stopped = command_line.run("execute", plan, "--yes")
     assert not member_has_password(command_line)
     assert (stopped.exit_code, stopped.stdout) == (2, "")

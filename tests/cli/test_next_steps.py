@@ -77,16 +77,16 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     next_step = suggested_command(command_line.run("audit"))
     assert next_step == ["plan", "delete", "--account", OTHER_MEMBER]
     assert command_line.run(*next_step).exit_code == 0
-    second = list(command_line.services.inputs)[1]
+    second = list(command_line.services.inputs_by_run)[1]
     command_line.now += timedelta(minutes=1)
     planned = command_line.run("plan", "delete", "--from-report", second)
     assert (planned.exit_code, planned.stderr.startswith(left_out.format(second))) == (0, True)
-    run_id = list(command_line.services.inputs)[-1]
+    run_id = list(command_line.services.inputs_by_run)[-1]
     assert (
         f"<dd>1 account of report {second}; "
-        in root_tasks.read(f"runs/{run_id}/report.html").decode()
+        in root_tasks.read_object(f"runs/{run_id}/report.html").decode()
     )
-    selection = json.loads(root_tasks.read(f"runs/{run_id}/report.json"))["selection"]
+    selection = json.loads(root_tasks.read_object(f"runs/{run_id}/report.json"))["selection"]
     assert (selection["accounts"], selection["fromReport"]) == ([OTHER_MEMBER], second)
 
 

@@ -89,12 +89,12 @@ def test_options_are_the_input_of_an_execution(
     command_line: CommandLine, command: str, prefix: str, input_: dict[str, object]
 ) -> None:
     add_unit(command_line.root_tasks.organization, "Prod")
-    command_line.services.errors["StartExecution"] = (
+    command_line.services.errors_by_operation["StartExecution"] = (
         "AccessDeniedException",
         "The input is enough.",
     )
     command_line.refusal(*command.split())
-    assert command_line.services.inputs == {f"{prefix}-{RUN_NAME_SUFFIX}": input_}
+    assert command_line.services.inputs_by_run == {f"{prefix}-{RUN_NAME_SUFFIX}": input_}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) ->
         f"# The first wave\n{MEMBER}, {OTHER_MEMBER}  # both\n\n  #and again\n{MEMBER}\n"
     )
     assert command_line.run("audit", "--account", f"@{wave}").exit_code == 0
-    assert command_line.services.inputs == {AUDIT_RUN: {"accounts": [MEMBER, OTHER_MEMBER]}}
+    assert command_line.services.inputs_by_run == {AUDIT_RUN: {"accounts": [MEMBER, OTHER_MEMBER]}}
 
 
 def test_a_file_without_accounts_is_refused(command_line: CommandLine, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     command_line.run("audit")
     command_line.now += timedelta(hours=1)
     command_line.run("audit", "--from-report", AUDIT_RUN)
-    assert list(command_line.services.inputs.values()) == [
+    assert list(command_line.services.inputs_by_run.values()) == [
         {},
         {"accounts": [OTHER_MEMBER], "fromReport": AUDIT_RUN},
     ]
@@ -203,7 +203,7 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     assert command_line.refusal(*of_planned).endswith(said)
     replace_in_stored_report(command_line, f"runs/{AUDIT_RUN}", OTHER_MEMBER, MEMBER)
     assert "was altered" in command_line.refusal("audit", "--from-report", AUDIT_RUN)
-    assert len(command_line.services.inputs) == 2
+    assert len(command_line.services.inputs_by_run) == 2
 
 
 def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(
@@ -227,7 +227,9 @@ def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(
 
 def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) -> None:
     services = command_line.services
-    services.stacks["Two"] = services.outputs("First") | services.outputs("Second")
+    services.stacks["Two"] = services.outputs_of_construct("First") | services.outputs_of_construct(
+        "Second"
+    )
     assert (
         "--stack OrgRoot:RootTasks or --stack Two:First or --stack Two:Second"
         in command_line.refusal("runs")
@@ -273,7 +275,7 @@ def test_a_stack_whose_outputs_name_what_it_does_not_have_is_refused(
             f"The outputs of stack {STACK_NAME} in us-east-1 name {value}, which the stack does"
             in said
         )
-    assert command_line.services.inputs == {}
+    assert command_line.services.inputs_by_run == {}
 
 
 def test_a_command_says_on_stderr_which_stack_it_took(command_line: CommandLine) -> None:

@@ -33,9 +33,11 @@ def test_only_the_report_that_is_held_by_hash_is_shown_and_saved(
 ) -> None:
     give_root_credentials(command_line)
     as_json = command_line.run("audit", "--format", "json")
-    wrote = {name: command_line.root_tasks.read(f"runs/{AUDIT_RUN}/{name}") for name in FILES}
+    wrote = {
+        name: command_line.root_tasks.read_object(f"runs/{AUDIT_RUN}/{name}") for name in FILES
+    }
     for name in ("report.csv", "report.html"):
-        command_line.root_tasks.write(f"runs/{AUDIT_RUN}/{name}", b"None has credentials.")
+        command_line.root_tasks.write_object(f"runs/{AUDIT_RUN}/{name}", b"None has credentials.")
     as_csv = command_line.run("report", AUDIT_RUN, "--format", "csv")
     for shown, body in ((as_json, wrote["report.json"]), (as_csv, wrote["report.csv"])):
         text = body.decode("utf-8-sig").replace("\r\n", "\n")
@@ -113,9 +115,12 @@ def test_one_line_says_that_a_report_could_not_be_checked(
     assert command_line.run("audit").exit_code == 0
     checked = command_line.run("report", *run)
     if "hash" in reason:
-        command_line.services.without_output = 1000
+        command_line.services.polls_without_output = 1000
     elif "credentials" in reason:
-        command_line.services.errors["DescribeExecution"] = ("AccessDeniedException", "No.")
+        command_line.services.errors_by_operation["DescribeExecution"] = (
+            "AccessDeniedException",
+            "No.",
+        )
     else:
         command_line.root_tasks.executions.clear()
     shown = command_line.run("report", *run)
@@ -149,7 +154,7 @@ def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
     command_line: CommandLine, run: list[str], code: str, advice: str
 ) -> None:
     command_line.run("audit")
-    command_line.services.errors["DescribeExecution"] = (code, "You may not")
+    command_line.services.errors_by_operation["DescribeExecution"] = (code, "You may not")
     said = command_line.refusal("report", *run)
     assert said.startswith(
         f"Unable to show the report: states:DescribeExecution: {code}: You may not. "
@@ -245,7 +250,7 @@ def test_a_report_that_cannot_be_shown_is_saved_all_the_same(
 def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(
     command_line: CommandLine, tmp_path: Path
 ) -> None:
-    command_line.services.before["StartExecution"] = tmp_path.rmdir
+    command_line.services.before_call["StartExecution"] = tmp_path.rmdir
     shown = command_line.run("audit", "--output", str(tmp_path / "audit.json"))
     said = f"Unable to save the report as {tmp_path / 'audit.json'}: No such file or directory.\n"
     assert (shown.exit_code, shown.stderr) == (2, said)

@@ -30,9 +30,9 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
     command_line: CommandLine,
 ) -> None:
     plan = plan_deletion(command_line)
-    command_line.root_tasks.fail("iam:DeleteAccessKey", "AccessDenied", account_id=MEMBER)
+    command_line.root_tasks.fail_calls("iam:DeleteAccessKey", "AccessDenied", account_id=MEMBER)
     # The cause comes seconds after the status.
-    command_line.services.without_output = 3
+    command_line.services.polls_without_output = 3
     shown = command_line.run("execute", plan, "--yes")
     assert shown.exit_code == 1
     assert "1 account failed." in shown.lines[-1]
@@ -63,7 +63,7 @@ def test_a_failed_run_has_the_sentence_that_its_function_raised(command_line: Co
 def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_continues(
     command_line: CommandLine,
 ) -> None:
-    command_line.services.polls = 0
+    command_line.services.polls_while_running = 0
     command_line.run("audit")
     described: list[int] = []
 
@@ -72,7 +72,7 @@ def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_continues(
         if len(described) == 2:
             raise KeyboardInterrupt
 
-    command_line.services.before["DescribeExecution"] = interrupt
+    command_line.services.before_call["DescribeExecution"] = interrupt
     shown = command_line.run("report", AUDIT_RUN)
     assert (shown.exit_code, "continues in AWS" in shown.stderr) == (130, False)
 
@@ -91,7 +91,7 @@ def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_continues(
 def test_a_command_that_may_not_start_a_run_says_what_it_needs(
     command_line: CommandLine, code: str, advice: str
 ) -> None:
-    command_line.services.errors["StartExecution"] = (code, "You may not.")
+    command_line.services.errors_by_operation["StartExecution"] = (code, "You may not.")
     said = command_line.refusal("audit")
     assert f"states:StartExecution: {code}: You may not." in said
     assert advice in said
@@ -101,7 +101,7 @@ def test_a_command_that_may_not_start_a_run_says_what_it_needs(
 def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     command_line: CommandLine,
 ) -> None:
-    before = command_line.services.before
+    before = command_line.services.before_call
     for operation, beginning in (("DescribeMapRun", "Run"), ("StartExecution", "If run")):
         before[operation] = Mock(side_effect=KeyboardInterrupt)
         shown = command_line.run("audit", "--stack", STACK_NAME)
@@ -115,7 +115,7 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
                 f"it: `centralized-root-access {command} {AUDIT_RUN} --stack {STACK_NAME}`."
                 in shown.stderr
             )
-    assert command_line.services.calls("StopExecution") == []
+    assert command_line.services.parameters_of_calls("StopExecution") == []
 
 
 # The second one is that of a credential process which asks for a sign-in.
@@ -125,7 +125,7 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
 def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(
     command_line: CommandLine, error: Exception
 ) -> None:
-    command_line.services.before["DescribeExecution"] = Mock(side_effect=error)
+    command_line.services.before_call["DescribeExecution"] = Mock(side_effect=error)
     assert f"centralized-root-access report {AUDIT_RUN}" in command_line.refusal("audit")
 
 
@@ -134,7 +134,7 @@ def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
 ) -> None:
     """Who can write to the bucket could store an earlier one, so the latest says its age."""
     give_root_credentials(command_line)
-    command_line.services.polls = 3
+    command_line.services.polls_while_running = 3
     first = command_line.run("audit")
     assert first.exit_code == 1
     assert command_line.run("report", AUDIT_RUN).stdout == first.stdout
@@ -146,8 +146,8 @@ def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
 def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     command_line: CommandLine,
 ) -> None:
-    command_line.services.unknown = 3
-    command_line.services.without_output = 3
+    command_line.services.polls_before_known = 3
+    command_line.services.polls_without_output = 3
     shown = command_line.run("audit")
     # A line would say that the report could not be checked.
     assert (shown.exit_code, shown.stderr) == (0, "")
@@ -162,7 +162,7 @@ def test_an_incomplete_response_names_the_call_that_gave_it(
     command_line: CommandLine, operation: str
 ) -> None:
     command_line.services.root_tasks.run({})
-    command_line.services.omitted[operation] = "startDate"
+    command_line.services.omitted_members[operation] = "startDate"
     assert f"states:{operation}" in command_line.refusal("runs")
 
 
@@ -171,15 +171,18 @@ def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -
     services = command_line.services
 
     def lose() -> None:
-        services.errors.pop("StartExecution", None)
+        services.errors_by_operation.pop("StartExecution", None)
         if error := next(failing, None):
             if error[0] == "InternalFailure":
-                services._StartExecution(services.calls("StartExecution")[-1])
-            services.errors["StartExecution"] = error
+                services._StartExecution(services.parameters_of_calls("StartExecution")[-1])
+            services.errors_by_operation["StartExecution"] = error
 
-    services.before["StartExecution"] = lose
+    services.before_call["StartExecution"] = lose
     assert command_line.run("audit").exit_code == 0
-    assert [call["name"] for call in services.calls("StartExecution")] == [AUDIT_RUN, AUDIT_RUN]
+    assert [call["name"] for call in services.parameters_of_calls("StartExecution")] == [
+        AUDIT_RUN,
+        AUDIT_RUN,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_progress_is_shown_and_is_not_worth_failing_for(
         yield lambda done, total: counted.append((done, total, of))
 
     monkeypatch.setattr("centralized_root_access.cli.runs.deployed_runs.progress_bar", record)
-    command_line.services.errors |= errors
-    command_line.services.polls = 2
+    command_line.services.errors_by_operation |= errors
+    command_line.services.polls_while_running = 2
     assert command_line.run("audit").exit_code == 0
     assert counted == updates

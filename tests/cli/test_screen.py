@@ -104,10 +104,12 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     command_line: CommandLine, format_: str
 ) -> None:
     give_root_credentials(command_line)
-    command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", account_id=OTHER_MEMBER)
+    command_line.root_tasks.fail_calls(
+        "iam:GetAccountSummary", "AccessDenied", account_id=OTHER_MEMBER
+    )
     command_line.run("audit")
     folder = f"runs/{AUDIT_RUN}"
-    report = json.loads(command_line.root_tasks.read(f"{folder}/report.json"))
+    report = json.loads(command_line.root_tasks.read_object(f"{folder}/report.json"))
     for result in report["results"]:
         result["accountId"] += HOSTILE
         result["name"] = result["organizationalUnit"] = HOSTILE
@@ -118,7 +120,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     report["warnings"] = ["\x1b[31mred", HOSTILE]
     # With line ends that only another program would write.
     forged = json.dumps(report, ensure_ascii=False, separators=(",\r", ":"))
-    command_line.root_tasks.write(f"{folder}/report.json", forged.encode())
+    command_line.root_tasks.write_object(f"{folder}/report.json", forged.encode())
     # No execution holds the hash of the report any longer.
     command_line.root_tasks.executions.clear()
     shown = command_line.run("report", AUDIT_RUN, "--format", format_)
@@ -239,7 +241,7 @@ def test_a_removal_never_stands_under_a_failure_and_a_reason_stands_once(
 
 
 def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: CommandLine) -> None:
-    command_line.services.polls = 0
+    command_line.services.polls_while_running = 0
     command_line.root_tasks.run(name="by-hand")
     plan = plan_deletion(command_line)
     executed = command_line.run("execute", plan, "--yes")

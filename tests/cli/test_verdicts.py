@@ -110,7 +110,7 @@ def test_the_management_accounts_root_user_has_one_verdict(
     advised = PROTECT_OWN in [step["what"] for step in report["nextSteps"]]
     assert advised is (verdict.exit_code == 1)
     if not where:
-        page = root_tasks.read(f"runs/{AUDIT_RUN}/report.html").decode()
+        page = root_tasks.read_object(f"runs/{AUDIT_RUN}/report.html").decode()
         assert verdict.sentence.replace("'", "&#x27;") in page
     if where or which:
         # Only full audits publish.
@@ -228,11 +228,13 @@ def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_the
     assert shown.exit_code == planned.exit_code
     assert planned.said in " ".join(shown.lines)
     assert planned.summary in shown.lines[-1]
-    plan = list(command_line.services.inputs)[-1]
-    report = json.loads(root_tasks.read(f"runs/{plan}/report.json"))
+    plan = list(command_line.services.inputs_by_run)[-1]
+    report = json.loads(root_tasks.read_object(f"runs/{plan}/report.json"))
     (result,) = (each for each in report["results"] if each["accountId"] == MEMBER)
     assert {item["type"]: item["outcome"] for item in result["items"]} == planned.items
-    page = root_tasks.read(f"runs/{plan}/report.html").decode().partition("application/json")[0]
+    page = (
+        root_tasks.read_object(f"runs/{plan}/report.html").decode().partition("application/json")[0]
+    )
     assert planned.summary in page
     assert planned.asked in page
     if planned.exit_code:
@@ -322,10 +324,10 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
         left_out = planned.lines.index("left out, in use")
         assert planned.lines[left_out + 1] == f"{MEMBER}  workload-a  Root"
         assert "access key" in planned.lines[left_out + 2]
-        (plan,) = services.inputs
+        (plan,) = services.inputs_by_run
     else:
         plan = root_tasks.run({"task": "delete", "accounts": [MEMBER]}, name="by-hand").run_id
-    page = root_tasks.read(f"runs/{plan}/report.html").decode()
+    page = root_tasks.read_object(f"runs/{plan}/report.html").decode()
     assert approval.page in page
     monkeypatch.setattr("sys.stdin", TypedInput("n\n"))
     asked = command_line.run("execute", plan).stderr

@@ -96,9 +96,9 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             tasks=tuple(map(Task, tasks)), security_hub_findings=True
         )
         root_tasks.client("securityhub").enable_security_hub()
-        root_tasks.twice = True
+        root_tasks.run_batches_twice = True
         # Where the SDK knows the paths, fewer calls are made.
-        root_tasks.omit_of_accounts("Paths")
+        root_tasks.omit_member_of_accounts("Paths")
         organizations, root_id = organization.client("organizations"), organization.root_id
         unit_id = add_unit(organization, "Workloads", MEMBER)
         root_tasks.run({"organizationalUnits": ["Workloads"]})
@@ -161,7 +161,7 @@ def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask | Task, **na
 
 def _deny_a_result(root_tasks: running.RootTasks) -> None:
     # S3 also denies what is not there, so it is looked for in the list.
-    root_tasks.fail("s3:GetObject", "AccessDenied", url="/00000-", times=1)
+    root_tasks.fail_calls("s3:GetObject", "AccessDenied", url="/00000-", times=1)
 
 
 def _execute_with_a_denied_result(
@@ -185,7 +185,7 @@ def _unlock_and_give_back(root_tasks: running.RootTasks, task: RootTask, **named
     _stop_and_redrive(root_tasks, task, **named)
     root_tasks.lose_response("s3:PutObject", url="backups/")
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
-    root_tasks.fail("s3:GetObject", "AccessDenied", url="backups/", times=1)
+    root_tasks.fail_calls("s3:GetObject", "AccessDenied", url="backups/", times=1)
     given = {**named, "backup": item["backup"]}
     assert root_tasks.run({"task": task, **given}).status == "FAILED"
     _plan_and_execute(root_tasks, task, **given)

@@ -116,12 +116,12 @@ class Deployed:
         assert execution.status == "SUCCEEDED", execution.cause
         return execution
 
-    def read(self, key: str) -> bytes:
+    def read_object(self, key: str) -> bytes:
         """Return an object of the bucket."""
         body: bytes = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
 
-    def keys(self, prefix: str, suffix: str) -> list[str]:
+    def object_keys(self, prefix: str, suffix: str) -> list[str]:
         """Return the keys of the bucket that begin and end so."""
         listed = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", ())
         return [found["Key"] for found in listed if found["Key"].endswith(suffix)]
@@ -153,7 +153,7 @@ class Deployed:
     def report(self, execution: Execution) -> dict[str, Any]:
         """Return the report of an execution."""
         report: dict[str, Any] = json.loads(
-            self.read(f"{execution.folder}/{execution.run_id}/report.json")
+            self.read_object(f"{execution.folder}/{execution.run_id}/report.json")
         )
         return report
 
@@ -257,7 +257,9 @@ def check_audit(deployed: Deployed, audit: Execution) -> None:
     assert deployed.accounts(audit, "SKIPPED") == {SUSPENDED}
     assert deployed.accounts(audit, "INACCESSIBLE") == {DENIED}
     for name in ("report.html", "report.csv", "report.json"):
-        assert deployed.read(f"latest/{name}") == deployed.read(f"runs/{audit.run_id}/{name}")
+        assert deployed.read_object(f"latest/{name}") == deployed.read_object(
+            f"runs/{audit.run_id}/{name}"
+        )
     assert audit.output["report"] == f"s3://{deployed.bucket}/runs/{audit.run_id}/report.html"
 
 
@@ -318,10 +320,10 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
         "write_execution_report", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9"
     )
     deployed.start_wave(plan)
-    wait_until(lambda: len(deployed.keys("executions/wave/results/", ".json")) == 2)
+    wait_until(lambda: len(deployed.object_keys("executions/wave/results/", ".json")) == 2)
     assert run_command(aws, "stop", "wave", "--yes").returncode == 0
     connect()
-    assert deployed.keys("executions/wave/", "report.json") == []
+    assert deployed.object_keys("executions/wave/", "report.json") == []
     shown = run_command(aws, "report", "wave", "--format", "json")
     assert shown.returncode == 2, shown.stderr
     done = {row["accountId"]: row["outcome"] for row in json.loads(shown.stdout)["results"]}
@@ -428,7 +430,7 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
             (item,) = report["results"][0]["items"]
             assert item["outcome"] == outcome, item["message"]
             assert policy_of(aws, kind) == attached
-            backup = json.loads(deployed.read(item["backup"]))
+            backup = json.loads(deployed.read_object(item["backup"]))
             assert json.loads(backup["policy"]) == locked
 
 
@@ -447,7 +449,7 @@ def allow_recovery(aws: LocalAws, deployed: Deployed) -> None:
     assert "Recovered until " in audited.stdout
     assert f": {shown}." in audited.stdout
     assert f"reason: {shown}" in run_command(aws, "runs").stdout
-    page = deployed.read(f"executions/{report['runId']}/report.html")
+    page = deployed.read_object(f"executions/{report['runId']}/report.html")
     assert b"&lt;b&gt;`x`\\u202e" in page
     assert b"<b>`x`" not in page
 

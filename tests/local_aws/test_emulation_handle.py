@@ -49,36 +49,38 @@ def test_a_second_organization_in_one_process_is_refused(organization: LocalOrga
 
 
 def test_a_moto_reset_empties_the_emulation_and_a_reset_restores_the_seed(
-    with_root_access: LocalOrganization,
+    organization_with_root_access: LocalOrganization,
 ) -> None:
-    organization_id = with_root_access.id
-    with_root_access.deny(account_id=MANAGEMENT, action="iam:*")
+    organization_id = organization_with_root_access.id
+    organization_with_root_access.deny(account_id=MANAGEMENT, action="iam:*")
 
     BackendDict.reset()
 
-    assert (with_root_access.calls, with_root_access.members) == ((), ())
-    assert with_root_access.root_access().features == frozenset()
-    error = error_raised_by(with_root_access.client("iam").list_organizations_features)
+    assert (organization_with_root_access.calls, organization_with_root_access.members) == ((), ())
+    assert organization_with_root_access.root_access().features == frozenset()
+    error = error_raised_by(organization_with_root_access.client("iam").list_organizations_features)
     assert error["code"] == "OrganizationNotFoundException"
-    with_root_access.reset()
-    assert with_root_access.id == organization_id
-    assert with_root_access.members == (DELEGATE, OTHER_MEMBER, THIRD_MEMBER)
+    organization_with_root_access.reset()
+    assert organization_with_root_access.id == organization_id
+    assert organization_with_root_access.members == (DELEGATE, OTHER_MEMBER, THIRD_MEMBER)
 
 
-def test_other_services_are_reported_apart_from_iam(with_root_access: LocalOrganization) -> None:
-    with_root_access.client("organizations").enable_aws_service_access(
+def test_other_services_are_reported_apart_from_iam(
+    organization_with_root_access: LocalOrganization,
+) -> None:
+    organization_with_root_access.client("organizations").enable_aws_service_access(
         ServicePrincipal=GUARDDUTY_PRINCIPAL
     )
-    register_delegate(with_root_access, OTHER_MEMBER, GUARDDUTY_PRINCIPAL)
+    register_delegate(organization_with_root_access, OTHER_MEMBER, GUARDDUTY_PRINCIPAL)
 
-    others = with_root_access.other_services()
+    others = organization_with_root_access.other_services()
 
     assert set(others.trusted_access) == {CLOUDTRAIL_PRINCIPAL, GUARDDUTY_PRINCIPAL}
     assert {principal: list(ids) for principal, ids in others.delegated_administrators.items()} == {
         GUARDDUTY_PRINCIPAL: [OTHER_MEMBER]
     }
-    deregister_delegate(with_root_access, DELEGATE)
-    assert with_root_access.other_services() == others
+    deregister_delegate(organization_with_root_access, DELEGATE)
+    assert organization_with_root_access.other_services() == others
 
 
 def test_delegated_administrators_are_reported_oldest_first(

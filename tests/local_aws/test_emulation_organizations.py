@@ -18,11 +18,11 @@ from support.emulation import DELEGATE, IAM_PRINCIPAL, error_raised_by, register
     ids=["another account", "the management account of a deleted one", "a member of a deleted one"],
 )
 def test_an_account_outside_of_any_organization_cannot_use_one(
-    with_root_access: LocalOrganization, account_id: str, *, deleted: bool
+    organization_with_root_access: LocalOrganization, account_id: str, *, deleted: bool
 ) -> None:
     if deleted:
-        with_root_access.delete()
-    organizations = with_root_access.client("organizations", account_id=account_id)
+        organization_with_root_access.delete()
+    organizations = organization_with_root_access.client("organizations", account_id=account_id)
     not_in_use = "AWSOrganizationsNotInUseException"
 
     assert error_raised_by(organizations.describe_organization)["code"] == not_in_use
@@ -34,7 +34,9 @@ def test_an_account_outside_of_any_organization_cannot_use_one(
         == not_in_use
     )
     error = error_raised_by(
-        with_root_access.client("iam", account_id=account_id).list_organizations_features
+        organization_with_root_access.client(
+            "iam", account_id=account_id
+        ).list_organizations_features
     )
     assert error["code"] == "OrganizationNotFoundException"
 
@@ -78,11 +80,11 @@ def test_trusted_access_keeps_its_date_until_it_is_disabled(
 
 
 def test_a_suspended_account_is_refused_before_the_quota_is_checked(
-    with_root_access: LocalOrganization,
+    organization_with_root_access: LocalOrganization,
 ) -> None:
-    with_root_access.suspend(THIRD_MEMBER)
-    with_root_access.set_delegated_administrator_limit(1)
-    organizations = with_root_access.client("organizations")
+    organization_with_root_access.suspend(THIRD_MEMBER)
+    organization_with_root_access.set_delegated_administrator_limit(1)
+    organizations = organization_with_root_access.client("organizations")
 
     error = error_raised_by(
         organizations.register_delegated_administrator,
@@ -91,7 +93,7 @@ def test_a_suspended_account_is_refused_before_the_quota_is_checked(
     )
 
     assert error["reason"] == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
-    assert with_root_access.root_access().delegated_administrators == (DELEGATE,)
+    assert organization_with_root_access.root_access().delegated_administrators == (DELEGATE,)
 
 
 # Pages

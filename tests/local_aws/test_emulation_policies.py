@@ -58,20 +58,26 @@ def assume_root(organization: Organization) -> None:
     client.assume_root(TargetPrincipal=OTHER_MEMBER, TaskPolicyArn=AUDIT_TASK_POLICY)
 
 
-def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOrganization) -> None:
+def test_no_policy_applies_after_its_type_was_disabled(
+    organization_with_root_access: LocalOrganization,
+) -> None:
     attach(
-        with_root_access,
+        organization_with_root_access,
         "service",
         deny("sts:AssumeRoot", ONLY_SESSION_ROLES),
-        with_root_access.root_id,
+        organization_with_root_access.root_id,
     )
     policy_type = "SERVICE_CONTROL_POLICY"
-    organizations: Any = with_root_access.client("organizations")
+    organizations: Any = organization_with_root_access.client("organizations")
 
-    organizations.disable_policy_type(RootId=with_root_access.root_id, PolicyType=policy_type)
-    assume_root(with_root_access)
-    organizations.enable_policy_type(RootId=with_root_access.root_id, PolicyType=policy_type)
-    assume_root(with_root_access)
+    organizations.disable_policy_type(
+        RootId=organization_with_root_access.root_id, PolicyType=policy_type
+    )
+    assume_root(organization_with_root_access)
+    organizations.enable_policy_type(
+        RootId=organization_with_root_access.root_id, PolicyType=policy_type
+    )
+    assume_root(organization_with_root_access)
 
     (attached,) = organizations.list_policies_for_target(TargetId=OTHER_MEMBER, Filter=policy_type)[
         "Policies"
@@ -81,15 +87,20 @@ def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOr
 
 @pytest.mark.parametrize("kind", ["service", "resource"])
 def test_a_policy_denies_root_sessions_in_s3_and_sqs(
-    with_root_access: LocalOrganization, kind: str
+    organization_with_root_access: LocalOrganization, kind: str
 ) -> None:
-    with_root_access.client("s3", account_id=OTHER_MEMBER).create_bucket(Bucket="locked")
-    queue = with_root_access.client("sqs", account_id=OTHER_MEMBER).create_queue(
+    organization_with_root_access.client("s3", account_id=OTHER_MEMBER).create_bucket(
+        Bucket="locked"
+    )
+    queue = organization_with_root_access.client("sqs", account_id=OTHER_MEMBER).create_queue(
         QueueName="locked"
     )["QueueUrl"]
     clients: list[Any] = [
-        with_root_access.client(
-            service, credentials=open_root_session(with_root_access, {"arn": arn}, OTHER_MEMBER)
+        organization_with_root_access.client(
+            service,
+            credentials=open_root_session(
+                organization_with_root_access, {"arn": arn}, OTHER_MEMBER
+            ),
         )
         for service, arn in (
             ("s3", "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"),
@@ -108,7 +119,7 @@ def test_a_policy_denies_root_sessions_in_s3_and_sqs(
     for call, parameters, _ in calls:
         call(**parameters)
     document = deny(["s3:*", "sqs:*"], {"Null": {"aws:AssumedRoot": "false"}})
-    arn = attach(with_root_access, kind, document, OTHER_MEMBER)
+    arn = attach(organization_with_root_access, kind, document, OTHER_MEMBER)
 
     for call, parameters, resource in calls:
         error = error_raised_by(call, **parameters)
@@ -117,11 +128,13 @@ def test_a_policy_denies_root_sessions_in_s3_and_sqs(
         assert error["message"].endswith(arn)
 
 
-def test_get_caller_identity_is_never_denied(with_root_access: LocalOrganization) -> None:
-    attach(with_root_access, "service", DENY_ROOT, OTHER_MEMBER)
-    with_root_access.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1)
+def test_get_caller_identity_is_never_denied(
+    organization_with_root_access: LocalOrganization,
+) -> None:
+    attach(organization_with_root_access, "service", DENY_ROOT, OTHER_MEMBER)
+    organization_with_root_access.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1)
 
-    identity = with_root_access.client(
+    identity = organization_with_root_access.client(
         "sts", account_id=OTHER_MEMBER, root_user=True
     ).get_caller_identity()
 
@@ -195,12 +208,12 @@ def test_organizations_refuses_attachments_as_aws_does(organization: LocalOrgani
     ids=str,
 )
 def test_a_policy_that_the_emulation_cannot_decide_is_never_guessed(
-    with_root_access: LocalOrganization, condition: dict[str, Any]
+    organization_with_root_access: LocalOrganization, condition: dict[str, Any]
 ) -> None:
-    attach(with_root_access, "service", deny("sts:*", condition), DELEGATE)
+    attach(organization_with_root_access, "service", deny("sts:*", condition), DELEGATE)
 
     with pytest.raises(UnsupportedPolicyError):
-        assume_root(with_root_access)
+        assume_root(organization_with_root_access)
 
 
 def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None:

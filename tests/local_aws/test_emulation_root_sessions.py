@@ -8,10 +8,10 @@ from support.emulation import AUDIT_TASK_POLICY, error_raised_by, open_root_sess
 
 
 def test_a_suspended_account_looks_like_a_missing_permission(
-    with_root_access: LocalOrganization,
+    organization_with_root_access: LocalOrganization,
 ) -> None:
-    with_root_access.suspend(THIRD_MEMBER)
-    sts = with_root_access.client("sts")
+    organization_with_root_access.suspend(THIRD_MEMBER)
+    sts = organization_with_root_access.client("sts")
 
     error = error_raised_by(
         sts.assume_root, TargetPrincipal=THIRD_MEMBER, TaskPolicyArn=AUDIT_TASK_POLICY
@@ -24,13 +24,17 @@ def test_a_suspended_account_looks_like_a_missing_permission(
     )
 
 
-def test_an_expired_root_session_is_refused(with_root_access: LocalOrganization) -> None:
-    session = open_root_session(with_root_access, AUDIT_TASK_POLICY)
-    with_root_access.advance_clock(900)
+def test_an_expired_root_session_is_refused(
+    organization_with_root_access: LocalOrganization,
+) -> None:
+    session = open_root_session(organization_with_root_access, AUDIT_TASK_POLICY)
+    organization_with_root_access.advance_clock(900)
 
-    expired = error_raised_by(with_root_access.client("iam", credentials=session).get_user)
+    expired = error_raised_by(
+        organization_with_root_access.client("iam", credentials=session).get_user
+    )
     in_json = error_raised_by(
-        with_root_access.client("organizations", credentials=session).list_accounts
+        organization_with_root_access.client("organizations", credentials=session).list_accounts
     )
 
     assert (expired["code"], expired["http"]) == ("ExpiredToken", 403)
@@ -38,13 +42,17 @@ def test_an_expired_root_session_is_refused(with_root_access: LocalOrganization)
 
 
 def test_the_token_of_a_root_session_is_valid_for_its_account_only(
-    with_root_access: LocalOrganization,
+    organization_with_root_access: LocalOrganization,
 ) -> None:
-    session = open_root_session(with_root_access, AUDIT_TASK_POLICY)
+    session = open_root_session(organization_with_root_access, AUDIT_TASK_POLICY)
 
     elsewhere: Any = {**session, "AccessKeyId": THIRD_MEMBER}
-    moved = error_raised_by(with_root_access.client("iam", credentials=elsewhere).get_user)
-    with_root_access.reset()
-    forgotten = error_raised_by(with_root_access.client("iam", credentials=session).get_user)
+    moved = error_raised_by(
+        organization_with_root_access.client("iam", credentials=elsewhere).get_user
+    )
+    organization_with_root_access.reset()
+    forgotten = error_raised_by(
+        organization_with_root_access.client("iam", credentials=session).get_user
+    )
 
     assert moved["code"] == forgotten["code"] == "InvalidClientTokenId"

@@ -420,7 +420,7 @@ def test_the_schedules_audit_has_its_report_where_the_output_says(
         text_with_references(everything.template["Outputs"]["RootTasksBucket"]["Value"])
         == f"${{{bucket}}}"
     )
-    assert deployed.read("latest/report.html").startswith(b"<!doctype html>")
+    assert deployed.read_object("latest/report.html").startswith(b"<!doctype html>")
 
 
 def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
@@ -501,9 +501,9 @@ def test_what_runs_leave_expires_and_backups_do_not(
         executed = deployed.execute(plan)
         assert executed.status == "SUCCEEDED", executed.cause
         assert deployed.outcomes(executed)[MEMBER] == "DONE"
-    keys = deployed.keys("")
+    keys = deployed.object_keys("")
     kept = [key for key in keys if not key.startswith(tuple(expiring))]
-    assert kept == deployed.keys("backups/") != []
+    assert kept == deployed.object_keys("backups/") != []
 
 
 # Arguments and documentation

@@ -16,9 +16,9 @@ from support.drift_check import DriftCheck
 
 
 @pytest.fixture
-def security_hub(with_root_access: LocalOrganization) -> Any:
+def security_hub(organization_with_root_access: LocalOrganization) -> Any:
     """Security Hub, enabled in the management account."""
-    client: Any = with_root_access.client("securityhub")
+    client: Any = organization_with_root_access.client("securityhub")
     client.enable_security_hub()
     return client
 
@@ -33,59 +33,64 @@ def severity(finding: Mapping[str, Any]) -> str:
 
 
 def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
-    with_root_access: LocalOrganization, security_hub: Any
+    organization_with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
     drift_check = DriftCheck(security_hub_findings=True)
     drift_check()
     passed = organization_finding(security_hub)
     assert (passed["Compliance"], severity(passed)) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
-    set_feature(with_root_access, ROOT_SESSIONS, enabled=False)
+    set_feature(organization_with_root_access, ROOT_SESSIONS, enabled=False)
     drift_check.seconds += 3_600
     drift_check()
     failed = organization_finding(security_hub)
     assert (failed["Compliance"], severity(failed)) == ({"Status": "FAILED"}, "HIGH")
-    assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
+    assert (
+        failed["Description"]
+        == f"Organization {organization_with_root_access.id}. RootSessions is disabled."
+    )
     assert failed["CreatedAt"] == passed["CreatedAt"]
     looked = (passed["UpdatedAt"], failed["UpdatedAt"])
     assert looked == ("2027-01-15T08:00:00.500000Z", "2027-01-15T09:00:00.500000Z")
 
 
 def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(
-    with_root_access: LocalOrganization, security_hub: Any
+    organization_with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    with_root_access.client("organizations").deregister_delegated_administrator(
+    organization_with_root_access.client("organizations").deregister_delegated_administrator(
         AccountId=MEMBER, ServicePrincipal=IAM_PRINCIPAL
     )
     DriftCheck(security_hub_findings=True)()
     finding = organization_finding(security_hub)
     assert finding["Compliance"] == {"Status": "PASSED"}
     assert finding["Description"] == (
-        f"Organization {with_root_access.id}. It matches the stack. No delegated administrator "
-        "is registered."
+        f"Organization {organization_with_root_access.id}. It matches the stack. "
+        "No delegated administrator is registered."
     )
 
 
 def test_a_repair_ends_with_what_it_left(
-    with_root_access: LocalOrganization, security_hub: Any
+    organization_with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    set_feature(with_root_access, ROOT_SESSIONS, enabled=False)
+    set_feature(organization_with_root_access, ROOT_SESSIONS, enabled=False)
     DriftCheck(security_hub_findings=True, repair=True)()
     assert organization_finding(security_hub)["Compliance"] == {"Status": "PASSED"}
 
 
 def test_a_repair_that_fails_leaves_the_finding_of_what_the_check_saw(
-    with_root_access: LocalOrganization, security_hub: Any
+    organization_with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    set_feature(with_root_access, ROOT_SESSIONS, enabled=False)
-    with_root_access.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
+    set_feature(organization_with_root_access, ROOT_SESSIONS, enabled=False)
+    organization_with_root_access.deny(
+        account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions"
+    )
     with pytest.raises(ConvergenceError):
         DriftCheck(security_hub_findings=True, repair=True)()
     assert organization_finding(security_hub)["Compliance"] == {"Status": "FAILED"}
 
 
 def test_a_drift_check_succeeds_if_security_hub_refuses_its_finding(
-    with_root_access: LocalOrganization,
+    organization_with_root_access: LocalOrganization,
 ) -> None:
     drift_check = DriftCheck(security_hub_findings=True)
     (line,) = drift_check()
@@ -95,9 +100,11 @@ def test_a_drift_check_succeeds_if_security_hub_refuses_its_finding(
 
 
 def test_a_drift_check_that_cannot_look_imports_nothing(
-    with_root_access: LocalOrganization, security_hub: Any
+    organization_with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    with_root_access.deny(account_id=MANAGEMENT, action="organizations:DescribeOrganization")
+    organization_with_root_access.deny(
+        account_id=MANAGEMENT, action="organizations:DescribeOrganization"
+    )
     with pytest.raises(CheckFailedError):
         DriftCheck(security_hub_findings=True)()
     assert security_hub.get_findings()["Findings"] == []

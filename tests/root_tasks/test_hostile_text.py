@@ -237,7 +237,7 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     organization_id = root_tasks.report(root_tasks.run())["organizationId"]
     for file in LATEST_FILES:
         body = LATEST[name].replace(EXAMPLE_ORGANIZATION, organization_id.encode())
-        root_tasks.write(f"latest/{file}", body)
+        root_tasks.write_object(f"latest/{file}", body)
     root_tasks.advance(hours=1)
     audit = root_tasks.run()
     assert_latest(root_tasks, audit)
@@ -257,7 +257,9 @@ def assert_latest(root_tasks: RootTasks, audit: Execution) -> None:
     """The audit succeeded, and the latest files are its own."""
     assert audit.status == "SUCCEEDED"
     for file in LATEST_FILES:
-        assert root_tasks.read(f"latest/{file}") == root_tasks.read(f"runs/{audit.run_id}/{file}")
+        assert root_tasks.read_object(f"latest/{file}") == root_tasks.read_object(
+            f"runs/{audit.run_id}/{file}"
+        )
 
 
 def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: RootTasks) -> None:
@@ -265,11 +267,11 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
 
     def overwrite() -> None:
         """Replace every result right before the report is written."""
-        for key in root_tasks.keys(""):
+        for key in root_tasks.object_keys(""):
             if "/results/" in key:
-                root_tasks.write(key, LATEST["not UTF-8"])
+                root_tasks.write_object(key, LATEST["not UTF-8"])
 
-    root_tasks.between = overwrite
+    root_tasks.before_report = overwrite
     for execution, outcome, reason in (
         (
             root_tasks.run({"accounts": [MEMBER]}),
@@ -316,7 +318,7 @@ def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: Ro
     result = root_tasks.results(executed)[MEMBER]
     assert result["outcome"] == "UNKNOWN"
     assert "KeyError" in result["reason"]
-    (backup,) = root_tasks.keys("backups/")
+    (backup,) = root_tasks.object_keys("backups/")
     assert [(item["outcome"], item["backup"]) for item in result["items"]] == [("UNKNOWN", backup)]
 
 

@@ -150,7 +150,7 @@ def test_features_that_a_response_omits_are_not_taken_for_disabled(root_tasks: R
 def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
     root_tasks: RootTasks, call: str
 ) -> None:
-    root_tasks.fail(call, "AccessDenied", times=8)
+    root_tasks.fail_calls(call, "AccessDenied", times=8)
     assert root_tasks.run().output["totals"] == {"CLEAN": 3, "PROTECTED": 1}
 
 
@@ -302,7 +302,7 @@ def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(
 def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.fail("sts:AssumeRoot", "RegionDisabledException", status=403)
+    root_tasks.fail_calls("sts:AssumeRoot", "RegionDisabledException", status=403)
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "INACCESSIBLE"
     assert (
@@ -313,7 +313,7 @@ def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(
 
 def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: RootTasks) -> None:
     root_tasks.change_before(
-        "sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.timeout - 70)
+        "sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.function_timeout - 70)
     )
     execution = root_tasks.run()
     assert execution.status == "SUCCEEDED"
@@ -347,7 +347,7 @@ def test_an_audit_skips_the_management_account_and_says_which_account_is_protect
 
 @pytest.mark.parametrize("accounts", [["all"], [MEMBER]], ids=["listed", "described"])
 def test_an_account_without_a_state_fails_the_run(root_tasks: RootTasks, accounts: object) -> None:
-    root_tasks.omit_of_accounts("State")
+    root_tasks.omit_member_of_accounts("State")
     audit = root_tasks.run({"accounts": accounts})
     assert (audit.status, refusal_reason_and_data(audit)[0]) == (
         "FAILED",
@@ -367,7 +367,7 @@ def test_a_run_whose_name_is_another_folder_or_an_option_is_refused(
         == expected
     )
     assert refusal_reason_and_data(root_tasks.execute(name))[0] is RefusalReason.INVALID_VALUE
-    assert root_tasks.keys() == []
+    assert root_tasks.object_keys() == []
 
 
 # Batches
@@ -411,7 +411,7 @@ def test_an_execution_says_who_planned_it_and_marks_the_same_principal(
         asked.get("requestedBy"),
     )
     assert root_tasks.report(plan)["plannedBy"] is None
-    page = root_tasks.read(f"executions/{execution.run_id}/report.html").decode()
+    page = root_tasks.read_object(f"executions/{execution.run_id}/report.html").decode()
     executed_by = asked.get("requestedBy", "an unknown principal")
     other = f"{executed_by}; planned by {role}planner/jane"
     assert (f"{executed_by}, the same principal that planned it" if is_one else other) in page
@@ -423,7 +423,7 @@ def test_an_execution_says_who_planned_it_and_marks_the_same_principal(
 def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[str, object]:
     """Store a finding as the result of run a's first batch, and return its output."""
     body = encode(BatchResult(findings=(finding,), finished_at=root_tasks.now))
-    root_tasks.write(f"runs/a/results/{task}/00000-{sha256(body)}.json", body)
+    root_tasks.write_object(f"runs/a/results/{task}/00000-{sha256(body)}.json", body)
     return {"batch": 0, "sha256": sha256(body)}
 
 
@@ -453,7 +453,7 @@ def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks:
         planned=(Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA1")),
     )
     root_tasks.write_report(run, results=[store_result(root_tasks, Task.DELETE, finding)])
-    (assignment,) = json.loads(root_tasks.read("runs/a/plan.json"))["assignments"]
+    (assignment,) = json.loads(root_tasks.read_object("runs/a/plan.json"))["assignments"]
     assert [target["type"] for target in assignment["targets"]] == ["PASSWORD"]
 
 
@@ -487,17 +487,17 @@ def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
 def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) -> None:
     root_tasks.run({"accounts": [MEMBER]})
     root_tasks.run(DELETE)
-    assert root_tasks.keys("latest/") == root_tasks.notices == []
+    assert root_tasks.object_keys("latest/") == root_tasks.notices == []
     assert root_tasks.metrics() == []
     full = root_tasks.run()
     ((subject, _),) = root_tasks.notices
     assert subject == "Root credentials: first full audit"
-    assert root_tasks.keys("latest/") == [
+    assert root_tasks.object_keys("latest/") == [
         "latest/report.csv",
         "latest/report.html",
         "latest/report.json",
     ]
-    assert root_tasks.read("latest/report.json") == root_tasks.read(
+    assert root_tasks.read_object("latest/report.json") == root_tasks.read_object(
         f"runs/{full.run_id}/report.json"
     )
 
@@ -548,12 +548,12 @@ def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
     arrange(root_tasks)
     looked_at = root_tasks.now
-    root_tasks.between = lambda: root_tasks.advance(hours=20)
+    root_tasks.before_report = lambda: root_tasks.advance(hours=20)
     root_tasks.run()
     counted = root_tasks.metrics()[-1]
     moment = root_tasks.now if is_now else looked_at
     assert counted["_aws"]["Timestamp"] == moment.timestamp() * 1000
-    report = json.loads(root_tasks.read("latest/report.json"))
+    report = json.loads(root_tasks.read_object("latest/report.json"))
     assert datetime.fromisoformat(report["finishedAt"]) == looked_at
 
 

@@ -147,9 +147,9 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks
     started_at = root_tasks.now
     in_time = root_tasks.run(DELETE)
     # From its start, however late its report is written.
-    root_tasks.between = lambda: root_tasks.advance(hours=1)
+    root_tasks.before_report = lambda: root_tasks.advance(hours=1)
     late = root_tasks.run(DELETE)
-    root_tasks.between = lambda: None
+    root_tasks.before_report = lambda: None
     expires_at = format_time(started_at + timedelta(hours=24))
     assert root_tasks.report(late)["planExpiresAt"] == expires_at
     root_tasks.advance(hours=23)
@@ -202,7 +202,7 @@ def test_no_session_is_opened_for_a_plan_that_expired_before_its_batch(
 
 def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.fail("organizations:DescribeOrganization", "AccessDeniedException", times=1)
+    root_tasks.fail_calls("organizations:DescribeOrganization", "AccessDeniedException", times=1)
     failed = root_tasks.execute(plan)
     root_tasks.advance(days=13)
     again = root_tasks.redrive(failed, {"plan": plan.run_id})
@@ -237,7 +237,7 @@ def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(
     plan = root_tasks.run(DELETE)
 
     def deny(batch: int) -> bool:
-        root_tasks.fail_descriptions = "AccessDeniedException"
+        root_tasks.description_error = "AccessDeniedException"
         return False
 
     root_tasks.lose_batches = deny
@@ -271,7 +271,7 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     root_tasks: RootTasks, action: str, url: str, redriven: bool
 ) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.fail(action, "AccessDenied", url=url, times=1)
+    root_tasks.fail_calls(action, "AccessDenied", url=url, times=1)
     failed = root_tasks.execute(plan)
     assert refusal_reason_and_data(failed)[0] is RefusalReason.CALL_FAILED
     again = (
@@ -284,7 +284,7 @@ def test_an_execution_that_may_not_be_described_is_not_taken_for_none(
     root_tasks: RootTasks,
 ) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.fail_descriptions = "AccessDeniedException"
+    root_tasks.description_error = "AccessDeniedException"
     assert refusal_reason_and_data(root_tasks.execute(plan))[0] is RefusalReason.CALL_FAILED
 
 
@@ -314,16 +314,16 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     root_tasks: RootTasks, outdated: list[dict[str, Any] | None]
 ) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.outdated = {root_tasks.arn(plan.run_id): list(outdated)}
+    root_tasks.outdated_descriptions = {root_tasks.arn(plan.run_id): list(outdated)}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "DONE"}
     assert refusal_reason_and_data(root_tasks.execute(plan))[0] is RefusalReason.PLAN_CLAIMED
-    assert not any(root_tasks.outdated.values())
+    assert not any(root_tasks.outdated_descriptions.values())
 
 
 def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     arn = root_tasks.arn(plan.run_id)
-    root_tasks.outdated = {arn: [{"status": "RUNNING", "output": None}] * 1000}
+    root_tasks.outdated_descriptions = {arn: [{"status": "RUNNING", "output": None}] * 1000}
     before = root_tasks.time.seconds
     assert refusal_reason_and_data(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_NOT_SUCCEEDED,
@@ -336,14 +336,16 @@ def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: R
     root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [OTHER_MEMBER]})
     key = f"runs/{plan.run_id}/plan.json"
-    root_tasks.write(key, root_tasks.read(key).replace(OTHER_MEMBER.encode(), MEMBER.encode()))
+    root_tasks.write_object(
+        key, root_tasks.read_object(key).replace(OTHER_MEMBER.encode(), MEMBER.encode())
+    )
     altered = root_tasks.execute(plan)
     assert refusal_reason_and_data(altered) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
     assert altered.status == "FAILED"
     assert root_tasks.organization.writes == ()
     # Of a release with another format.
-    body = root_tasks.read(key).replace(b'"schemaVersion":1', b'"schemaVersion":2')
-    root_tasks.write(key, body)
+    body = root_tasks.read_object(key).replace(b'"schemaVersion":1', b'"schemaVersion":2')
+    root_tasks.write_object(key, body)
     plan.output["planSha256"] = sha256(body)
     assert refusal_reason_and_data(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_NOT_READABLE,
@@ -370,7 +372,7 @@ def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootT
     for account_id in (MEMBER, OTHER_MEMBER):
         root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER, OTHER_MEMBER]})
-    shown = root_tasks.read(f"runs/{plan.run_id}/report.json")
+    shown = root_tasks.read_object(f"runs/{plan.run_id}/report.json")
     for report_sha256 in (
         sha256(shown.replace(OTHER_MEMBER.encode(), MEMBER.encode())),
         sha256(b""),
@@ -642,7 +644,7 @@ def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: R
     root_tasks.omit_from_response("iam:GetLoginProfile", "LoginProfile", "CreateDate")
     plan = root_tasks.run(DELETE)
     assert root_tasks.outcomes(plan)[MEMBER] == "INACCESSIBLE"
-    assert json.loads(root_tasks.read(f"runs/{plan.run_id}/plan.json"))["assignments"] == []
+    assert json.loads(root_tasks.read_object(f"runs/{plan.run_id}/plan.json"))["assignments"] == []
 
 
 def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTasks) -> None:
@@ -730,7 +732,7 @@ def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(
     plan = root_tasks.run(DELETE)
     root_tasks.lose_response("iam:DeleteAccessKey")
     root_tasks.lose_response("iam:DeleteSigningCertificate")
-    root_tasks.fail("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
+    root_tasks.fail_calls("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
     executed = root_tasks.execute(plan)
     assert root_tasks.items(executed, MEMBER)[1:3] == [
         (f"ACCESS_KEY {KEY}", "DONE"),

@@ -116,7 +116,8 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
         assert s3.get_bucket_policy(Bucket="locked")["Policy"] == OTHERS_POLICY
     if any(call.operation == "DeleteBucketPolicy" and not call.error for call in writes):
         backups = [
-            json.loads(root_tasks.read(key))["policy"] for key in root_tasks.keys("backups/")
+            json.loads(root_tasks.read_object(key))["policy"]
+            for key in root_tasks.object_keys("backups/")
         ]
         assert backups == [locked]
     if writes and has_report(root_tasks, execution):
@@ -128,13 +129,13 @@ def disturb(root_tasks: RootTasks, failing: list[tuple[str, str, int]], lost: st
         if code == "lost":
             root_tasks.lose_response(action, times=times)
         else:
-            root_tasks.fail(
+            root_tasks.fail_calls(
                 action, code, status=500 if code == "ServiceFailure" else 400, times=times
             )
     root_tasks.lose_batches = lambda batch: lost == "a batch"
     root_tasks.lose_results = lambda batch: lost == "a result"
     if lost == "the report":
-        root_tasks.fail("s3:PutObject", "AccessDenied", url="report.json", times=1)
+        root_tasks.fail_calls("s3:PutObject", "AccessDenied", url="report.json", times=1)
 
 
 def item_of(call: Call) -> ItemKey:
@@ -153,7 +154,7 @@ def items_of(report: Mapping[str, Any], *outcomes: Outcome) -> dict[ItemKey, Any
 
 def has_report(root_tasks: RootTasks, execution: Execution) -> bool:
     key = f"{execution.folder}/{execution.run_id}/report.json"
-    return key in root_tasks.keys(f"{execution.folder}/{execution.run_id}/")
+    return key in root_tasks.object_keys(f"{execution.folder}/{execution.run_id}/")
 
 
 def assert_report_is_true(report: Mapping[str, Any], done: Counter[ItemKey]) -> None:

@@ -158,7 +158,7 @@ class Locked:
     @property
     def backups(self) -> list[str]:
         """The references of all backups."""
-        return self.root_tasks.keys("backups/")
+        return self.root_tasks.object_keys("backups/")
 
 
 @pytest.fixture(params=["bucket", "queue"])
@@ -185,7 +185,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     assert locked.policy is None
     (reference,) = locked.backups
     assert locked.item(executed)["backup"] == reference
-    backup = json.loads(locked.root_tasks.read(reference))
+    backup = json.loads(locked.root_tasks.read_object(reference))
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert (backup["accountId"], backup["region"]) == (MEMBER, REGION)
     # What has no policy has nothing to do.
@@ -257,7 +257,7 @@ def test_no_backup_no_removal_and_time_to_store_that_result(locked: Locked, code
         locked.root_tasks.time.seconds += 20 * ("backups/" in params["url"])
 
     locked.root_tasks.on_event("before-call.s3.PutObject", take_time)
-    locked.root_tasks.fail("s3:PutObject", code, url="backups/")
+    locked.root_tasks.fail_calls("s3:PutObject", code, url="backups/")
     outcome, message = locked.outcome(locked.execute(plan))
     assert outcome == "FAILED"
     assert f"s3:PutObject: {code}" in str(message)
@@ -294,7 +294,7 @@ def test_a_policy_that_can_no_longer_be_read_stays(locked: Locked, *, backed_up:
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
 
     def deny() -> None:
-        locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
+        locked.root_tasks.fail_calls(READ[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
 
     if backed_up:
         locked.root_tasks.change_before("s3:PutObject", deny, url="backups/")
@@ -323,7 +323,7 @@ def test_a_change_that_may_have_failed_says_which_policy_is_attached_and_names_i
     plan = locked.plan_replacement() if replaces else locked.plan()
     call = ATTACH[locked.kind] if replaces else REMOVE[locked.kind]
     if fault == "refused":
-        locked.root_tasks.fail(call, "MalformedPolicy", account_id=MEMBER)
+        locked.root_tasks.fail_calls(call, "MalformedPolicy", account_id=MEMBER)
     else:
         times = 1 if fault == "one response lost" else 1000
         locked.root_tasks.lose_response(call, account_id=MEMBER, times=times)
@@ -371,7 +371,7 @@ def test_a_queue_whose_policy_is_an_empty_text_has_none(locked: Locked) -> None:
 
 @QUEUE_ONLY
 def test_a_queue_whose_policy_cannot_be_read_needs_skip_backup(locked: Locked) -> None:
-    locked.root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER)
+    locked.root_tasks.fail_calls(READ["queue"], "AccessDenied", account_id=MEMBER)
     refused = locked.plan()
     outcome, message = locked.outcome(refused)
     assert outcome == "INACCESSIBLE"
@@ -388,9 +388,9 @@ def test_a_queue_whose_policy_cannot_be_read_needs_skip_backup(locked: Locked) -
 
 @QUEUE_ONLY
 def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked: Locked) -> None:
-    locked.root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER, times=1)
+    locked.root_tasks.fail_calls(READ["queue"], "AccessDenied", account_id=MEMBER, times=1)
     plan = locked.plan(skipBackup=True)
-    locked.root_tasks.fail(READ["queue"], "InternalError", status=500, account_id=MEMBER)
+    locked.root_tasks.fail_calls(READ["queue"], "InternalError", status=500, account_id=MEMBER)
     assert locked.outcome(locked.execute(plan))[0] == "FAILED"
     assert locked.policy == "Everybody"
 
@@ -408,7 +408,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
         )
     executed = locked.execute(plan)
     (reference,) = locked.backups
-    backup = json.loads(locked.root_tasks.read(reference))
+    backup = json.loads(locked.root_tasks.read_object(reference))
     for finished, outcome, key in ((plan, "PLANNED", None), (executed, "DONE", reference)):
         assert locked.outcome(finished) == (outcome, DENIES)
         shown = locked.item(finished)
@@ -477,7 +477,7 @@ def test_the_old_policy_is_given_back_whatever_is_attached_by_then(
 
 @BUCKET_ONLY
 def test_a_bucket_whose_policy_cannot_be_read_is_not_unlocked(locked: Locked) -> None:
-    locked.root_tasks.fail(READ["bucket"], "AccessDenied", account_id=MEMBER)
+    locked.root_tasks.fail_calls(READ["bucket"], "AccessDenied", account_id=MEMBER)
     outcome, message = locked.outcome(locked.plan())
     assert outcome == "INACCESSIBLE"
     assert "skipBackup" not in str(message)
@@ -485,11 +485,11 @@ def test_a_bucket_whose_policy_cannot_be_read_is_not_unlocked(locked: Locked) ->
 
 def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked) -> None:
     root_tasks, unlocked = locked.root_tasks, locked.unlock()
-    stored = root_tasks.read(unlocked)
+    stored = root_tasks.read_object(unlocked)
 
     def store(body: bytes) -> str:
         reference = f"backups/run-1/{MEMBER}/x/{sha256(body)}.json"
-        root_tasks.write(reference, body)
+        root_tasks.write_object(reference, body)
         return reference
 
     def of_another(old: str, new: str) -> str:
@@ -506,7 +506,7 @@ def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked)
     for reference, reason in expected:
         refused, data = refusal_reason_and_data(locked.plan(backup=reference))
         assert (refused, data["reference"]) == (reason, reference)
-    root_tasks.write(unlocked, stored.replace(b"Everybody", b"Nobody"))
+    root_tasks.write_object(unlocked, stored.replace(b"Everybody", b"Nobody"))
     altered = locked.plan(backup=unlocked)
     assert altered.status == "FAILED"
     assert refusal_reason_and_data(altered) == (
@@ -519,15 +519,15 @@ def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked)
 def test_a_backup_replaces_what_was_planted_under_its_key(locked: Locked) -> None:
     reference = locked.unlock()
     # The plan of the same run would have the same key.
-    first, body = reference.split("/")[1], locked.root_tasks.read(reference)
+    first, body = reference.split("/")[1], locked.root_tasks.read_object(reference)
     locked.attach("Everybody")
     plan, run_id = locked.plan(), "planted"
     own = body.replace(first.encode(), run_id.encode())
     key = f"{reference.rpartition('/')[0].replace(first, run_id)}/{sha256(own)}.json"
-    locked.root_tasks.write(key, b"{}")
+    locked.root_tasks.write_object(key, b"{}")
     executed = locked.execute(plan, name=run_id)
     assert locked.item(executed)["backup"] == key
-    assert locked.root_tasks.read(key) == own
+    assert locked.root_tasks.read_object(key) == own
 
 
 @pytest.mark.parametrize("ends", ["before the change", "after it", "after it, backups unlisted"])
@@ -539,7 +539,7 @@ def test_a_batch_that_ends_early_names_its_backups_and_the_same_plan_shows_what_
         locked.root_tasks.change_before(ATTACH[locked.kind], lambda: int("died"))
     locked.root_tasks.lose_results = lambda batch: ends != "before the change"
     if ends == "after it, backups unlisted":
-        locked.root_tasks.fail("s3:ListObjectsV2", "AccessDenied", url="backups", times=1)
+        locked.root_tasks.fail_calls("s3:ListObjectsV2", "AccessDenied", url="backups", times=1)
     failed = locked.execute(plan)
     locked.root_tasks.lose_results = lambda batch: False
     assert (failed.status, failed.totals) == ("FAILED", {"UNKNOWN": 1})

@@ -109,7 +109,7 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     assert calls_in_root_sessions(organization)[-1] == f"{MEMBER} DeleteAccessKey"
     assert "Plan: delete the oldest root access key" in root_tasks.report(plan)["summary"]
     assert "Delete the oldest root access key" in root_tasks.report(executed)["summary"]
-    page = root_tasks.read(f"executions/{executed.run_id}/report.html").decode()
+    page = root_tasks.read_object(f"executions/{executed.run_id}/report.html").decode()
     assert "Delete the oldest root access key" in page
     assert root_tasks.report(executed)["task"] == NAME
 

@@ -50,40 +50,45 @@ class DeployedServices:
         root_tasks: What the state machines run.
         stacks: The outputs of each stack.
         resources: The resources that each of them has, each by its type and its physical ID.
-        polls: How often an execution is still running when it is described.
-        unknown: How often an execution that was started is not known yet.
-        without_output: How often an execution that has ended has no output and no cause yet.
-        errors: What a call responds with instead: the code and the message.
-        omitted: The member of executions that a response lacks, by the operation.
-        started: What the function that started a run returned, by the execution's ARN.
-        batches: Each batch of it that started: its number, and what its function returned.
-        before: Runs right before a call is responded to.
+        polls_while_running: How often an execution is still running when it is described.
+        polls_before_known: How often an execution that was started is not known yet.
+        polls_without_output: How often an execution that has ended has no output and no cause yet.
+        errors_by_operation: What a call responds with instead: the code and the message.
+        omitted_members: The member of executions that a response lacks, by the operation.
+        start_outputs: What the function that started a run returned, by the execution's ARN.
+        batch_outputs: Each batch of it that started: its number, and what its function returned.
+        before_call: Runs right before a call is responded to.
         requests: The calls, each with its parameters.
     """
 
     root_tasks: RootTasks
     stacks: dict[str, dict[str, str]] = field(default_factory=dict)
     resources: list[tuple[str, str]] = field(default_factory=list)
-    polls: int = 2
-    unknown: int = 0
-    without_output: int = 0
-    errors: dict[str, tuple[str, str]] = field(default_factory=dict)
-    omitted: dict[str, str] = field(default_factory=dict)
-    started: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    batches: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
-    before: dict[str, Callable[[], object]] = field(default_factory=dict)
+    polls_while_running: int = 2
+    polls_before_known: int = 0
+    polls_without_output: int = 0
+    errors_by_operation: dict[str, tuple[str, str]] = field(default_factory=dict)
+    omitted_members: dict[str, str] = field(default_factory=dict)
+    start_outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    batch_outputs: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
+    before_call: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     _described: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.stacks = {STACK_NAME: self.outputs(), "Other": {"Url": "https://example.com"}}
+        self.stacks = {
+            STACK_NAME: self.outputs_of_construct(),
+            "Other": {"Url": "https://example.com"},
+        }
         machines = (
             ("AWS::StepFunctions::StateMachine", self._machine(machine))
             for machine in (AUDIT_MACHINE, EXECUTE_MACHINE)
         )
         self.resources = [("AWS::S3::Bucket", REPORT_BUCKET), *machines]
 
-    def outputs(self, construct_id: str = "RootTasks", *, executes: bool = True) -> dict[str, str]:
+    def outputs_of_construct(
+        self, construct_id: str = "RootTasks", *, executes: bool = True
+    ) -> dict[str, str]:
         """The outputs of a RootTasks construct."""
         outputs = {
             f"{construct_id}AuditStateMachineArn": self._machine(AUDIT_MACHINE),
@@ -94,25 +99,28 @@ class DeployedServices:
         return outputs
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs_by_run(self) -> dict[str, Any]:
         """The input of each execution by its name, without who asked for it."""
-        inputs = {call["name"]: json.loads(call["input"]) for call in self.calls("StartExecution")}
+        inputs = {
+            call["name"]: json.loads(call["input"])
+            for call in self.parameters_of_calls("StartExecution")
+        }
         assert {input_.pop("requestedBy") for input_ in inputs.values()} <= {CALLER_ARN}
         return inputs
 
     def respond(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Respond to a call."""
         self.requests.append((operation, parameters))
-        self.before.get(operation, lambda: None)()
-        if operation in self.errors:
-            raise client_error(*self.errors[operation], operation=operation)
+        self.before_call.get(operation, lambda: None)()
+        if operation in self.errors_by_operation:
+            raise client_error(*self.errors_by_operation[operation], operation=operation)
         response: Mapping[str, Any] = getattr(self, f"_{operation}")(parameters)
-        if operation in self.omitted:
+        if operation in self.omitted_members:
             for execution in response.get("executions", [response]):
-                del execution[self.omitted[operation]]
+                del execution[self.omitted_members[operation]]
         return response
 
-    def calls(self, operation: str) -> list[Mapping[str, Any]]:
+    def parameters_of_calls(self, operation: str) -> list[Mapping[str, Any]]:
         """The parameters of each call of an operation."""
         return [parameters for name, parameters in self.requests if name == operation]
 
@@ -171,21 +179,21 @@ class DeployedServices:
         arn = parameters["executionArn"]
         if "/" in arn:
             parent, _, place = arn.replace("/Batches:", ":").rpartition(":")
-            number, output = self.batches[parent][int(place)]
+            number, output = self.batch_outputs[parent][int(place)]
             return {
                 "status": "SUCCEEDED",
                 "input": json.dumps({"batch": number}),
                 "output": json.dumps(output),
             }
         execution = self._find(arn)
-        described = self._described.get(arn, -self.unknown)
+        described = self._described.get(arn, -self.polls_before_known)
         self._described[arn] = described + 1
         if described < 0:
             raise _unknown_execution(arn)
         ended = {**self._summary(arn, execution), "input": json.dumps(execution.input)}
-        if described < self.polls:
+        if described < self.polls_while_running:
             return {**ended, "status": "RUNNING"}
-        if described < self.polls + self.without_output:
+        if described < self.polls_while_running + self.polls_without_output:
             return ended
         if execution.status == "SUCCEEDED":
             return {**ended, "output": json.dumps(execution.output)}
@@ -198,7 +206,7 @@ class DeployedServices:
         return {"stopDate": execution.started_at}
 
     def _GetExecutionHistory(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        started = self.started.get(parameters["executionArn"])
+        started = self.start_outputs.get(parameters["executionArn"])
         exited = {
             "type": "TaskStateExited",
             "stateExitedEventDetails": {"output": json.dumps(started)},
@@ -220,7 +228,7 @@ class DeployedServices:
             child = parent.rpartition(":")
             arns = [
                 f"{child[0]}/Batches:{child[2]}:{place}"
-                for place, _ in enumerate(self.batches.get(parent, ()))
+                for place, _ in enumerate(self.batch_outputs.get(parent, ()))
             ]
             return {"executions": [{"executionArn": arn, "status": "ABORTED"} for arn in arns]}
         prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")
@@ -454,12 +462,12 @@ def run_suggested_command(
 
 def input_of_last_execution(command_line: CommandLine) -> dict[str, Any]:
     """Return the input of the execution that was started last."""
-    input_: dict[str, Any] = list(command_line.services.inputs.values())[-1]
+    input_: dict[str, Any] = list(command_line.services.inputs_by_run.values())[-1]
     return input_
 
 
 def replace_in_stored_report(command_line: CommandLine, folder: str, old: str, new: str) -> None:
     """Alter a stored report."""
     key = f"{folder}/report.json"
-    altered = command_line.root_tasks.read(key).replace(old.encode(), new.encode())
-    command_line.root_tasks.write(key, altered)
+    altered = command_line.root_tasks.read_object(key).replace(old.encode(), new.encode())
+    command_line.root_tasks.write_object(key, altered)

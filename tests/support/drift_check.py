@@ -95,7 +95,7 @@ class NoticePublisher:
         self.published.append(Published(publication=parameters))
         return {}
 
-    def write(self, **line: object) -> None:
+    def write_log_line(self, **line: object) -> None:
         """Write a line of the log."""
         self.log.append(json.loads(json.dumps(line)))
 
@@ -138,7 +138,7 @@ class DriftCheck(NoticePublisher):
                 resource="function:Drift",
             ),
             checked_at=datetime.fromtimestamp(self.seconds, tz=UTC),
-            log=self.write,
+            log=self.write_log_line,
         ).run(event)
         return self.checks()
 

@@ -171,18 +171,19 @@ class RootTasks:
         settings: The arguments of the construct.
         time: The functions' time.
         now: The start of the next execution.
-        timeout: The seconds that a function has.
+        function_timeout: The seconds that a function has.
         log: What the functions logged.
         notices: What was published to SNS, as subject and message.
         cards: The same, as it arrives in chat.
         lose_batches: The batches whose function does not start.
         lose_results: The batches whose function dies after it acted, before it returns.
-        between: Runs before the report is written.
-        twice: Whether every batch is run twice.
-        fail_notices: How many of the next notices SNS refuses.
-        fail_descriptions: The code with which Step Functions fails to describe executions.
-        outdated: What Step Functions says of an execution before it is as it is, by its ARN, each
-            once: None, that there is none; otherwise other members, None those that it leaves out.
+        before_report: Runs before the report is written.
+        run_batches_twice: Whether every batch is run twice.
+        notices_to_refuse: How many of the next notices SNS refuses.
+        description_error: The code with which Step Functions fails to describe executions.
+        outdated_descriptions: What DescribeExecution returns at first, by the execution's ARN, once
+            each: members that replace those of the response (None leaves a member out), or None
+            for an execution that is not known yet. Step Functions is eventually consistent.
         template: The state machines, as they are deployed.
         function: The function that runs, by its id or its task.
         requests: What each function requested of AWS outside root sessions.
@@ -193,17 +194,17 @@ class RootTasks:
     settings: DeployedSettings = field(default_factory=DeployedSettings)
     time: FakeTime = field(default_factory=FakeTime)
     now: datetime = _STARTED_AT
-    timeout: float = 600.0
+    function_timeout: float = 600.0
     log: list[Mapping[str, object]] = field(default_factory=list)
     notices: list[tuple[str, str]] = field(default_factory=list)
     cards: list[dict[str, Any]] = field(default_factory=list)
     lose_batches: Callable[[int], bool] = lambda batch: False
     lose_results: Callable[[int], bool] = lambda batch: False
-    between: Callable[[], object] = lambda: None
-    twice: bool = False
-    fail_notices: int = 0
-    fail_descriptions: str = ""
-    outdated: dict[str, list[dict[str, Any] | None]] = field(default_factory=dict)
+    before_report: Callable[[], object] = lambda: None
+    run_batches_twice: bool = False
+    notices_to_refuse: int = 0
+    description_error: str = ""
+    outdated_descriptions: dict[str, list[dict[str, Any] | None]] = field(default_factory=dict)
     template: DeployedTemplate = field(default_factory=lambda: deployed_template())
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
@@ -318,12 +319,12 @@ class RootTasks:
         handler = self.template.handlers[function_arn]
         if "batch" not in payload:
             if "results" in payload:
-                self.between()
+                self.before_report()
             return self.invoke(handler, payload)
         if self.lose_batches(payload["batch"]):
             raise ExecutionFailedError("Lambda.Unknown", "It did not start.")
         result = self.invoke(handler, payload)
-        if self.twice:
+        if self.run_batches_twice:
             with contextlib.suppress(BatchClaimedError):
                 result = self.invoke(handler, payload)
         if self.lose_results(payload["batch"]):
@@ -363,7 +364,7 @@ class RootTasks:
         """What one invocation of one of the functions works with."""
         return Aws(
             clients=self._clients,
-            budget=self.time.budget(seconds=self.timeout),
+            budget=self.time.budget(seconds=self.function_timeout),
             function=Arn.parse(f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks"),
             now=lambda: self.now,
             log=lambda **event: self.log.append(event),
@@ -381,7 +382,7 @@ class RootTasks:
 
     # Faults
 
-    def fail(
+    def fail_calls(
         self,
         action: str,
         code: str,
@@ -405,7 +406,7 @@ class RootTasks:
         """Leave a member out of a call's responses."""
         omit_member(self.on_event, action, *path)
 
-    def omit_of_accounts(self, member: str) -> None:
+    def omit_member_of_accounts(self, member: str) -> None:
         """Omit a member of accounts, as an SDK does that does not know it."""
 
         def omit(parsed: dict[str, Any], **_: object) -> None:
@@ -467,16 +468,16 @@ class RootTasks:
 
     # State
 
-    def read(self, key: str) -> bytes:
+    def read_object(self, key: str) -> bytes:
         """Read an object of the bucket."""
         body: bytes = self._s3.get_object(Bucket=REPORT_BUCKET, Key=key)["Body"].read()
         return body
 
-    def write(self, key: str, body: bytes) -> None:
+    def write_object(self, key: str, body: bytes) -> None:
         """Write an object of the bucket."""
         self._s3.put_object(Bucket=REPORT_BUCKET, Key=key, Body=body)
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def object_keys(self, prefix: str = "") -> list[str]:
         """The keys of the bucket."""
         response = self._s3.list_objects_v2(Bucket=REPORT_BUCKET, Prefix=prefix)
         return [entry["Key"] for entry in response.get("Contents", ())]
@@ -484,7 +485,7 @@ class RootTasks:
     def report(self, execution: Execution) -> dict[str, Any]:
         """The report of an execution."""
         report: dict[str, Any] = json.loads(
-            self.read(f"{execution.folder}/{execution.run_id}/report.json")
+            self.read_object(f"{execution.folder}/{execution.run_id}/report.json")
         )
         return report
 
@@ -632,8 +633,8 @@ class _Topic:
 
     def publish(self, *, TopicArn: str, **publication: str) -> None:  # noqa: N803
         self.root_tasks.record_request("sns:Publish", TopicArn)
-        if self.root_tasks.fail_notices:
-            self.root_tasks.fail_notices -= 1
+        if self.root_tasks.notices_to_refuse:
+            self.root_tasks.notices_to_refuse -= 1
             raise client_error("KMSAccessDenied", operation="Publish")
         self.root_tasks.notices.append((publication["Subject"], text_by_mail(publication)))
         self.root_tasks.cards.append(card_in_chat(publication))
@@ -651,14 +652,14 @@ class _Executions:
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:DescribeExecution", executionArn)
-        if code := self.root_tasks.fail_descriptions:
+        if code := self.root_tasks.description_error:
             raise client_error(code, operation="DescribeExecution")
         own = self.root_tasks.arn("", machine=EXECUTE_MACHINE)
         if self.root_tasks.function == "StartRun" and not executionArn.startswith(own):
             # Its role may read no other executions.
             raise client_error("AccessDeniedException", operation="DescribeExecution")
         execution = self.root_tasks.executions.get(executionArn)
-        outdated = self.root_tasks.outdated.get(executionArn)
+        outdated = self.root_tasks.outdated_descriptions.get(executionArn)
         shown = outdated.pop(0) if outdated else {}
         if execution is None or shown is None:
             raise client_error("ExecutionDoesNotExist", operation="DescribeExecution")

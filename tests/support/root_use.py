@@ -67,7 +67,7 @@ class RootUseNotices(NoticePublisher):
             ),
             aws=AwsCalls(clients=self.client, budget=FakeTime().budget(seconds=60)),
             account_id=MANAGEMENT,
-            log=self.write,
+            log=self.write_log_line,
         )
 
 

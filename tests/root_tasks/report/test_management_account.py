@@ -28,7 +28,7 @@ def give(root_tasks: RootTasks, **credentials: Any) -> None:
 
 
 def page(root_tasks: RootTasks, execution: Execution) -> str:
-    return root_tasks.read(f"runs/{execution.run_id}/report.html").decode()
+    return root_tasks.read_object(f"runs/{execution.run_id}/report.html").decode()
 
 
 def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: RootTasks) -> None:
@@ -47,7 +47,7 @@ def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: Roo
 
 
 def test_the_report_does_not_wait_for_it_for_long(root_tasks: RootTasks) -> None:
-    root_tasks.fail(GET_ACCOUNT_SUMMARY, "Throttling", account_id=MANAGEMENT)
+    root_tasks.fail_calls(GET_ACCOUNT_SUMMARY, "Throttling", account_id=MANAGEMENT)
     assert root_tasks.run().totals == {"CLEAN": 3, "INACCESSIBLE": 1}
     assert root_tasks.time.seconds < 100
 

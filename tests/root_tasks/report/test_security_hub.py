@@ -225,7 +225,7 @@ def test_names_and_addresses_reach_neither_security_hub_nor_a_batch(root_tasks: 
     accounts = root_tasks.client("organizations").list_accounts()["Accounts"]
     for text in (
         str(root_tasks.findings()),
-        root_tasks.read(f"runs/{audit.run_id}/work.json").decode(),
+        root_tasks.read_object(f"runs/{audit.run_id}/work.json").decode(),
     ):
         assert [account["Name"] for account in accounts if account["Name"] in text] == []
         assert "@" not in text
@@ -319,7 +319,7 @@ def test_if_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_tasks: 
         f"Account {MANAGEMENT} is not subscribed to AWS Security Hub."
     ]
     assert metric(root_tasks) == (0, 4)
-    assert root_tasks.read("latest/report.json") == root_tasks.read(
+    assert root_tasks.read_object("latest/report.json") == root_tasks.read_object(
         f"runs/{audit.run_id}/report.json"
     )
     assert len(root_tasks.notices) == 1
@@ -352,7 +352,7 @@ def test_only_the_audit_that_is_the_latest_imports_its_findings(root_tasks: Root
     latest: list[str] = []
 
     def note_latest(**_: object) -> None:
-        latest.append(json.loads(root_tasks.read("latest/report.json"))["runId"])
+        latest.append(json.loads(root_tasks.read_object("latest/report.json"))["runId"])
 
     root_tasks.on_event("before-call.securityhub.BatchImportFindings", note_latest)
     assert set(latest) <= {root_tasks.run().run_id}
@@ -360,7 +360,7 @@ def test_only_the_audit_that_is_the_latest_imports_its_findings(root_tasks: Root
 
 
 def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) -> None:
-    root_tasks.fail(ACTION, "TooManyRequestsException", status=429)
+    root_tasks.fail_calls(ACTION, "TooManyRequestsException", status=429)
     began = root_tasks.time.seconds
     audit = root_tasks.run()
     assert metric(root_tasks) == (0, 4)

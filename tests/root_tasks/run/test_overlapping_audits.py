@@ -66,10 +66,10 @@ class Audits:
         """Let the last batch of an audit end now. It has read other accounts."""
         folder = f"runs/{name}/results/audit/00000-"
         (result,) = self.results[name]
-        body = json.loads(self.root_tasks.read(f"{folder}{result['sha256']}.json"))
+        body = json.loads(self.root_tasks.read_object(f"{folder}{result['sha256']}.json"))
         body["finishedAt"] = format_time(self.root_tasks.now)
         written = json.dumps(body).encode()
-        self.root_tasks.write(f"{folder}{sha256(written)}.json", written)
+        self.root_tasks.write_object(f"{folder}{sha256(written)}.json", written)
         self.results[name] = [{"batch": 0, "sha256": sha256(written)}]
 
     def end(self, name: str) -> None:
@@ -77,7 +77,7 @@ class Audits:
 
     def fail(self, name: str) -> None:
         """Let SNS refuse the notice at the end of an audit."""
-        self.root_tasks.fail_notices = 1
+        self.root_tasks.notices_to_refuse = 1
         with pytest.raises(CallError):
             self.end(name)
 
@@ -90,7 +90,7 @@ class Audits:
     @property
     def latest(self) -> dict[str, Any]:
         """The latest report."""
-        report: dict[str, Any] = json.loads(self.root_tasks.read("latest/report.json"))
+        report: dict[str, Any] = json.loads(self.root_tasks.read_object("latest/report.json"))
         return report
 
     @property
@@ -230,8 +230,8 @@ def test_a_later_look_is_never_replaced_by_an_earlier_one(
         assert audits.latest["rootFree"]["audits"] == 1, "one that found some ends the count"
     files = ("report.json", "report.csv", "report.html")
     for file in files:
-        own = audits.root_tasks.read(f"runs/{latest}/{file}")
-        assert audits.root_tasks.read(f"latest/{file}") == own
+        own = audits.root_tasks.read_object(f"runs/{latest}/{file}")
+        assert audits.root_tasks.read_object(f"latest/{file}") == own
 
 
 # The minutes in which an audit begins, reads two accounts, and writes its report once or twice.
@@ -292,7 +292,7 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
             assert not any(has), "what was found is published"
             continue
         assert counted == [sum(has)]
-        latest = json.loads(root_tasks.read("latest/report.json"))
+        latest = json.loads(root_tasks.read_object("latest/report.json"))
         assert latest["runId"] == f"audit-{number}"
         if any(has):
             found += [(account, look) for account, look in enumerate(looks) if has[account]]
@@ -318,7 +318,7 @@ def store_result(
         )
     ]
     body = encode(BatchResult(findings=tuple(findings), finished_at=at))
-    root_tasks.write(f"runs/{run['runId']}/results/audit/00000-{sha256(body)}.json", body)
+    root_tasks.write_object(f"runs/{run['runId']}/results/audit/00000-{sha256(body)}.json", body)
     return {"batch": 0, "sha256": sha256(body)}
 
 
@@ -328,7 +328,7 @@ def test_an_audit_that_is_withheld_imports_nothing_and_says_so(audits: Audits) -
     root_tasks.settings = DeployedSettings(security_hub_findings=True)
     audits.take("begin B, look B, appear, begin A, look A, end A, end B")
     assert root_tasks.findings()[MEMBER]["Compliance"] == {"Status": "FAILED"}
-    report = json.loads(root_tasks.read("runs/B/report.json"))
+    report = json.loads(root_tasks.read_object("runs/B/report.json"))
     (warning,) = report["warnings"]
     assert warning.startswith("Another full audit was published after this one had begun")
     assert (report["changes"], report["publishedAt"], report["rootFree"]) == (None, None, None)
@@ -346,7 +346,7 @@ def test_an_audit_that_another_one_overtakes_while_it_is_published_is_judged_aga
 
 
 def test_endless_contention_for_the_latest_report_fails_the_audit(audits: Audits) -> None:
-    audits.root_tasks.fail(
+    audits.root_tasks.fail_calls(
         "s3:PutObject", "PreconditionFailed", status=412, url="latest/report.json"
     )
     with pytest.raises(WriteContentionError) as refused:
@@ -358,7 +358,7 @@ def test_endless_contention_for_the_latest_report_fails_the_audit(audits: Audits
     "input_", [{}, {"task": "delete", "accounts": ["all"]}], ids=["audit", "plan"]
 )
 def test_a_run_that_is_over_a_day_old_fails(root_tasks: RootTasks, input_: object) -> None:
-    root_tasks.between = lambda: root_tasks.advance(hours=24, seconds=1)
+    root_tasks.before_report = lambda: root_tasks.advance(hours=24, seconds=1)
     outdated = root_tasks.run(input_, name="old")
     assert isinstance(outdated.error, OutdatedRunError)
     assert outdated.cause == (
@@ -366,12 +366,14 @@ def test_a_run_that_is_over_a_day_old_fails(root_tasks: RootTasks, input_: objec
         "report was written. Start a new run."
     )
     assert (root_tasks.metrics(), root_tasks.notices) == ([], [])
-    assert root_tasks.keys("runs/old/report") == root_tasks.keys("latest/") == []
+    assert root_tasks.object_keys("runs/old/report") == root_tasks.object_keys("latest/") == []
 
 
 def test_a_result_that_could_not_be_read_is_read_by_the_redrive(audits: Audits) -> None:
     audits.take("appear, begin A, look A, fail A")
-    audits.root_tasks.fail("s3:GetObject", "AccessDenied", status=403, url="/results/", times=1)
+    audits.root_tasks.fail_calls(
+        "s3:GetObject", "AccessDenied", status=403, url="/results/", times=1
+    )
     with pytest.raises(CallError):
         audits.end("A")
     published = audits.latest

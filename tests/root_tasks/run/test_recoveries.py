@@ -65,7 +65,7 @@ def test_a_recovery_is_in_time_until_its_end_and_overdue_after_it(
     assert (result["outcome"], result["reason"] or "") == (outcome, said)
     counts = outcome is Outcome.HAS_CREDENTIALS
     assert root_tasks.metrics()[-1]["AccountsWithRootCredentials"] == counts
-    report = decode(Report, root_tasks.read("latest/report.json"))
+    report = decode(Report, root_tasks.read_object("latest/report.json"))
     assert bool(exit_code(report)[0]) is counts
     sent, message = root_tasks.notices[-1]
     assert sent == subject
@@ -85,13 +85,13 @@ def test_a_recovery_that_does_not_count_accepts_nothing_and_says_nothing(
 ) -> None:
     recover(root_tasks)
     if stored is None:
-        root_tasks.fail("s3:GetObject", "AccessDenied", status=403, url="recoveries/")
+        root_tasks.fail_calls("s3:GetObject", "AccessDenied", status=403, url="recoveries/")
     elif isinstance(stored, timedelta):
         until = root_tasks.now + stored
         forged = Recovery(run_id="run-1", account_id=MEMBER, reason="CHG1", until=until)
-        root_tasks.write(STORED, encode(forged))
+        root_tasks.write_object(STORED, encode(forged))
     else:
-        root_tasks.write(STORED, stored)
+        root_tasks.write_object(STORED, stored)
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert (result["outcome"], result["reason"]) == (Outcome.HAS_CREDENTIALS, None)
 
@@ -99,10 +99,10 @@ def test_a_recovery_that_does_not_count_accepts_nothing_and_says_nothing(
 def test_only_a_recovery_that_was_allowed_and_has_an_end_is_stored(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
     recover(root_tasks, accounts=[MEMBER, OTHER_MEMBER])
-    assert root_tasks.keys("recoveries/") == [STORED]
+    assert root_tasks.object_keys("recoveries/") == [STORED]
     root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER)
     root_tasks.execute(root_tasks.run({"task": Task.RECOVER, "accounts": [OTHER_MEMBER]}))
-    assert root_tasks.keys("recoveries/") == [STORED]
+    assert root_tasks.object_keys("recoveries/") == [STORED]
 
 
 @pytest.mark.parametrize(

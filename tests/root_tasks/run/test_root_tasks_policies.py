@@ -99,7 +99,7 @@ def test_an_account_in_which_a_part_is_denied_has_the_command_as_well(
     assert organization_calls(organization) <= READS_OF_ACCOUNTS
 
 
-@pytest.mark.usefixtures("each_sdk")
+@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_an_execution_says_item_by_item_what_aws_denies_and_does_the_rest(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:

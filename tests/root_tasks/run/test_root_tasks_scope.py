@@ -43,7 +43,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
         root_tasks = RootTasks(organization=organization)
         if not has_paths:
-            root_tasks.omit_of_accounts("Paths")
+            root_tasks.omit_member_of_accounts("Paths")
         prod = add_unit(organization, "Prod", MEMBER, parent_id=add_unit(organization, "Workloads"))
         for number in range(units):
             attach_policy(organization, add_unit(organization, f"unit-{number}"), HARMLESS)
@@ -111,7 +111,7 @@ def rows(root_tasks: RootTasks, input_: object) -> dict[str, dict[str, Any]]:
     return root_tasks.results(execution)
 
 
-@pytest.mark.usefixtures("each_sdk")
+@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
     root_tasks: RootTasks,
 ) -> None:
@@ -181,8 +181,8 @@ def test_a_run_of_named_accounts_does_without_units_that_cannot_be_read(
     root_tasks: RootTasks, operation: str
 ) -> None:
     arrange_organization(root_tasks.organization)
-    root_tasks.omit_of_accounts("Paths")
-    root_tasks.fail(f"organizations:{operation}", "AccessDeniedException")
+    root_tasks.omit_member_of_accounts("Paths")
+    root_tasks.fail_calls(f"organizations:{operation}", "AccessDeniedException")
     results = root_tasks.results(root_tasks.run({"accounts": [MANAGEMENT, THIRD_MEMBER]}))
     assert results[THIRD_MEMBER]["outcome"] == "CLEAN"
     assert results[THIRD_MEMBER]["organizationalUnit"] is None

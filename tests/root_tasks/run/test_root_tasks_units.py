@@ -46,7 +46,7 @@ def test_a_unit_is_named_by_its_path_or_the_end_of_it(
         assert sorted(root_tasks.outcomes(execution)) == chosen, named
 
 
-@pytest.mark.usefixtures("each_sdk")
+@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_accounts_and_units_are_left_out_and_the_run_is_then_not_a_full_audit(
     root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
@@ -91,7 +91,7 @@ def test_a_name_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
         assert refusal_reason_and_data(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": name})
 
 
-@pytest.mark.usefixtures("each_sdk")
+@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
     root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
@@ -106,7 +106,7 @@ def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
     )
 
 
-@pytest.mark.usefixtures("each_sdk")
+@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_the_report_has_the_names_of_each_accounts_units(
     root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
@@ -133,12 +133,12 @@ def test_the_report_of_an_execution_has_the_names_of_the_units(
     assert _units_in_report(root_tasks, execution) == {OTHER_MEMBER: "Root/Workloads/Prod"}
 
 
-@pytest.mark.usefixtures("each_sdk")
+@pytest.mark.usefixtures("with_and_without_account_paths")
 @pytest.mark.parametrize("code", ["AccessDeniedException", "TooManyRequestsException"])
 def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
     root_tasks: RootTasks, units: Mapping[str, str], code: str
 ) -> None:
-    root_tasks.fail("organizations:ListOrganizationalUnitsForParent", code)
+    root_tasks.fail_calls("organizations:ListOrganizationalUnitsForParent", code)
     execution = root_tasks.run()
     outcomes = {
         MANAGEMENT: "PROTECTED",
