@@ -189,6 +189,7 @@ def ignoring(*names: str) -> Iterator[None]:
 
 
 def _from_client_error(operation: str, error: ClientError) -> Failure:
+    """Return the failure of a call to which AWS has responded with an error."""
     # The SDK's types know neither a Reason nor a response without an error.
     response: Any = error.response
     detail = response.get("Error", {})
@@ -206,7 +207,8 @@ def _from_client_error(operation: str, error: ClientError) -> Failure:
 
 
 def _kind(failure: Failure, *, status: int) -> FailureKind:
-    # Only by its status: Security Hub's LimitExceeded, whose code means a quota in other services.
+    """Return what an error means, by AWS's code and the status of HTTP; 0 if there is none."""
+    # By status 429 alone: Security Hub's LimitExceeded, whose code means a quota in other services.
     if failure.name in _RETRYABLE_CODES or status == 429:
         return FailureKind.RETRYABLE
     if failure.name in _SERVER_ERROR_CODES or status >= 500:
@@ -219,6 +221,7 @@ def _kind(failure: Failure, *, status: int) -> FailureKind:
 
 
 def _from_transport_error(operation: str, error: Exception) -> Failure:
+    """Return the failure of a call without a response that can be read."""
     message = str(error)
     if isinstance(error, ProxyConnectionError):
         # The SDK's message leaves out why.
@@ -228,6 +231,7 @@ def _from_transport_error(operation: str, error: Exception) -> Failure:
 
 
 def _kind_of_transport_error(error: Exception, message: str) -> FailureKind:
+    """Return what an error of the SDK means, by its type and what its message says."""
     if any(sign in message for sign in _SIGNS_OF_NO_TRUST.get(type(error), ())):
         return FailureKind.REFUSED
     if isinstance(error, _NOT_CONNECTED):
@@ -235,5 +239,5 @@ def _kind_of_transport_error(error: Exception, message: str) -> FailureKind:
     # The request may have arrived.
     if isinstance(error, _NO_RESPONSE):
         return FailureKind.EFFECT_UNKNOWN
-    # For example, there are no credentials.
+    # Nothing was sent, and another attempt would not help: there are no credentials, for example.
     return FailureKind.REFUSED

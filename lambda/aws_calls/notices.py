@@ -67,11 +67,13 @@ class Notice:
 
     @property
     def _runbook(self) -> str:
+        """The address of the page that says more, and the heading there."""
         # The alarms of the constructs read the same file.
         page = files("common").joinpath("runbook.txt").read_text().strip()
         return f"{page}, {self.runbook}"
 
     def _card(self) -> dict[str, object]:
+        """Return the notice in the format of Amazon Q in chat applications."""
         next_steps = [step.text(" `", "`") for step in self.next_steps]
         next_steps.append(self._runbook)
         return {
@@ -97,9 +99,10 @@ def bullets(title: str, entries: Iterable[object]) -> str:
     lines = [f"- {entry}" for entry in entries]
     if not lines:
         return ""
-    more = len(lines) - MAX_LISTED
-    if more > 0:
-        lines[MAX_LISTED:] = [f"- and {more} more"]
+    unlisted = len(lines) - MAX_LISTED
+    if unlisted > 0:
+        # One line instead of the rest.
+        lines[MAX_LISTED:] = [f"- and {unlisted} more"]
     lines.insert(0, title)
     return "\n".join(lines)
 
@@ -136,18 +139,37 @@ def publish(notice: Notice, *, aws: AwsCalls, topic_arn: str) -> None:
 
 
 def publish_or_fail(
-    notice: Notice, *, aws: AwsCalls, topic_arn: str, log: Callable[..., None], **about: str
+    notice: Notice,
+    *,
+    aws: AwsCalls,
+    topic_arn: str,
+    log: Callable[..., None],
+    account_id: str,
+    consequence: str,
 ) -> None:
     """Publish a notice, and log it if the topic does not accept it.
 
+    Args:
+        notice: The notice.
+        aws: The account that publishes it.
+        topic_arn: The topic.
+        log: Writes one event, given as keyword arguments.
+        account_id: The ID of that account, for the error.
+        consequence: What is left without the notice, for the error.
+
     Raises:
-        NotPublishedError: It does not. `about` has the error's other attributes.
+        NotPublishedError: The topic does not accept the notice.
     """
     try:
         publish(notice, aws=aws, topic_arn=topic_arn)
     except CallError as error:
         log(event="not_published", topicArn=topic_arn, code=error.failure.code)
-        raise NotPublishedError(failure=error.failure, topic_arn=topic_arn, **about) from error
+        raise NotPublishedError(
+            failure=error.failure,
+            account_id=account_id,
+            topic_arn=topic_arn,
+            consequence=consequence,
+        ) from error
 
 
 def _code_block(text: str) -> str:

@@ -87,7 +87,7 @@ class RetryBudget:
             try:
                 return call()
             except CallError as error:
-                # An inner attempt has used up its own budget.
+                # The call made attempts of its own, and has used up their budget.
                 if error.failure.timed_out:
                     raise
                 may_have_taken_effect |= error.failure.kind is FailureKind.EFFECT_UNKNOWN
@@ -116,6 +116,7 @@ class RetryBudget:
             raise CallError(failure) from error
 
     def _is_transient(self, failure: Failure) -> bool:
+        """Return whether another attempt may succeed; a denial only while a policy is new."""
         if failure.kind is not FailureKind.ACCESS_DENIED:
             return failure.kind in _TRANSIENT
         until = self.new_permissions_until
@@ -123,6 +124,7 @@ class RetryBudget:
 
     def _wait(self, attempts: int) -> bool:
         """Wait before the next attempt, and return whether it may start."""
+        # The bound keeps the power from becoming too large for a float.
         doublings = min(attempts - 1, 10)
         longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0**doublings)
         # With jitter: calls that were throttled together must not stay in step.

@@ -117,7 +117,12 @@ def _share_authorities(client: Any) -> None:
 
 
 @functools.cache
-def _tls_context(authorities: str | bool) -> Any:  # noqa: ARG001 (no two files share a context)
+def _tls_context(authorities: str | bool) -> Any:  # noqa: ARG001 (cached by it)
+    """Return a TLS context that reads the file of authorities when it is first asked to.
+
+    Args:
+        authorities: The file, or True for the SDK's own. Each has one context, for all clients.
+    """
     from botocore.httpsession import create_urllib3_context
 
     context: Any = create_urllib3_context()

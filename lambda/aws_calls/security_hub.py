@@ -161,13 +161,17 @@ def import_findings(
     return ImportResult(imported=imported, refused=refused)
 
 
-def _reason(failed: Mapping[str, str]) -> str:
-    text = f"{failed.get('ErrorCode')}: {failed.get('ErrorMessage')}"
+def _reason(refused_finding: Mapping[str, str]) -> str:
+    """Return why Security Hub has refused a finding, as a sentence with AWS's code and message."""
+    text = f"{refused_finding.get('ErrorCode')}: {refused_finding.get('ErrorMessage')}"
     return f"{IMPORT_FINDINGS}: {_beginning(printable(text)).rstrip('.')}."
 
 
 def _beginning(text: str) -> str:
-    # After escaping, which makes a text longer.
+    """Return a text, shortened to what fits into a description.
+
+    A text is escaped before, because that makes it longer.
+    """
     if len(text) <= _MAX_DESCRIPTION_CHARACTERS:
         return text
     return f"{text[: _MAX_DESCRIPTION_CHARACTERS - 1]}…"

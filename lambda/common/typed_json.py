@@ -82,27 +82,40 @@ def from_json(type_: Any, value: Any, *, refuse_unknown: bool = False) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reader:
+    """Makes values of types out of JSON.
+
+    Attributes:
+        refuse_unknown: Whether a key that its dataclass does not have is an error.
+    """
+
     refuse_unknown: bool
 
     def value(self, type_: Any, value: Any, *, path: str) -> Any:
-        """Return a value of a type from one that is found at a path."""
+        """Return a value of a type.
+
+        Args:
+            type_: The type: a dataclass, a tuple of one type, a type or None, or one without parts.
+            value: The value in JSON.
+            path: Where it is in the whole document, for errors, such as results[3].outcome.
+        """
         origin = get_origin(type_)
         if origin is types.UnionType:
             if value is None:
                 return None
             return self.value(_not_none(type_), value, path=path)
         if origin is tuple:
-            inner = get_args(type_)[0]
+            entry_type = get_args(type_)[0]
             listed = _require_type(value, list, path, "is not a list")
             return tuple(
-                self.value(inner, each, path=f"{path}[{place}]")
-                for place, each in enumerate(listed)
+                self.value(entry_type, entry, path=f"{path}[{number}]")
+                for number, entry in enumerate(listed)
             )
         if dataclasses.is_dataclass(type_):
             return self._object(type_, value, path=path)
         return _scalar(type_, value, path)
 
     def _object(self, type_: Any, value: Any, *, path: str) -> Any:
+        """Return a dataclass from an object of JSON; missing keys have the field's default."""
         _require_type(value, dict, path, "is not an object")
         fields, types_by_name = fields_by_key(type_), _hints(type_)
         unknown = sorted(value.keys() - fields)
@@ -111,19 +124,19 @@ class _Reader:
         # An unknown key is otherwise ignored: a later release may have added it.
         arguments = {}
         for key, field in fields.items():
-            inner = key
+            key_path = key
             if path:
-                inner = f"{path}.{key}"
+                key_path = f"{path}.{key}"
             if key in value:
                 field_type = types_by_name[field.name]
-                arguments[field.name] = self.value(field_type, value[key], path=inner)
+                arguments[field.name] = self.value(field_type, value[key], path=key_path)
             elif field.default is dataclasses.MISSING:
-                raise FieldError(inner, "is missing")
+                raise FieldError(key_path, "is missing")
         return type_(**arguments)
 
 
 def _scalar(type_: type, value: Any, path: str) -> Any:
-    """Return a value without parts."""
+    """Return a value without parts: a boolean, a number, a time, a StrEnum's or a string."""
     if type_ is bool:
         return _require_type(value, bool, path, "is neither true nor false")
     if type_ is int:
@@ -144,12 +157,14 @@ def _scalar(type_: type, value: Any, path: str) -> Any:
 
 
 def _require_type(value: Any, type_: type, path: str, problem: str) -> Any:
+    """Return a value that is of one of JSON's types, or refuse it as a problem of its path."""
     if not isinstance(value, type_):
         raise FieldError(path, problem)
     return value
 
 
 def _string(value: Any, path: str) -> str:
+    """Return a value that is a string, and that UTF-8 can have."""
     text: str = _require_type(value, str, path, "is not a string")
     try:
         text.encode()
@@ -159,7 +174,8 @@ def _string(value: Any, path: str) -> str:
 
 
 def _parse_time(text: str, path: str) -> datetime:
-    # A time near year 1 or 9999 is not one in UTC.
+    """Return a time in ISO 8601 with a time zone, in UTC."""
+    # OverflowError: a time near year 1 or 9999 may be in another year in UTC.
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
@@ -170,14 +186,17 @@ def _parse_time(text: str, path: str) -> datetime:
 
 
 def _not_none(type_: Any) -> Any:
+    """Return the type of `type or None`."""
     return next(member for member in get_args(type_) if member is not types.NoneType)
 
 
 def _camel_case(name: str) -> str:
+    """Return a field's name as a key of JSON: account_id is accountId."""
     first, _, others = name.partition("_")
     return first + others.title().replace("_", "")
 
 
 @cache
 def _hints(type_: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's fields, by their names."""
     return get_type_hints(type_, localns={"datetime": datetime})

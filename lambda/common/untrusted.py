@@ -29,6 +29,7 @@ def printable(text: str) -> str:
 
 
 def _printable_character(character: str) -> str:
+    r"""Return a character, or what stands for one that is not printable, such as \n or \u200b."""
     if character.isprintable() and not _FILLERS.match(character):
         return character
     # As Python writes it in a string, without the quotation marks.
@@ -36,7 +37,7 @@ def _printable_character(character: str) -> str:
 
 
 def excerpt(text: str, max_characters: int) -> str:
-    """Return the beginning of a text, printable."""
+    """Return a text, printable. One that is longer ends with … after this many characters."""
     if len(text) > max_characters:
         text = f"{text[:max_characters]}…"
     return printable(text)

@@ -23,6 +23,7 @@ RCP_FULL_ACCESS = parse_policy(
 
 
 def _unknown_policy(problem: str) -> Policy:
+    """Return what stands for policies that could not be read: it may allow or deny anything."""
     return Policy(policy_id="", name="", problem=problem)
 
 
@@ -88,7 +89,7 @@ class OrganizationPolicies:
         attached = self.attachments[policy_type]
         policies = [self.policies[id_] for id_ in attached.policy_ids.get(target_id, ())]
         if policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
-            # It is left out when policies are read, because every target has it.
+            # Every target has AWS's own policy, so the reader leaves it out.
             policies.insert(0, RCP_FULL_ACCESS)
         elif target_id not in attached.policy_ids:
             # A target that no list names has only AWS's own policy.

@@ -91,21 +91,22 @@ class SessionRequest:
 _Entry = Possible | Callable[[SessionRequest], Possible]
 
 
-def _one(value: str | None) -> Possible:
-    """Return a key with one value; None is a value that is not known."""
+def _one_value(value: str | None) -> Possible:
+    """Return what a key may be that has one value; None is a value that is not known."""
     if value is None:
         return PRESENT
     return Possible(values=(value,))
 
 
-def _paths(path: str | None) -> Possible:
-    """Return a key that is a list with one path."""
+def _list_of(path: str | None) -> Possible:
+    """Return what a key may be that is a list with one path; None is one that is not known."""
     if path is None:
         return Possible(others=OtherValues.ONE_OR_MORE_VALUES)
     return Possible(values=((path,),))
 
 
 def _opener_arn(request: SessionRequest) -> Possible:
+    """Return what aws:PrincipalArn may be where a session is opened."""
     arns = request.session.opener.principal_arns
     if not arns:
         return PRESENT
@@ -113,28 +114,32 @@ def _opener_arn(request: SessionRequest) -> Possible:
 
 
 def _task_policy(request: SessionRequest) -> Possible:
+    """Return what sts:TaskPolicyArn may be: the policy that AWS has for the task."""
     task = request.call.task
     if task is None:
         return PRESENT
-    return _one(f"arn:{request.session.partition}:iam::aws:policy/root-task/{task.policy}")
+    return _one_value(f"arn:{request.session.partition}:iam::aws:policy/root-task/{task.policy}")
 
 
 def _account(request: SessionRequest) -> Possible:
-    return _one(request.session.account_id)
+    """Return what a key may be that has the member account's ID."""
+    return _one_value(request.session.account_id)
 
 
 def _organization(request: SessionRequest) -> Possible:
-    return _one(request.session.organization_id)
+    """Return what a key may be that has the organization's ID."""
+    return _one_value(request.session.organization_id)
 
 
 def _organization_paths(request: SessionRequest) -> Possible:
-    return _paths(request.session.organization_path)
+    """Return what a key may be that lists the path of the member account's parents."""
+    return _list_of(request.session.organization_path)
 
 
 _EVERY_CALL: Mapping[str, _Entry] = {
     # AWS's own task policies deny every other ARN, and calls succeed under them (stackd recorded
     # them: NOTICE).
-    "aws:PrincipalArn": lambda request: _one(request.session.principal_arn),
+    "aws:PrincipalArn": lambda request: _one_value(request.session.principal_arn),
     # In sessions by AssumeRoot only.
     "aws:AssumedRoot": TRUE,
     # Account for a root user, so never Root.
@@ -181,7 +186,7 @@ _EVERY_CALL: Mapping[str, _Entry] = {
     # The SDK sends it; not known in advance.
     "aws:UserAgent": PRESENT,
     # The Region of the endpoint; IAM has one endpoint for each partition.
-    "aws:RequestedRegion": lambda request: _one(request.call.region),
+    "aws:RequestedRegion": lambda request: _one_value(request.call.region),
     # The public address of the caller.
     "aws:SourceIp": PRESENT,
     # Only through a VPC endpoint: the functions are not in a VPC.
@@ -246,8 +251,8 @@ _BY_SERVICE: Mapping[str, Mapping[str, _Entry]] = {
     # The call that opens the session: its principal is the opener.
     "sts": {
         "aws:PrincipalArn": _opener_arn,
-        "aws:PrincipalAccount": lambda request: _one(request.session.opener.account_id),
-        "aws:PrincipalOrgPaths": lambda request: _paths(
+        "aws:PrincipalAccount": lambda request: _one_value(request.session.opener.account_id),
+        "aws:PrincipalOrgPaths": lambda request: _list_of(
             request.session.path_of(request.session.opener.unit_ids)
         ),
         # A root user cannot call AssumeRoot.

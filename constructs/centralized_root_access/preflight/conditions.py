@@ -63,6 +63,7 @@ def _holds(condition: Condition, operator: Operator, value: Value, value_of: Val
 
 
 def _holds_without_key(condition: Condition, operator: Operator) -> Truth:
+    """Return whether a condition holds for a request that lacks its key."""
     if condition.quantifier is Quantifier.FOR_ALL_VALUES:
         return Truth.TRUE
     if condition.quantifier is Quantifier.FOR_ANY_VALUE:
@@ -80,6 +81,7 @@ def _match(condition: Condition, operator: Operator, value: str, value_of: Value
     for template in condition.values:
         result = operator.compare(template, value, value_of)
         if result is Undefined.REQUEST_VALUE:
+            # Such a value matches nothing, not even a negated operator.
             return Truth.FALSE
         if result is Undefined.POLICY_VALUE:
             # AWS compares in order and stops at a match. What it does with such a value differs by

@@ -155,6 +155,7 @@ _ANYBODY = ("*", {"AWS": "*"})
 
 
 def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, ...]:
+    """Return the statements of a document as JSON has it."""
     members = _members(document, "The document", _DOCUMENT_ELEMENTS)
     version = members.get("Version", _OLD_VERSION)
     if version not in _VERSIONS:
@@ -176,6 +177,14 @@ def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, .
 def _statement(
     statement: object, number: int, *, variables: bool, policy_type: PolicyType
 ) -> Statement:
+    """Return a statement as JSON has it, parsed.
+
+    Args:
+        statement: The statement.
+        number: Its place in the policy, from 1.
+        variables: Whether the policy's version knows policy variables.
+        policy_type: The type of the policy.
+    """
     place = f"Statement {number}"
     # First of all, whether it is a statement of this type of policy.
     members = _members(statement, place, _STATEMENT_ELEMENTS)
@@ -212,7 +221,7 @@ def _statement(
 def _one_of(
     members: dict[str, object], name: str, negated: str, place: str
 ) -> tuple[tuple[str, ...], bool]:
-    """Return what an element lists, and whether it is the negated one, such as NotAction."""
+    """Return what Action lists, for example, or NotAction, and whether it is NotAction."""
     is_negated = negated in members
     if is_negated == (name in members):
         raise _UnknownLanguageError(f"{place}: it needs either {name} or {negated}.")
@@ -221,9 +230,10 @@ def _one_of(
 
 
 def _conditions(block: object, place: str, *, variables: bool) -> tuple[Condition, ...]:
+    """Return the conditions of a block such as {"Bool": {"aws:SecureTransport": "false"}}."""
     conditions = []
     for operator_name, keys in _members(block, f"{place}: its Condition").items():
-        quantifier, operator, if_exists = _operator(operator_name)
+        quantifier, operator, if_exists = _parse_operator(operator_name)
         for key, values in _members(keys, f"{place}: {operator_name}").items():
             texts = _texts(values, f"{place}: {operator_name} {key}", in_condition=True)
             condition = Condition(
@@ -243,7 +253,7 @@ _IF_EXISTS = "IfExists"
 _QUANTIFIERS = {quantifier.lower(): quantifier for quantifier in Quantifier}
 
 
-def _operator(name: str) -> tuple[Quantifier | None, Operator | None, bool]:
+def _parse_operator(name: str) -> tuple[Quantifier | None, Operator | None, bool]:
     """Return the prefix, the operator and whether there is the suffix IfExists.
 
     For example ForAnyValue, StringLike and True for ForAnyValue:StringLikeIfExists.
@@ -258,6 +268,13 @@ def _operator(name: str) -> tuple[Quantifier | None, Operator | None, bool]:
 
 
 def _members(value: object, place: str, known: frozenset[str] | None = None) -> dict[str, object]:
+    """Return the members of an object of JSON, or refuse what is none or has unknown members.
+
+    Args:
+        value: What JSON has there.
+        place: How an error names it, such as "Statement 2".
+        known: The names that its members may have; None if any.
+    """
     if not isinstance(value, dict):
         raise _UnknownLanguageError(f"{place} is not an object.")
     if known is not None and not value.keys() <= known:
@@ -267,7 +284,13 @@ def _members(value: object, place: str, known: frozenset[str] | None = None) -> 
 
 
 def _texts(value: object, place: str, *, in_condition: bool = False) -> tuple[str, ...]:
-    """Return a text or a list of texts; in conditions, booleans and numbers are texts as well."""
+    """Return a text, or a list of texts, as a tuple.
+
+    Args:
+        value: What JSON has there.
+        place: How an error names it.
+        in_condition: Whether booleans and numbers count as texts, as they do in conditions.
+    """
     items = value if isinstance(value, list) else [value]
     if not items:
         raise _UnknownLanguageError(f"{place} is empty.")

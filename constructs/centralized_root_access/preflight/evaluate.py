@@ -135,11 +135,12 @@ class PolicyCheck:
         call = call_of(action, session=session, task=task)
         # Service control policies apply to the caller, resource control policies to what it acts
         # on.
-        account_path = _path(account)
+        account_path = _ids_on_path_to(account)
         caller_path = account_path
         if action == ASSUME_ROOT:
-            caller_path = _path(session.opener)
+            caller_path = _ids_on_path_to(session.opener)
             if session.opener.is_in_management_account:
+                # No service control policy applies there.
                 caller_path = ()
         return evaluate_request(
             SessionRequest(session=session, call=call),
@@ -150,12 +151,13 @@ class PolicyCheck:
     def _levels_on(
         self, path: tuple[str | None, ...], policy_type: PolicyType
     ) -> tuple[Level, ...]:
+        """Return the levels with these IDs; none if the type of policies is disabled."""
         if policy_type not in self._policies.attachments:
             return ()
         return tuple(self._policies.level(policy_type, target_id) for target_id in path)
 
 
-def _path(account: Account | SessionOpener) -> tuple[str | None, ...]:
+def _ids_on_path_to(account: Account | SessionOpener) -> tuple[str | None, ...]:
     """Return the IDs from the root down to an account; one None if they are not known."""
     if account.unit_ids is None:
         return (None,)
@@ -242,13 +244,13 @@ _REASONS = {
 def _verdict_at_level(level: Level, policy_type: PolicyType, request: SessionRequest) -> Verdict:
     """Return what a level says: its policies together must allow, and none may deny."""
     causes: dict[Reason, list[Cause]] = {reason: [] for reason in Reason}
-    at_level = functools.partial(Cause, policy_type=policy_type, level=level)
+    cause_at_level = functools.partial(Cause, policy_type=policy_type, level=level)
 
     # Take what each statement says by itself.
     is_allowed = False
     for policy in level.policies:
         if policy.problem:
-            cause = at_level(reason=Reason.UNREADABLE_POLICY, policy=policy)
+            cause = cause_at_level(reason=Reason.UNREADABLE_POLICY, policy=policy)
             causes[cause.reason].append(cause)
         for statement in policy.statements:
             applies, undecided = _applies(statement, request)
@@ -257,7 +259,9 @@ def _verdict_at_level(level: Level, policy_type: PolicyType, request: SessionReq
             reason = _REASONS.get((statement.effect, applies))
             if reason is not None:
                 causes[reason].append(
-                    at_level(reason=reason, policy=policy, statement=statement, undecided=undecided)
+                    cause_at_level(
+                        reason=reason, policy=policy, statement=statement, undecided=undecided
+                    )
                 )
 
     # Decide for all of them together. A Deny and a missing Allow are both reported, because fixing
@@ -265,7 +269,7 @@ def _verdict_at_level(level: Level, policy_type: PolicyType, request: SessionReq
     denials = causes[Reason.EXPLICIT_DENY]
     may_be_allowed = causes[Reason.UNREADABLE_POLICY] or causes[Reason.UNDECIDED_ALLOW]
     if not is_allowed and not may_be_allowed:
-        denials.append(at_level(reason=Reason.NO_ALLOW))
+        denials.append(cause_at_level(reason=Reason.NO_ALLOW))
     if denials:
         return Verdict(call=request.call, decision=Decision.DENIED, causes=tuple(denials))
     unknown = causes[Reason.UNREADABLE_POLICY] + causes[Reason.UNDECIDED_DENY]
@@ -279,7 +283,7 @@ def _verdict_at_level(level: Level, policy_type: PolicyType, request: SessionReq
 def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tuple[Undecided, ...]]:
     """Return whether a statement applies to a request, and its parts that could not be decided."""
     undecided = []
-    for holds, part, templates in _parts(statement, request):
+    for holds, part, templates in _judged_parts(statement, request):
         if holds is Truth.FALSE:
             return holds, ()
         if holds is Truth.UNKNOWN:
@@ -290,7 +294,7 @@ def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tupl
     return Truth.TRUE, ()
 
 
-def _parts(
+def _judged_parts(
     statement: Statement, request: SessionRequest
 ) -> Iterator[tuple[Truth, str, tuple[Template, ...]]]:
     """Yield of each part of a statement whether it holds, what it is, and what it says."""

@@ -65,10 +65,14 @@ class _DeniedCall:
     cause: Cause
 
     @property
-    def fixed_by(self) -> tuple[object, ...]:
-        """What one fix is about: a statement, wherever it is attached, or a level without Allow."""
+    def fix_key(self) -> tuple[object, ...]:
+        """What the denials that one fix removes have in common.
+
+        It is a statement, wherever it is attached, or a level without an Allow.
+        """
         if self.cause.policy is None or self.cause.statement is None:
-            # No one condition is met by root sessions and by the roles that open them.
+            # Calls in root sessions and the call that opens them need two statements: no one
+            # condition is met by both.
             return self.cause.level.target_id, self.action == ASSUME_ROOT
         return self.cause.policy.policy_id, self.cause.statement.number
 
@@ -80,16 +84,21 @@ def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Ite
         accounts: The accounts.
         opener: The role that opens root sessions.
     """
-    roles = _patterns(opener)
+    roles = _role_patterns(opener)
     by_fix: dict[object, list[_DeniedCall]] = {}
-    for denied in _denied_calls(accounts):
-        by_fix.setdefault(denied.fixed_by, []).append(denied)
-    for calls in by_fix.values():
-        yield _fix(calls, roles)
+    for denied_call in _denied_calls(accounts):
+        by_fix.setdefault(denied_call.fix_key, []).append(denied_call)
+    for denied_calls in by_fix.values():
+        yield _fix_of(denied_calls, roles)
 
 
-def _fix(calls: Sequence[_DeniedCall], roles: Sequence[str]) -> StatementFix:
-    """Return what fixes the denials of one statement, or of one level without an Allow."""
+def _fix_of(calls: Sequence[_DeniedCall], roles: Sequence[str]) -> StatementFix:
+    """Return what fixes the denials of one statement, or of one level without an Allow.
+
+    Args:
+        calls: The denied calls, which have the same fix.
+        roles: The ARNs of the roles that open root sessions, or patterns of them.
+    """
     cause = calls[0].cause
     actions = {call.action for call in calls}
     current, keep = None, None
@@ -111,6 +120,7 @@ def _fix(calls: Sequence[_DeniedCall], roles: Sequence[str]) -> StatementFix:
 
 
 def _denied_calls(accounts: Iterable[AccountVerdict]) -> Iterator[_DeniedCall]:
+    """Yield each denied call of each account, once for each of its causes."""
     for account in accounts:
         for denial in account.causes:
             if denial.decision is Decision.DENIED:
@@ -120,17 +130,19 @@ def _denied_calls(accounts: Iterable[AccountVerdict]) -> Iterator[_DeniedCall]:
                     )
 
 
-def _patterns(opener: SessionOpener) -> list[str]:
+def _role_patterns(opener: SessionOpener) -> list[str]:
     """Return the ARNs of the roles that open root sessions.
 
-    Roles on the default path become one pattern.
+    Roles on the default path become one pattern, such as
+    arn:aws:iam::111111111111:role/centralized-root-access/*, which later roles match as well.
     """
     if not opener.principal_arns:
         return [f"arn:*:iam::{opener.account_id}:role{_PATH}*"]
     patterns = []
     for arn in opener.principal_arns:
-        start, path, _ = arn.partition(_PATH)
-        patterns.append(f"{start}{path}*" if path else arn)
+        before, path, _ = arn.partition(_PATH)
+        patterns.append(f"{before}{path}*" if path else arn)
+    # Each once, in their order.
     return list(dict.fromkeys(patterns))
 
 
@@ -143,9 +155,13 @@ def _missing_allow(actions: set[str], roles: Sequence[str]) -> dict[str, Any]:
 
 
 def _as_written(policy: Policy, statement: Statement) -> dict[str, Any]:
+    """Return a statement as the policy's document has it."""
     listed = json.loads(policy.content)["Statement"]
-    found: dict[str, Any] = listed[statement.number - 1] if isinstance(listed, list) else listed
-    return found
+    if not isinstance(listed, list):
+        # The only statement need not be in a list.
+        listed = [listed]
+    written: dict[str, Any] = listed[statement.number - 1]
+    return written
 
 
 def _reason_to_keep(policy: Policy, statement: Statement, actions: set[str]) -> Keep | None:

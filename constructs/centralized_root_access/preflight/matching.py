@@ -46,6 +46,7 @@ def resource_matches(statement: Statement, request: SessionRequest) -> Truth:
 def _one_resource_matches(
     template: Template, statement: Statement, request: SessionRequest
 ) -> Truth:
+    """Return whether one entry of Resource or NotResource matches what a call acts on."""
     if template.matches_everything:
         return Truth.TRUE
     if not template.is_arn or not template.raw.isascii():
@@ -95,7 +96,16 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 def _part_matches(
     part: Template, known: str | None, request: SessionRequest, *, place: int, negated: bool
 ) -> Truth:
-    """Compare a part of an ARN."""
+    """Return whether a part of an ARN in a policy matches that of what a call acts on.
+
+    Args:
+        part: The part in the policy.
+        known: The part of what the call acts on; None if it is not known beforehand, such as the
+            name of a bucket.
+        request: The call, whose values replace policy variables.
+        place: The place of the part in the ARN, from 0.
+        negated: Whether the ARN is in NotResource.
+    """
     if part.matches_everything:
         return Truth.TRUE
     is_name = place > _ACCOUNT
@@ -111,7 +121,7 @@ def _part_matches(
         return Truth.UNKNOWN if negated else Truth.FALSE
     if known is not None:
         return _text_matches(resolved, known, is_name=is_name)
-    # No Region, bucket or queue has another character in its name.
+    # The Region, bucket or queue may have this name, unless no name has these characters.
     if resolved.characters <= _NAME_CHARACTERS:
         return Truth.UNKNOWN
     return Truth.FALSE

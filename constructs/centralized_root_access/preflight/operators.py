@@ -64,6 +64,7 @@ _string_like = _comparison_of_texts(lambda template, value: truth_of(template.ma
 
 
 def _equals_ignoring_case(template: Template, value: str) -> Truth:
+    """Compare texts of which A to Z count as a to z."""
     if lowercase(template.text) == lowercase(value):
         return Truth.TRUE
     if template.text.isascii() and value.isascii():
@@ -94,6 +95,7 @@ def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Unde
 
 
 def _is_arn(value: str) -> bool:
+    """Return whether a value of a request has all the parts of an ARN."""
     return value.startswith("arn:") and value.count(":") >= ARN_PARTS - 1
 
 
@@ -101,16 +103,17 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def _number(text: str) -> Decimal | None:
+    """Return a text as a number; None if it is not one."""
     if _NUMBER.fullmatch(text) is None:
         return None
     return Decimal(text)
 
 
-_DIGITS = tuple("+-.0123456789")
+_STARTS_OF_NUMBERS = tuple("+-.0123456789")
 
 
 def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Compare:
-    """Return a comparison whose values AWS takes literally."""
+    """Return a comparison of a policy's value, which AWS takes literally, with a request's."""
     return lambda template, value, _: compare(template.raw, value)
 
 
@@ -125,8 +128,9 @@ def _comparison_of_numbers(holds: Callable[..., bool]) -> Compare:
         if expected is None:
             return Undefined.POLICY_VALUE
         actual = _number(value)
-        if actual is None and value.startswith(_DIGITS):
-            return Truth.UNKNOWN  # A form that AWS may read.
+        if actual is None and value.startswith(_STARTS_OF_NUMBERS):
+            # AWS may read other forms of numbers than we do.
+            return Truth.UNKNOWN
         return truth_of(actual is not None and holds(actual, expected))
 
     return _without_variables(compare)

@@ -64,9 +64,9 @@ class OrganizationVerdict:
     def has_unread_policies(self) -> bool:
         """True if an account is undecided because a policy, or its targets, could not be read."""
         return any(
-            cause.cause.policy is not None and cause.cause.policy.problem
+            denial.cause.policy is not None and denial.cause.policy.problem
             for account in self.accounts
-            for cause in account.causes
+            for denial in account.causes
         )
 
 
@@ -90,23 +90,32 @@ class _Scope:
             paths[self.opener.account_id] = self.opener.unit_ids
         return paths
 
-    def below(self, places: Collection[str]) -> _Scope:
-        """Return the scope without the accounts for which policies in some places do not count."""
+    def bound_by_policies_of(self, target_ids: Collection[str]) -> _Scope:
+        """Return the scope with only the accounts for which the policies of some targets count.
+
+        Args:
+            target_ids: The IDs of the root, units or accounts that have the policies.
+        """
         opener = self.opener
-        is_bound = not opener.is_in_management_account
-        if is_bound and _is_below(opener.account_id, opener.unit_ids, places):
+        if not opener.is_in_management_account and _inherits_from(
+            target_ids, opener.account_id, opener.unit_ids
+        ):
             # These policies decide for every account whether the opener gets a session.
             return self
         accounts = tuple(
             account
             for account in self.accounts
-            if _is_below(account.account_id, account.unit_ids, places)
+            if _inherits_from(target_ids, account.account_id, account.unit_ids)
         )
         return replace(self, accounts=accounts)
 
 
-def _is_below(account_id: str, unit_ids: UnitIds, places: Collection[str]) -> bool:
-    return unit_ids is None or not {account_id, *unit_ids}.isdisjoint(places)
+def _inherits_from(target_ids: Collection[str], account_id: str, unit_ids: UnitIds) -> bool:
+    """Return whether an account is one of some targets, or in one of them.
+
+    An account whose units are not known (None) may be in any of them, so it counts.
+    """
+    return unit_ids is None or not {account_id, *unit_ids}.isdisjoint(target_ids)
 
 
 def judge_organization(
@@ -139,7 +148,7 @@ def judge_organization(
         RunRefusedError: There is no organization, or no such unit.
     """
     directory = MemberDirectory.of(aws)
-    whole = not organizational_units and not account_ids
+    is_whole_organization = not organizational_units and not account_ids
 
     # Read the accounts to check, and find out who opens root sessions in them.
     organization, members = _read_members(
@@ -147,6 +156,7 @@ def judge_organization(
     )
     opener = _opener(directory, organization, session_roles)
     members = with_unit_names(directory.units, members)
+    # As an audit does: no root session is possible in the management account, for example.
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
     )
@@ -156,14 +166,15 @@ def judge_organization(
 
     # Read what is attached on their paths. A change is checked only where it changes something.
     reader = PolicyReader(aws)
-    attachments = reader.attachments(unit_ids=scope.paths, everywhere=whole)
+    attachments = reader.attachments(unit_ids=scope.paths, everywhere=is_whole_organization)
     delegates: tuple[str, ...] = ()
     if change is not None:
         change = _with_target_ids(change, directory, scope)
-        places = change.places(attachments)
+        changed_targets = change.changed_targets(attachments)
         if opener.is_in_management_account and not session_roles:
-            delegates = _delegates_below(directory, places)
-        scope = scope.below(places)
+            # Roles of these accounts may open root sessions as well, and the policy binds them.
+            delegates = _delegates_bound_by(changed_targets, directory)
+        scope = scope.bound_by_policies_of(changed_targets)
 
     # Read the documents of these policies.
     policies = reader.read(
@@ -206,6 +217,7 @@ def _judge(
     accounts: Iterable[Account],
     tasks: tuple[Task, ...],
 ) -> list[AccountVerdict]:
+    """Return the verdict on each account, in the same order."""
     check = PolicyCheck(policies, session=session)
     return [judge_account(check, account, tasks=tasks) for account in accounts]
 
@@ -277,7 +289,8 @@ def _target_names(directory: MemberDirectory, members: Mapping[str, Account]) ->
     for account_id, member in members.items():
         names[account_id] = member.name or ""
         if member.unit_ids:
-            names[member.unit_ids[0]] = ROOT_NAME
+            root_id = member.unit_ids[0]
+            names[root_id] = ROOT_NAME
     return names
 
 
@@ -298,22 +311,23 @@ def _with_target_ids(
     for target in change.target_ids:
         is_account = ACCOUNT_ID.fullmatch(target) is not None
         target_ids.append(target if is_account else directory.units.id_of(target))
-    known: set[str] = set()
-    for account_id, unit_ids in scope.paths.items():
-        if unit_ids is None:
-            # It could be below any of them.
-            known.update(target_ids)
-        known.update((account_id, *(unit_ids or ())))
-    missing = sorted(set(target_ids) - known)
-    if missing:
-        raise PreflightError(f"{', '.join(missing)}: there is no member account to check.")
+    without_accounts = [
+        target_id
+        for target_id in sorted(set(target_ids))
+        if not any(
+            _inherits_from((target_id,), account_id, unit_ids)
+            for account_id, unit_ids in scope.paths.items()
+        )
+    ]
+    if without_accounts:
+        raise PreflightError(f"{', '.join(without_accounts)}: there is no member account to check.")
     return replace(change, target_ids=tuple(target_ids))
 
 
-def _delegates_below(directory: MemberDirectory, places: Collection[str]) -> tuple[str, ...]:
-    """Return the delegated administrators for IAM to which policies in some places apply."""
+def _delegates_bound_by(target_ids: Collection[str], directory: MemberDirectory) -> tuple[str, ...]:
+    """Return the delegated administrators for IAM that inherit the policies of some targets."""
     return tuple(
         account_id
         for account_id in list_delegated_administrators(directory.aws)
-        if _is_below(account_id, directory.units.parents_of(account_id), places)
+        if _inherits_from(target_ids, account_id, directory.units.parents_of(account_id))
     )

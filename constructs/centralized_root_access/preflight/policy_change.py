@@ -41,8 +41,8 @@ class PolicyChange:
     target_ids: tuple[str, ...] = ()
     replaced_id: str | None = None
 
-    def places(self, attachments: Mapping[PolicyType, Attachments]) -> frozenset[str]:
-        """Return the IDs of the root, units and accounts where something changes, or may change.
+    def changed_targets(self, attachments: Mapping[PolicyType, Attachments]) -> frozenset[str]:
+        """Return the IDs of the root, units and accounts whose own policies change, or may change.
 
         Raises:
             PreflightError: The policy that is there is attached nowhere, as far as was read.
@@ -50,36 +50,38 @@ class PolicyChange:
         if self.replaced_id is None:
             return frozenset(self.target_ids)
         attached = attachments.get(self.policy_type, Attachments())
-        places = {
+        target_ids = {
             target_id
             for target_id, policy_ids in attached.policy_ids.items()
             if self.replaced_id in policy_ids
         }
         # Where the policies could not be read, this one may be among them.
-        places.update(attached.problems.keys() - attached.policy_ids.keys())
-        if not places:
+        target_ids.update(attached.problems.keys() - attached.policy_ids.keys())
+        if not target_ids:
             kind = self.policy_type.words
             raise PreflightError(
                 f"{self.replaced_id}: no {kind} of this ID applies to an account to check."
             )
-        return frozenset(places)
+        return frozenset(target_ids)
 
     def resulting_policies(self, policies: OrganizationPolicies) -> OrganizationPolicies:
         """Return the organization's policies with the change."""
         if self.replaced_id is not None:
-            # It is not there if it is attached where no account is checked.
+            # The existing policy was not read if it is attached where no account is checked.
             name = policies.policies.get(self.replaced_id, self.policy).name
             changed = replace(self.policy, policy_id=self.replaced_id, name=name)
             return replace(policies, policies={**policies.policies, self.replaced_id: changed})
 
-        # A target without another policy has AWS's own.
-        own = []
+        # A target that no list names has only AWS's own policy. The one for resource control
+        # policies is never listed, because every target has it.
+        ids_if_unlisted = []
         if self.policy_type is PolicyType.SERVICE_CONTROL_POLICY:
-            own.append(FULL_ACCESS.policy_id)
+            ids_if_unlisted.append(FULL_ACCESS.policy_id)
         attached = policies.attachments.get(self.policy_type, Attachments())
         policy_ids = dict(attached.policy_ids)
         for target_id in self.target_ids:
-            policy_ids[target_id] = [*policy_ids.get(target_id, own), self.policy.policy_id]
+            ids_before = policy_ids.get(target_id, ids_if_unlisted)
+            policy_ids[target_id] = [*ids_before, self.policy.policy_id]
         changed_attachments = replace(attached, policy_ids=policy_ids)
         return replace(
             policies,
@@ -135,13 +137,14 @@ def new_denials(
         tasks = tuple(
             task
             for task_before, task in zip(old.tasks, new.tasks, strict=True)
-            if _is_judged_anew(task_before, task)
+            if _is_news(task_before, task)
         )
         if tasks:
             yield replace(new, tasks=tasks)
 
 
-def _is_judged_anew(before: TaskVerdict, after: TaskVerdict) -> bool:
+def _is_news(before: TaskVerdict, after: TaskVerdict) -> bool:
+    """Return whether a verdict after the change says what today's does not say already."""
     denied = _denied_calls(after)
     if not denied:
         return True

@@ -100,12 +100,15 @@ class Template:
         """
         parts: list[list[Token]] = [[]]
         for token in self.tokens:
+            # A wildcard is a str as well, as a member of a StrEnum.
             if not isinstance(token, str) or isinstance(token, Wildcard):
                 parts[-1].append(token)
                 continue
+            # The text up to its first colon belongs to the last part, the others begin new ones.
             texts = token.split(":", ARN_PARTS - len(parts))
             parts[-1].append(texts[0])
             parts.extend([text] for text in texts[1:])
+        # Without the empty texts next to colons.
         return tuple(Template(raw=self.raw, tokens=tuple(filter(None, part))) for part in parts)
 
     @cached_property
@@ -151,7 +154,7 @@ class Template:
         if self.is_fixed:
             return self
         resolved: list[Token] = []
-        result: Unresolved | None = None
+        missing: Unresolved | None = None
         for token in self.tokens:
             if isinstance(token, BrokenVariable):
                 return Unresolved.UNKNOWN
@@ -164,9 +167,10 @@ class Template:
             if value is Unresolved.UNKNOWN:
                 return value
             if isinstance(value, Unresolved):
-                result = value
+                # An unknown value of a later variable still counts more.
+                missing = value
             resolved.append(value)
-        return result or Template(raw=self.raw, tokens=tuple(resolved))
+        return missing or Template(raw=self.raw, tokens=tuple(resolved))
 
 
 # The special characters are variables with fixed values: ${*}, ${?} and ${$}. A default value

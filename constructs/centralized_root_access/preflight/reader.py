@@ -63,11 +63,11 @@ class PolicyReader:
         """
         target_ids = _target_ids(unit_ids)
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
-        types = self._types()
+        enabled_types = self._enabled_types()
         return {
             policy_type: self._attachments(policy_type, target_ids, everywhere=everywhere)
             for policy_type in PolicyType
-            if policy_type in types
+            if policy_type in enabled_types
         }
 
     def read(
@@ -104,15 +104,15 @@ class PolicyReader:
         policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
         for done, (policy_id, policy_type) in enumerate(wanted.items()):
             show(done, len(wanted))
-            policies[policy_id] = self._describe(policy_id, policy_type)
+            policies[policy_id] = self._read_policy(policy_id, policy_type)
         return OrganizationPolicies(
             attachments=attachments, policies=policies, target_names=target_names
         )
 
-    def _types(self) -> set[str]:
+    def _enabled_types(self) -> set[str]:
         """Return the types of policies that are not disabled.
 
-        One that AWS is just enabling or disabling counts: its policies may deny.
+        A type that AWS is just enabling or disabling counts: its policies may deny.
         """
         return {
             require(listed, "Type", operation=LIST_ROOTS)
@@ -136,19 +136,28 @@ class PolicyReader:
     def _attachments(
         self, policy_type: PolicyType, target_ids: set[str], *, everywhere: bool
     ) -> Attachments:
+        """Return what the policies of a type are attached to, read by target or by policy.
+
+        Args:
+            policy_type: The type.
+            target_ids: The root, units and accounts on the paths of the accounts to check.
+            everywhere: Whether to ask each policy for its targets, not each target for its
+                policies.
+        """
         attached: dict[str, list[str]] = {}
-        unread: Collection[str] = target_ids
+        targets_to_ask: Collection[str] = target_ids
         if everywhere:
-            attached = self._policies_by_target(policy_type)
-            unread = ()
+            attached = self._policy_ids_by_target(policy_type)
+            targets_to_ask = ()
             if policy_type is PolicyType.SERVICE_CONTROL_POLICY:
                 # AWS refuses to detach the last policy, so FullAWSAccess can be missing only where
                 # there is another one.
-                unread = attached.keys() & target_ids
+                targets_to_ask = attached.keys() & target_ids
         problems: dict[str, str] = {}
         with self._pool() as pool:
             reads = {
-                id_: pool.submit(self._policies_of, id_, policy_type) for id_ in sorted(unread)
+                target_id: pool.submit(self._policy_ids_of, target_id, policy_type)
+                for target_id in sorted(targets_to_ask)
             }
             for target_id, read in reads.items():
                 try:
@@ -159,27 +168,27 @@ class PolicyReader:
                     problems[target_id] = _UNREAD.format(describe(error.failure))
         return Attachments(policy_ids=attached, problems=problems)
 
-    def _policies_by_target(self, policy_type: PolicyType) -> dict[str, list[str]]:
+    def _policy_ids_by_target(self, policy_type: PolicyType) -> dict[str, list[str]]:
         """Return the IDs of the policies of each target that has others than AWS's own."""
         summaries = self._aws.entries(_LIST_POLICIES, items="Policies", Filter=policy_type.value)
         ids = [require(summary, "Id", operation=_LIST_POLICIES) for summary in summaries]
         ids = [id_ for id_ in ids if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)]
         attached: dict[str, list[str]] = {}
         with self._pool() as pool:
-            listed = pool.map(self._target_ids_if_any, ids)
+            listed = pool.map(self._target_ids_of, ids)
             for policy_id, target_ids in zip(ids, listed, strict=True):
                 for target_id in target_ids:
                     attached.setdefault(target_id, []).append(policy_id)
         return attached
 
-    def _target_ids_if_any(self, policy_id: str) -> list[str]:
-        # Deleted after listing, so no longer attached anywhere.
+    def _target_ids_of(self, policy_id: str) -> list[str]:
+        """Return what a policy is attached to; nothing if it was deleted after it was listed."""
         with ignoring("PolicyNotFound"):
             targets = self._aws.entries(_LIST_TARGETS, items="Targets", PolicyId=policy_id)
             return [require(target, "TargetId", operation=_LIST_TARGETS) for target in targets]
         return []
 
-    def _policies_of(self, target_id: str, policy_type: PolicyType) -> list[str]:
+    def _policy_ids_of(self, target_id: str, policy_type: PolicyType) -> list[str]:
         """Return the IDs of a target's policies, without the one that every target has."""
         summaries = self._aws.entries(
             _LIST_OF_TARGET, items="Policies", TargetId=target_id, Filter=policy_type.value
@@ -187,7 +196,12 @@ class PolicyReader:
         ids = (require(summary, "Id", operation=_LIST_OF_TARGET) for summary in summaries)
         return [id_ for id_ in ids if id_ != RCP_FULL_ACCESS.policy_id]
 
-    def _describe(self, policy_id: str, policy_type: PolicyType) -> Policy:
+    def _read_policy(self, policy_id: str, policy_type: PolicyType) -> Policy:
+        """Return a policy; one that cannot be read has a problem.
+
+        Raises:
+            CallError: Policies may not be read.
+        """
         try:
             response = self._aws.call(_DESCRIBE_POLICY, PolicyId=policy_id)
             described = response.require("Policy")

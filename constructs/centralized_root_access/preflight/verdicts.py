@@ -46,7 +46,7 @@ class TaskVerdict:
         """The decision on opening its sessions."""
         return strictest({call.decision for call in self.calls if call.call.action == ASSUME_ROOT})
 
-    def deciding(self) -> Iterator[tuple[Verdict, Cause]]:
+    def deciding_causes(self) -> Iterator[tuple[Verdict, Cause]]:
         """Yield each denied call with each of its causes; if none is denied, each undecided one."""
         decision = strictest({call.decision for call in self.calls})
         for call in self.calls:
@@ -76,8 +76,8 @@ class DenialCause:
     tasks: tuple[Task, ...]
     calls: tuple[str, ...]
 
-    def also_of(self, task: Task, action: str) -> DenialCause:
-        """Return the same cause, of one more call of a task."""
+    def with_call(self, task: Task, action: str) -> DenialCause:
+        """Return the same cause, which also denies one more call of a task."""
         tasks, calls = self.tasks, self.calls
         if task not in tasks:
             tasks += (task,)
@@ -112,15 +112,16 @@ class AccountVerdict:
     @cached_property
     def causes(self) -> list[DenialCause]:
         """The causes of denied or undecided tasks; the worst first."""
-        by_place: dict[tuple[TaskResult, object], DenialCause] = {}
+        # A statement that denies several calls, or tasks with the same result, is one cause.
+        denials: dict[tuple[TaskResult, object], DenialCause] = {}
         for task in self.tasks:
-            for verdict, cause in task.deciding():
-                place = (task.result, cause.place)
-                found = by_place.get(place) or DenialCause(
+            for verdict, cause in task.deciding_causes():
+                key = (task.result, cause.place)
+                denial = denials.get(key) or DenialCause(
                     cause=cause, decision=verdict.decision, result=task.result, tasks=(), calls=()
                 )
-                by_place[place] = found.also_of(task.task, verdict.call.action)
-        return sorted(by_place.values(), key=lambda cause: WORST_FIRST.index(cause.result))
+                denials[key] = denial.with_call(task.task, verdict.call.action)
+        return sorted(denials.values(), key=lambda denial: WORST_FIRST.index(denial.result))
 
 
 def judge_account(check: PolicyCheck, account: Account, *, tasks: Iterable[Task]) -> AccountVerdict:
@@ -143,10 +144,12 @@ def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
         task: The task.
         account: The account.
     """
-    # Ask the policies about every call. A plan has sessions of its own, in which nothing can be
-    # changed.
+    # Ask the policies about every call. A plan is made in sessions of a task that can change
+    # nothing, such as an audit's; for some tasks that is the same task, which is asked about once.
     session_tasks = dict.fromkeys((DEFINITIONS[task].plans_in_sessions_of or task, task))
-    opening = [check.verdict(ASSUME_ROOT, account, task=session) for session in session_tasks]
+    opening = [
+        check.verdict(ASSUME_ROOT, account, task=session_task) for session_task in session_tasks
+    ]
     needed = TASK_CALLS[task]
     calls = {action: check.verdict(action, account) for action in needed.all}
     verdicts = opening + list(calls.values())
@@ -158,6 +161,7 @@ def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
         _is_denied(calls[action] for action in actions) for actions in needed.for_each_type
     ]
     decisions = {verdict.decision for verdict in verdicts}
+    # A task without types, such as an audit, has an empty list, of which all would be true.
     if _is_denied(for_everything) or (is_type_denied and all(is_type_denied)):
         result = TaskResult.DENIED
     elif Decision.DENIED in decisions:
@@ -170,4 +174,5 @@ def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
 
 
 def _is_denied(calls: Iterable[Verdict]) -> bool:
+    """Return whether one of some calls is denied."""
     return any(call.decision is Decision.DENIED for call in calls)
