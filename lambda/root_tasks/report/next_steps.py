@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from common.next_step import NextStep
@@ -14,10 +14,10 @@ from .management_root_user import PROTECT_OWN
 from .risk import all_credentials, is_recent
 from .summary import executable_until, has_outcome, is_plan, minute
 
-# More accounts are named by their run.
-MAX_NAMED = 5
+# A command names no more accounts one by one.
+_MAX_NAMED = 5
 # After an audit from a person's machine.
-DEPLOY = (
+_DEPLOY = (
     "To delete root credentials, deploy RootTasks with RootTask.DELETE, if it is not deployed yet. "
     f"{HOW_TO_DEPLOY}"
 )
@@ -72,21 +72,22 @@ def approval_step(report: Report, *, report_sha256: str) -> NextStep | None:
 
 
 def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
-    yield from _to_find_users(report)
+    """Yield the plan of what an audit has found, and what to do about everything else."""
+    yield from _query_for_key_users(report)
 
-    # A plan skips what is protected.
-    having = _accounts(report, Outcome.HAS_CREDENTIALS)
-    accounts = [result for result in having if not result.protected]
-    if accounts:
-        if not stored:
-            yield NextStep(what=DEPLOY)
-        # The plan decides what is in use and leaves that out. Its next step says how to plan it.
+    # A plan skips protected accounts. It decides what is in use and leaves that out, too: then its
+    # own next step says how to plan that.
+    having = _results_with(report, Outcome.HAS_CREDENTIALS)
+    to_plan = [result for result in having if not result.protected]
+    if to_plan:
         # Without an outcome, the command takes the accounts of a report that have credentials.
-        named = _naming(report, accounts)
+        many = ["--from-report", report.run_id]
         if not stored:
-            named = _naming_from_here(report, accounts, everyone=["--account", "all"])
-        yield NextStep(what="Plan what to delete", command=_command("plan", "delete", *named))
-    protected = len(having) - len(accounts)
+            yield NextStep(what=_DEPLOY)
+            many = ["--account", "all"]
+        options = _account_options(report, to_plan, many=many, stored=stored)
+        yield NextStep(what="Plan what to delete", command=_command("plan", "delete", *options))
+    protected = len(having) - len(to_plan)
     if protected:
         protected_accounts = quantity(protected, "protected account")
         yield NextStep(
@@ -96,14 +97,18 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
         )
 
     # Then what it could not read, and what is wrong besides credentials.
-    inaccessible = _accounts(report, Outcome.INACCESSIBLE)
+    inaccessible = _results_with(report, Outcome.INACCESSIBLE)
     if inaccessible:
-        named = _naming(report, inaccessible, Outcome.INACCESSIBLE)
+        audit = ["audit"]
+        many = ["--from-report", report.run_id, "--outcome", Outcome.INACCESSIBLE.option]
         if not stored:
-            named = ["--from-here", *_naming_from_here(report, inaccessible, everyone=[])]
+            audit = ["audit", "--from-here"]
+            # Without an option, that is an audit of every account.
+            many = []
+        options = _account_options(report, inaccessible, many=many, stored=stored)
         yield NextStep(
             what="When the cause is fixed, audit the inaccessible accounts again",
-            command=_command("audit", *named),
+            command=_command(*audit, *options),
         )
     if any(result.email_outside for result in report.results):
         yield NextStep(
@@ -115,7 +120,8 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
 
 
 def _after_plan(report: Report, *, until: datetime) -> Iterator[NextStep]:
-    yield from _to_find_users(report)
+    """Yield how to execute a plan, and what to look at before."""
+    yield from _query_for_key_users(report)
     # For one account, the execution tells as much.
     if report.totals[Outcome.PLANNED] > 1:
         see = "See what policies deny of this plan"
@@ -125,14 +131,15 @@ def _after_plan(report: Report, *, until: datetime) -> Iterator[NextStep]:
 
 
 def _after_plan_of_nothing(report: Report) -> Iterator[NextStep]:
-    yield from _to_find_users(report)
+    """Yield how to plan what a plan left out as in use, if it lists nothing else."""
+    yield from _query_for_key_users(report)
     in_use = sum(has_outcome(report, result, Outcome.IN_USE) for result in report.results)
     if in_use:
         accounts = quantity(in_use, "account")
-        outcome = ["--outcome", Outcome.IN_USE.option, "--include-in-use"]
+        in_use_option = ["--outcome", Outcome.IN_USE.option, "--include-in-use"]
         yield NextStep(
             what=f"Once no one uses what the plan left out as in use, in {accounts}, plan it, too",
-            command=_command("plan", "delete", "--from-report", report.run_id, *outcome),
+            command=_command("plan", "delete", "--from-report", report.run_id, *in_use_option),
         )
 
 
@@ -147,44 +154,45 @@ def _after_deletion(report: Report) -> NextStep:
     options: list[str] = []
     if selection is not None and not selection.organizational_units:
         accounts = selection.named_accounts
-        if 0 < len(accounts) <= MAX_NAMED:
+        if 0 < len(accounts) <= _MAX_NAMED:
             options = ["--account", ",".join(accounts)]
     return NextStep(what="Audit again", command=_command("audit", *options))
 
 
 def _after_recovery(report: Report) -> Iterator[NextStep]:
-    ended = (Outcome.DONE, Outcome.NOTHING_TO_DO)
-    accounts = _accounts(report, *ended)
-    # AWS sends the message with which a password is set to the root user.
+    """Yield how to set a password where that is allowed now, and how to delete it afterwards."""
+    accounts = _results_with(report, Outcome.DONE, Outcome.NOTHING_TO_DO)
     if accounts:
-        where = "the address in each row"
+        # AWS then sends a message to this address, by which the password is set.
+        address = "the address in each row"
         if len(accounts) == 1:
-            where = "the e-mail address in the account's row"
-        yield NextStep(what=f"On AWS's sign-in page, choose Forgot password for {where}.")
+            address = "the e-mail address in the account's row"
+        yield NextStep(what=f"On AWS's sign-in page, choose Forgot password for {address}.")
         when = "When the work is done"
         if report.until is not None:
             when += f", by {minute(report.until)}"
         # The accounts are named: until the recovery ends its password is accepted, and a plan
         # leaves accepted credentials out unless it names the account.
-        named = _account_option(accounts)
+        named_accounts = _ids_option(accounts)
         yield NextStep(
             what=f"{when}, plan to delete the credentials again",
-            command=_command("plan", "delete", "--include-in-use", *named),
+            command=_command("plan", "delete", "--include-in-use", *named_accounts),
         )
-    unknown = _accounts(report, Outcome.UNKNOWN)
+    unknown = _results_with(report, Outcome.UNKNOWN)
     if unknown:
-        yield NextStep(what="Audit again", command=_command("audit", *_account_option(unknown)))
+        yield NextStep(what="Audit again", command=_command("audit", *_ids_option(unknown)))
 
 
 def _after_policies(report: Report) -> Iterator[NextStep]:
+    """Yield how each changed policy is given back, and how to see what is left to do."""
     for result in report.results:
         for item in result.items:
             # A backup alone does not mean that the policy was changed.
             may_be_changed = item.outcome in (Outcome.DONE, Outcome.UNKNOWN)
             if item.backup is not None and may_be_changed:
-                yield _to_give_back(result.account_id, item)
+                yield _plan_to_give_back(result.account_id, item)
     if any(map(_may_be_planned_again, report.results)):
-        # An audit reads no policies.
+        # An audit would not tell: it reads no policies of buckets and queues.
         yield NextStep(what="Plan the same again, to see what is left to do.")
 
 
@@ -194,8 +202,8 @@ def _may_be_planned_again(result: AccountResult) -> bool:
     return is_left and result.reason not in (NO_SUCH_BUCKET, NO_SUCH_QUEUE)
 
 
-def _to_give_back(account_id: str, item: Item) -> NextStep:
-    """Return how a bucket or a queue gets the policy back that a run removed or replaced."""
+def _plan_to_give_back(account_id: str, item: Item) -> NextStep:
+    """Return the plan by which a bucket or a queue gets back the policy that a run took from it."""
     name, backup = item.id or "", item.backup or ""
     words = ["plan", Task.UNLOCK_QUEUE, "--queue", name]
     if item.type is ItemType.BUCKET_POLICY:
@@ -206,7 +214,7 @@ def _to_give_back(account_id: str, item: Item) -> NextStep:
     )
 
 
-def _to_find_users(report: Report) -> Iterator[NextStep]:
+def _query_for_key_users(report: Report) -> Iterator[NextStep]:
     """Yield the query for who uses access keys, if some are in use."""
     if any(_has_key_in_use(result, at=report.finished_at) for result in report.results):
         where = "in CloudWatch Logs Insights, on the log group of the organization's trail"
@@ -214,6 +222,12 @@ def _to_find_users(report: Report) -> Iterator[NextStep]:
 
 
 def _has_key_in_use(result: AccountResult, *, at: datetime) -> bool:
+    """Return whether an access key of an account was used recently, or a plan says it is in use.
+
+    Args:
+        result: The result of the account.
+        at: The end of the run.
+    """
     if any(
         item.type is ItemType.ACCESS_KEY and item.outcome is Outcome.IN_USE for item in result.items
     ):
@@ -224,35 +238,33 @@ def _has_key_in_use(result: AccountResult, *, at: datetime) -> bool:
     return any(is_recent(key.last_used_at, at) for key in has.access_keys)
 
 
-def _accounts(report: Report, *outcomes: Outcome) -> list[AccountResult]:
+def _results_with(report: Report, *outcomes: Outcome) -> list[AccountResult]:
+    """Return the results of the accounts that have one of some outcomes."""
     return [result for result in report.results if result.outcome in outcomes]
 
 
-def _naming(report: Report, accounts: Sequence[AccountResult], *outcomes: Outcome) -> Sequence[str]:
-    """Return the options that name accounts: a few by their IDs, many by their outcomes."""
-    if len(accounts) <= MAX_NAMED:
-        return _account_option(accounts)
-    options = ["--from-report", report.run_id]
-    for outcome in outcomes:
-        options += ["--outcome", outcome.option]
-    return options
-
-
-def _naming_from_here(
-    report: Report, accounts: Sequence[AccountResult], *, everyone: Sequence[str]
+def _account_options(
+    report: Report, results: Sequence[AccountResult], *, many: Sequence[str], stored: bool
 ) -> Sequence[str]:
-    """Return the options that name accounts of a report that no command can read.
+    """Return the options of a command that is about some accounts of a report.
 
-    Many of a full audit are not named: the command is then about every account.
+    Args:
+        report: The report.
+        results: The accounts.
+        many: The options for more of them than are named one by one.
+        stored: Whether another command can read the report. If it cannot, only an audit of every
+            account has options for many.
     """
-    if report.full and len(accounts) > MAX_NAMED:
-        return everyone
-    return _account_option(accounts)
+    if len(results) > _MAX_NAMED and (stored or report.full):
+        return many
+    return _ids_option(results)
 
 
-def _account_option(accounts: Sequence[AccountResult]) -> Sequence[str]:
-    return ["--account", ",".join(result.account_id for result in accounts)]
+def _ids_option(results: Iterable[AccountResult]) -> Sequence[str]:
+    """Return the option that names accounts by their IDs."""
+    return ["--account", ",".join(result.account_id for result in results)]
 
 
 def _command(*words: str) -> str:
+    """Return a command of this library as a shell takes it, quoted where that is needed."""
     return shlex.join(["centralized-root-access", *words])

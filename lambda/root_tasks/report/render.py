@@ -127,7 +127,7 @@ def csv_table(
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator=line_end)
     writer.writerow(columns)
-    writer.writerows(map(csv_cell, row) for row in rows)
+    writer.writerows(map(_csv_cell, row) for row in rows)
     return text.getvalue()
 
 
@@ -152,11 +152,11 @@ def as_html(report: Report, report_json: bytes) -> bytes:
         or report.task is Task.RECOVER
     )
     values = {
-        "style-hash": _hash(page, "style"),
-        "script-hash": _hash(page, "script"),
+        "style-hash": _csp_hash(page, "style"),
+        "script-hash": _csp_hash(page, "script"),
         "columns": "credentials" if report.task is Task.AUDIT else "items",
         "recent-days": str(RECENT.days),
-        "words": _markup(json.dumps(_words(words_of(report)))),
+        "words": _markup(json.dumps(_words_of_identifiers(words_of(report)))),
         "changes": _markup(json.dumps(list(map(details_of_change, report.changes or ())))),
         "approval": _markup(json.dumps([asdict(approval)] if approval else [])),
         "organization": _markup(report.organization_id),
@@ -169,12 +169,12 @@ def as_html(report: Report, report_json: bytes) -> bytes:
             f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>" for name, value in facts
         ),
     }
-    # In one pass: nothing in a value is taken for a placeholder.
+    # Replaced in one pass: what looks like a placeholder in a value stays as it is.
     return re.sub(r"%%([\w.-]+)%%", lambda match: values[match[1]], page).encode()
 
 
 def _cells(report: Report, result: AccountResult) -> dict[str, object]:
-    """Return the cells of an account by their columns, without those of what was not read."""
+    """Return the cells of an account by their columns; what was not read has no cell."""
     # What every result has.
     cells: dict[str, object] = {
         "accountId": result.account_id,
@@ -213,12 +213,15 @@ def _cells(report: Report, result: AccountResult) -> dict[str, object]:
 
 
 def _item_line(item: Item) -> str:
-    # The item and its outcome, and in parentheses what is known of it.
+    """Return an item in one line, with what is known of it in parentheses.
+
+    For example, "ACCESS_KEY AKIAIOSFODNN7EXAMPLE: PLANNED (Active, created 2024-06-03T04:10:00Z.)".
+    """
     line = str(item.type)
     if item.id:
         line += f" {item.id}"
     line += f": {item.outcome}"
-    # A policy can be longer than a cell; report.json has it.
+    # An item's policy is not in it: a policy can be longer than a cell, and report.json has it.
     more = []
     if item.credential is not None:
         more.append(_details_line(item.credential))
@@ -230,6 +233,7 @@ def _item_line(item: Item) -> str:
 
 
 def _details_line(details: CredentialDetails) -> str:
+    """Return the status, the age and the last use of a credential, as far as they are known."""
     facts = []
     if details.status:
         facts.append(details.status)
@@ -245,8 +249,11 @@ def _details_line(details: CredentialDetails) -> str:
     return f"{', '.join(facts)}."
 
 
-def csv_cell(value: object) -> str:
-    """Return a cell that no spreadsheet takes for a formula, printable but for its line breaks."""
+def _csv_cell(value: object) -> str:
+    """Return a cell that no spreadsheet takes for a formula, printable but for its line breaks.
+
+    A cell that would be one begins with an apostrophe: "=1+1" becomes "'=1+1".
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -259,28 +266,35 @@ def csv_cell(value: object) -> str:
     return f"'{text}" if text.startswith("\n") else text
 
 
-def _words(of_task: TaskWords) -> dict[str, str]:
-    """Return the words of each identifier in a report; outcomes in those of the run's task."""
-    words: dict[str, str] = {outcome: of_task.outcome(outcome) for outcome in Outcome}
+def _words_of_identifiers(task_words: TaskWords) -> dict[str, str]:
+    """Return the words of each outcome, type of item and type of change, by its identifier.
+
+    For example, PLANNED is "to be deleted" if the task deletes.
+    """
+    words: dict[str, str] = {outcome: task_words.outcome(outcome) for outcome in Outcome}
     words.update((type_, type_.words) for type_ in ItemType)
     words.update((type_, type_.words) for type_ in ChangeType)
     return words
 
 
 def _markup(text: str) -> str:
+    """Return a text as HTML that shows it, also where others chose it."""
     return html.escape(printable(text))
 
 
-def _hash(page: str, element: str) -> str:
+def _csp_hash(page: str, element: str) -> str:
+    """Return the hash by which the page's security policy names the content of an element."""
     content = page.partition(f"<{element}>")[2].partition(f"</{element}>")[0]
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _embeddable(text: str) -> str:
-    return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+def _embeddable(json_text: str) -> str:
+    """Return JSON that no browser takes for markup in a script element: "<" becomes an escape."""
+    return json_text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
 
 def _notice(report: Report) -> str:
+    """Return what a person has to know before a plan is executed; nothing for another report."""
     if not is_plan(report):
         return ""
     what = f"This is a plan to {what_it_does(report)}."

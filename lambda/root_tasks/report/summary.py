@@ -101,13 +101,14 @@ def warnings_before_execution(report: Report) -> list[str]:
     warnings = [in_use_warning(report), accepted_warning(report)]
     planned = [result for result in report.results if result.outcome is Outcome.PLANNED]
     if report.until is not None:
+        # Only a recovery has an end.
         warnings.append(f"It is to be closed by {minute(report.until)}.")
     if report.task is Task.RECOVER and len(planned) > _MAX_NAMED_MAILBOXES:
         warnings.append("Anyone who reads the e-mail address of an account can become root in it.")
     elif report.task is Task.RECOVER:
         warnings += map(_mailbox_warning, planned)
     if report.sets_policy:
-        # What its policies allow and deny.
+        # The message of an item says what the new policy allows and denies.
         items = [item for result in planned for item in result.items]
         warnings += [item.message or "" for item in items]
     warnings.append(words_of(report).warning)
@@ -115,12 +116,17 @@ def warnings_before_execution(report: Report) -> list[str]:
 
 
 def _mailbox_warning(result: AccountResult) -> str:
+    """Return who can become root in an account whose root user's password may be reset."""
     email = printable(result.email or "the e-mail address of its root user, which is not known,")
     return f"Anyone who reads {email} can become root in {result.account_id}."
 
 
 def request_in_words(selection: PlanSelection) -> str:
-    """Return the input of a plan in one line: the planner chooses how much it names."""
+    """Return the input of a plan in one line, which stays short however much the input names.
+
+    For example, "every account; left out: Root/Sandbox; only passwords; not used in the last 90
+    days".
+    """
     # Which accounts it is about.
     named = []
     if selection.all_accounts:
@@ -145,7 +151,7 @@ def request_in_words(selection: PlanSelection) -> str:
 
 
 def _few(names: Sequence[str], plural: str) -> str:
-    """Return a few names, or the number of many."""
+    """Return a few names, or the number of many, such as "7 organizational units"."""
     if len(names) > _MAX_NAMES:
         return f"{len(names):,} {plural}"
     return ", ".join(excerpt(name, _MAX_NAME_CHARACTERS) for name in names)
@@ -226,23 +232,29 @@ def headline(report: Report) -> str:
     if not report.results:
         return "No account was selected."
     if len(report.results) == 1 and management_credentials(report) is not None:
-        # Only the management account was audited.
+        # Only the management account was audited, in which no root session can be opened.
         sentences = [management_sentence(report), _email_sentence(report)]
     elif report.task is Task.AUDIT:
         said = [Outcome.HAS_CREDENTIALS, Outcome.CLEAN, Outcome.UNPROTECTED, Outcome.PROTECTED]
-        sentences = [_audit_sentence(report), _counts(report, without=said)]
+        sentences = [_audit_sentence(report), _sentence_of_counts(report, without=said)]
         sentences += [_email_sentence(report), management_sentence(report)]
     elif is_plan(report):
         said = [Outcome.PLANNED, Outcome.IN_USE, Outcome.ACCEPTED]
-        sentences = [*_plan_sentences(report), _counts(report, without=said)]
+        sentences = [*_plan_sentences(report), _sentence_of_counts(report, without=said)]
         sentences.append(_email_sentence(report))
     else:
-        sentences = [*_execution_sentences(report), _counts(report, without=[Outcome.DONE])]
+        said = [Outcome.DONE]
+        sentences = [*_execution_sentences(report), _sentence_of_counts(report, without=said)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _counts(report: Report, *, without: Collection[Outcome]) -> str:
-    """Return how many accounts have each other outcome: "2 accounts failed and 1 was skipped."."""
+def _sentence_of_counts(report: Report, *, without: Collection[Outcome]) -> str:
+    """Return how many accounts have each outcome, as in "2 accounts failed and 1 was skipped".
+
+    Args:
+        report: The report.
+        without: The outcomes that it leaves out, because other sentences are about these.
+    """
     counts = []
     for outcome, count in report.totals.items():
         if outcome in without:
@@ -272,21 +284,23 @@ def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], 
     if has.password:
         found.append((ItemType.PASSWORD, None))
     # None if they could not be listed.
-    keys = None
+    key_ids = None
     if has.access_keys is not None:
-        keys = [key.access_key_id for key in has.access_keys]
+        key_ids = [key.access_key_id for key in has.access_keys]
     for type_, ids in (
-        (ItemType.ACCESS_KEY, keys),
+        (ItemType.ACCESS_KEY, key_ids),
         (ItemType.SIGNING_CERTIFICATE, has.signing_certificates),
         (ItemType.MFA_DEVICE, has.mfa_devices),
     ):
-        found += [(type_, id_) for id_ in _or_one(ids)]
+        found += [(type_, id_) for id_ in _ids_or_one_unknown(ids)]
     return tuple(found)
 
 
-def _or_one(ids: Sequence[str] | None) -> Sequence[str | None]:
-    """Return the IDs of credentials; of those that could not be listed there is at least one."""
-    return (None,) if ids is None else ids
+def _ids_or_one_unknown(ids: Sequence[str] | None) -> Sequence[str | None]:
+    """Return the IDs of credentials; if they could not be listed there is at least one: [None]."""
+    if ids is None:
+        return [None]
+    return ids
 
 
 def types_without_list(result: AccountResult) -> frozenset[ItemType]:
@@ -328,7 +342,7 @@ def details_of_change(change: Change) -> str:
 
 
 def minute(moment: datetime) -> str:
-    """Return a time for readers, in UTC."""
+    """Return a time for readers, such as "2026-11-20 04:10 UTC"."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -371,7 +385,8 @@ def root_free_sentence(report: Report) -> str:
 
 
 def _audit_sentence(report: Report) -> str:
-    # It says more than the result of this audit.
+    """Return how many of the audited accounts have root credentials, and which."""
+    # This sentence is about all full audits in a row that found none, so it comes first.
     root_free = root_free_sentence(report)
     if root_free:
         return root_free
@@ -391,23 +406,25 @@ def _audit_sentence(report: Report) -> str:
     if not having:
         return f"None of the {accounts} has {credentials}."
     if len(having) == 1:
-        return f"1 of the {accounts} has {credentials}{_details(having)}."
-    return f"{len(having):,} of the {accounts} have {credentials}{_details(having)}."
+        return f"1 of the {accounts} has {credentials}: {credential_counts(having)}."
+    return f"{len(having):,} of the {accounts} have {credentials}: {credential_counts(having)}."
 
 
 def _sentence_about_one(report: Report, having: Sequence[AccountResult]) -> str:
+    """Return what the only account that was audited has, which is in `having` if it has any."""
     if Outcome.ACCEPTED in report.totals:
-        # The count of these accounts says it.
+        # Another sentence counts the accounts with accepted credentials.
         return ""
     one = "The one account that was audited"
     if len(report.results) == 1:
         one = "The account"
     if having:
-        return f"{one} has root credentials{_details(having)}."
+        return f"{one} has root credentials: {credential_counts(having)}."
     return f"{one} has no root credentials."
 
 
 def _email_sentence(report: Report) -> str:
+    """Return how many root users have an address outside of the domains; nothing if none has."""
     outside = sum(result.email_outside is True for result in report.results)
     if not outside:
         return ""
@@ -417,12 +434,8 @@ def _email_sentence(report: Report) -> str:
     return f"{outside:,} root users have e-mail addresses outside of {domains}."
 
 
-def _details(having: Sequence[AccountResult]) -> str:
-    counts = credential_counts(having)
-    return f": {counts}" if counts else ""
-
-
 def _plan_sentences(report: Report) -> Iterator[str]:
+    """Yield what a plan lists, what to know of that, and what it left out; some may be empty."""
     # What it lists.
     planned = report.totals.get(Outcome.PLANNED, 0)
     accounts = quantity(len(report.results), "account")
@@ -444,6 +457,7 @@ def _plan_sentences(report: Report) -> Iterator[str]:
 
 
 def _execution_sentences(report: Report) -> Iterator[str]:
+    """Yield what the execution of a plan changed, and what of it is left; some may be empty."""
     items = _items_with(report, Outcome.DONE)
     if not items:
         # An account that failed may have items that are done.
@@ -467,10 +481,11 @@ def _remaining(report: Report, words: str, *outcomes: Outcome) -> str:
 
 
 def _capitalize(words: str) -> str:
-    # Not str.capitalize: names keep their capitals.
+    """Return words with a capital letter first, unlike str.capitalize without changing others."""
     return f"{words[0].upper()}{words[1:]}"
 
 
 def _items_with(report: Report, *outcomes: Outcome) -> str:
+    """Return how many items have one of some outcomes, such as "1 password and 2 access keys"."""
     items = (item for result in report.results for item in result.items)
     return item_counts(Counter(item.type for item in items if item.outcome in outcomes))
