@@ -20,7 +20,7 @@ from ..model.run_documents import AcceptedCredentials
 from ..tasks.outcomes import account_finding
 from .summary import credentials_of, item_counts, minute, types_without_list
 
-# What is said until the end, and after it: of accepted credentials, and of those of a recovery.
+# What is said until the end, and after it, by whether a recovery brought the credentials.
 _WORDS = {
     False: ("Accepted until", "No longer accepted after"),
     True: ("Recovered until", "Recovery overdue since"),
@@ -51,57 +51,70 @@ def with_acceptance(
         at: When the run started.
         named: Whether the input of a plan names the account itself.
     """
-    # Only a plan to delete credentials has their details.
-    found = [item.type for item in result.items if item.credential is not None]
+    # The type of each credential. Only the items of a plan to delete credentials have details.
+    types_found = [item.type for item in result.items if item.credential is not None]
     is_audit = result.outcome is Outcome.HAS_CREDENTIALS
     if is_audit:
-        found = [type_ for type_, _ in credentials_of(result)]
+        types_found = [type_ for type_, _ in credentials_of(result)]
 
     # The account's own entry comes first, then that of its nearest unit.
     ids = [result.account_id, *reversed((unit_path or "").split("/"))]
     entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
     if entry is None:
-        of_units = _types_in_units(accepted)
-        if unit_path is not None or of_units.isdisjoint(found):
+        types_accepted_in_units = _types_in_units(accepted)
+        if unit_path is not None or types_accepted_in_units.isdisjoint(types_found):
             return result
+        # The account may be in a unit in which they are accepted.
         if is_audit or named:
             return _with_note(result, ACCEPTANCE_UNKNOWN)
-        return _without_items(result, of_units, Outcome.INACCESSIBLE, ACCEPTANCE_UNREAD)
-    if set(entry.types).isdisjoint(found):
+        return _with_items_left_out(
+            result, types_accepted_in_units, Outcome.INACCESSIBLE, ACCEPTANCE_UNREAD
+        )
+    if set(entry.types).isdisjoint(types_found):
         return result
-    return _with_entry(result, entry, found, at=at, named=named)
+    return _with_entry(result, entry, types_found, at=at, named=named)
 
 
 def _with_entry(
     result: AccountResult,
     entry: AcceptedCredentials,
-    found: Sequence[ItemType],
+    types_found: Sequence[ItemType],
     *,
     at: datetime,
     named: bool,
 ) -> AccountResult:
+    """Return a result that says what of the account is accepted by an entry, and until when.
+
+    Args:
+        result: The result.
+        entry: What is accepted in the account.
+        types_found: The type of each credential of the root user, of which the entry has some.
+        at: When the run started.
+        named: Whether the input of a plan names the account itself.
+    """
     during, after = _WORDS[entry.recovered]
     until = f"{entry.until}: {entry.reason.rstrip('.')}."
-    # A day, or a minute.
+    # The end is a day or a minute, as text: 2027-03-31, or 2027-03-31 20:00 UTC.
     if minute(at)[: len(entry.until)] > entry.until:
         return _with_note(result, f"{after} {until}")
 
     # One of each listed type is accepted. A type that could not be listed may have more than one.
     one_each = Counter(set(entry.types) - types_without_list(result))
-    others = Counter(found) - one_each
-    note = why = f"{during} {until}"
-    if others:
-        note += f" Not accepted: {item_counts(others)}."
+    not_accepted = Counter(types_found) - one_each
+    why = f"{during} {until}"
+    note = why
+    if not_accepted:
+        note += f" Not accepted: {item_counts(not_accepted)}."
     # An audit accepts an account as a whole; a plan leaves out credential by credential.
     if result.outcome is Outcome.HAS_CREDENTIALS:
-        if not others:
+        if not not_accepted:
             result = replace(result, outcome=Outcome.ACCEPTED)
     elif named:
-        items = [_marked(item, entry.types, why) for item in result.items]
+        items = [_marked_if_accepted(item, entry.types, why) for item in result.items]
         result = replace(result, items=tuple(items))
     else:
-        result = _without_items(result, entry.types, Outcome.ACCEPTED, why)
-        if not others.keys().isdisjoint(entry.types):
+        result = _with_items_left_out(result, entry.types, Outcome.ACCEPTED, why)
+        if not not_accepted.keys().isdisjoint(entry.types):
             note += f" {NOT_KNOWN_WHICH_IS_ACCEPTED}"
     return _with_note(result, note)
 
@@ -115,23 +128,23 @@ def _types_in_units(accepted: Mapping[str, AcceptedCredentials]) -> set[ItemType
     return types
 
 
-def _marked(item: Item, types: Collection[ItemType], why: str) -> Item:
-    """Return an item of a plan that names its account, marked if the item is accepted."""
+def _marked_if_accepted(item: Item, types: Collection[ItemType], why: str) -> Item:
+    """Return an item of a plan that names its account: planned, and marked if it is accepted."""
     if item.type not in types:
         return item
     message = f"{why} {item.message}" if item.message else why
     return replace(item, accepted=True, message=message)
 
 
-def _without_items(
+def _with_items_left_out(
     result: AccountResult, types: Collection[ItemType], outcome: Outcome, why: str
 ) -> AccountResult:
-    """Return the result of a plan in which credentials of some types are left out."""
+    """Return the result of a plan in which credentials of some types are left out, and why."""
     items = [
         replace(item, outcome=outcome, message=why) if item.type in types else item
         for item in result.items
     ]
-    # MFA protects what stays.
+    # As in the plan itself, no MFA device is deactivated while a credential stays that it protects.
     if any(_stays(item) and item.type is not ItemType.MFA_DEVICE for item in items):
         items = [
             replace(item, outcome=Outcome.SKIPPED, message=MFA_LEFT_OUT)
@@ -139,17 +152,22 @@ def _without_items(
             else item
             for item in items
         ]
+    # An account with anything planned is planned; the reason is about what is not.
     finding = account_finding(result.account_id, items)
-    outcome = finding.outcome if all(map(_stays, items)) else Outcome.PLANNED
-    return replace(result, outcome=outcome, reason=finding.reason, items=finding.items)
+    outcome_of_account = Outcome.PLANNED
+    if all(map(_stays, items)):
+        outcome_of_account = finding.outcome
+    return replace(result, outcome=outcome_of_account, reason=finding.reason, items=finding.items)
 
 
 def _stays(item: Item) -> bool:
+    """Return whether the execution of a plan leaves an item as it is."""
     return item.outcome is not Outcome.PLANNED
 
 
 def _with_note(result: AccountResult, note: str) -> AccountResult:
-    # An account of which everything is left out has the reason already.
+    """Return a result whose reason begins with a note."""
+    # If everything of the account is left out, the reason of its items is this note already.
     if result.reason is None or result.reason == note:
         return replace(result, reason=note)
     return replace(result, reason=f"{note} {result.reason}")

@@ -101,6 +101,7 @@ def _accounts_with_checked_email(audit: Report | None) -> set[str]:
 def _finding(
     report: Report, check: str, result: AccountResult, verdict: _Verdict
 ) -> SecurityFinding:
+    """Return what a check says about an account, as Security Hub gets it."""
     return SecurityFinding(
         check=check,
         account_id=result.account_id,
@@ -118,6 +119,7 @@ def _finding(
 
 
 def _email_verdict(result: AccountResult, report: Report) -> _Verdict:
+    """Return whether a root user's e-mail address, which the audit has checked, is as it should."""
     domains = enumeration(report.root_email_domains)
     if not result.email_outside:
         found = f"Its root user's e-mail address is in {domains}."
@@ -132,8 +134,10 @@ def _email_verdict(result: AccountResult, report: Report) -> _Verdict:
 
 
 def _management_verdict(own: AccountResult) -> _Verdict:
+    """Return whether the management account's root user is protected: MFA and no access key."""
     has = own.credentials
     if has is None:
+        # It could not be read; the reason says why.
         return _Verdict(severity=Severity.MEDIUM, found=own.reason or "", advice=_READ_REASON)
     found = f"Its root user has {credentials_in_words(has)}."
     if own.outcome is Outcome.PROTECTED:
@@ -147,6 +151,7 @@ def _management_verdict(own: AccountResult) -> _Verdict:
 
 
 def _member_verdict(result: AccountResult) -> _Verdict:
+    """Return whether the root user of a member account has no credentials."""
     if result.outcome is Outcome.CLEAN:
         found = "Its root user has no credentials."
         return _Verdict(status=ComplianceStatus.PASSED, found=found)
@@ -174,6 +179,7 @@ def _member_verdict(result: AccountResult) -> _Verdict:
 
 
 def _severity(has: RootCredentials) -> Severity:
+    """Return how urgent root credentials are; keys that could not be listed may be active."""
     if has.access_keys is None or any(key.status == "Active" for key in has.access_keys):
         return Severity.CRITICAL
     if has.password:

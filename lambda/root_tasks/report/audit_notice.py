@@ -10,7 +10,6 @@ from common.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, Change, ChangeType, ItemType, Outcome, Report
-from .changes import all_of
 from .management_root_user import (
     OWN,
     credentials_in_words,
@@ -18,7 +17,7 @@ from .management_root_user import (
     management_result,
 )
 from .next_steps import next_steps
-from .summary import credentials_of, details_of_change, minute, summary
+from .summary import credential_counts, credentials_of, details_of_change, minute, summary
 
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
@@ -53,10 +52,10 @@ def audit_notice(report: Report, *, previous: Report | None, problem: str | None
         problem: Why it cannot be compared; None if it can, or if there is none.
     """
     found = report.changes or ()
-    own = None if previous is None else _management_change(previous, report)
-    if previous is not None and (found or own is not None):
-        subject = _subject(found, own)
-        message = change_message(found, report, previous=previous, own=own)
+    own_change = None if previous is None else _management_change(previous, report)
+    if previous is not None and (found or own_change is not None):
+        subject = _subject(found, own_change)
+        message = change_message(found, report, previous=previous, own_change=own_change)
     elif problem is not None:
         subject = _NOT_COMPARED
         message = audit_message(report, f"full audit, without a comparison. {problem}")
@@ -77,16 +76,20 @@ def audit_notice(report: Report, *, previous: Report | None, problem: str | None
 
 
 def _management_change(previous: Report, current: Report) -> ChangeType | None:
-    """Return what changed at the management account's root user."""
+    """Return what changed at the management account's root user; None if nothing did.
+
+    The changes of a report are those of member accounts, which have no outcome *unprotected*.
+    """
     had, has = _management_types(previous), _management_types(current)
     if had == has:
         return None
-    # Report lost and regained access too, or a change behind it goes unnoticed.
+    # If it could not be read, nobody knows what changed meanwhile: that is a change as well.
     if has is None:
         return ChangeType.NO_LONGER_AUDITED
     if had is None:
         return ChangeType.AUDITED_AGAIN
     if has - had - {ItemType.MFA_DEVICE}:
+        # A new MFA device protects the root user.
         return ChangeType.CREDENTIALS_APPEARED
     return ChangeType.CREDENTIALS_DISAPPEARED
 
@@ -99,39 +102,51 @@ def _management_types(report: Report) -> set[ItemType] | None:
     return {type_ for type_, _ in credentials_of(own)}
 
 
-def _subject(found: Sequence[Change], own: ChangeType | None) -> str:
-    """Return the subject: what is worst, and where that happened."""
+def _subject(found: Sequence[Change], own_change: ChangeType | None) -> str:
+    """Return the subject: what is worst, and where that happened.
+
+    For example, "Root credentials appeared: 2 accounts and the management account".
+
+    Args:
+        found: The changes of member accounts.
+        own_change: What changed at the management account's root user; None if nothing did.
+    """
     for type_, words in _WORST.items():
-        concerned = [change for change in found if _kind(change) is type_]
-        is_own = own is type_
-        if concerned or is_own:
-            return f"{words}: {_places(concerned, own=is_own)}"
-    disappeared = own is None and all(
+        of_type = [change for change in found if _type_for_reader(change) is type_]
+        is_own = own_change is type_
+        if of_type or is_own:
+            return f"{words}: {_places(of_type, is_own=is_own)}"
+    disappeared = own_change is None and all(
         change.type is ChangeType.CREDENTIALS_DISAPPEARED for change in found
     )
     words = "Root credentials disappeared" if disappeared else "Root credentials changed"
-    return f"{words}: {_places(found, own=own is not None)}"
+    return f"{words}: {_places(found, is_own=own_change is not None)}"
 
 
-def _kind(change: Change) -> ChangeType:
+def _type_for_reader(change: Change) -> ChangeType:
     """Return what a reader takes a change for: what an account brings with it has appeared."""
     if change.type in (ChangeType.JOINED, ChangeType.AUDITED_AGAIN) and change.credentials:
         return ChangeType.CREDENTIALS_APPEARED
     return change.type
 
 
-def _places(found: Iterable[Change], *, own: bool) -> str:
+def _places(found: Iterable[Change], *, is_own: bool) -> str:
+    """Return where something changed, such as "2 accounts and the management account"."""
     places = []
     accounts = len({change.account_id for change in found})
     if accounts:
         places.append(quantity(accounts, "account"))
-    if own:
+    if is_own:
         places.append("the management account")
     return enumeration(places)
 
 
 def change_message(
-    found: Sequence[Change], report: Report, *, previous: Report, own: ChangeType | None = None
+    found: Sequence[Change],
+    report: Report,
+    *,
+    previous: Report,
+    own_change: ChangeType | None = None,
 ) -> str:
     """Return the changes as plain text of under 8 KB, with account IDs, but without names.
 
@@ -139,17 +154,17 @@ def change_message(
         found: What `changes` returned.
         report: The newer of the two audits.
         previous: The other one.
-        own: What changed at the management account's root user.
+        own_change: What changed at the management account's root user.
     """
     since = minute(report.changes_since or previous.started_at)
     text = _heading(report, f"changes since the full audit of {since}")
-    if own is not None:
+    if own_change is not None:
         had = management_credentials(previous)
         before = f"had {credentials_in_words(had)}" if had else "was not looked at"
         text += f"\nBefore, {OWN[0].lower()}{OWN[1:]} {before}.\n"
     if not found:
         return f"{text}\nNothing changed in the member accounts.\n"
-    return _message_of(text, list(_lines(found, report)))
+    return _text_with_lines(text, list(_lines(found, report)))
 
 
 def audit_message(report: Report, what: str) -> str:
@@ -160,15 +175,18 @@ def audit_message(report: Report, what: str) -> str:
         what: What it is, such as "first full audit".
     """
     lines = [
-        f"  {result.account_id}{details_of_change(all_of(ChangeType.JOINED, result))}\n"
+        f"  {result.account_id}: {credential_counts([result])}\n"
         for result in report.results
         if result.outcome is Outcome.HAS_CREDENTIALS
     ]
     heading = _heading(report, what.removesuffix("."))
-    return _message_of(f"{heading}\n" if lines else heading, lines)
+    if lines:
+        heading += "\n"
+    return _text_with_lines(heading, lines)
 
 
 def _heading(report: Report, what: str) -> str:
+    """Return the first lines of a message: what it is about, the summary, and which run it was."""
     reason = ""
     if report.reason is not None:
         reason = f"Reason: {printable(report.reason)}\n"
@@ -179,8 +197,8 @@ def _heading(report: Report, what: str) -> str:
     )
 
 
-def _message_of(text: str, lines: Sequence[str]) -> str:
-    """Return a text with as many lines as there is room for."""
+def _text_with_lines(text: str, lines: Sequence[str]) -> str:
+    """Return a text with as many lines as there is room for, and the number of those left out."""
     for number, line in enumerate(lines):
         if len((text + line).encode()) > _MAX_MESSAGE_BYTES:
             left_out = len(lines) - number
@@ -194,6 +212,7 @@ def _lines(found: Sequence[Change], report: Report) -> Iterator[str]:
     results = {result.account_id: result for result in report.results}
     for type_ in ChangeType:
         of_type = [change for change in found if change.type is type_]
+        # Before the first line of the type only.
         heading = f"\n{type_.words.capitalize()} ({len(of_type):,})\n"
         for change in of_type:
             details = details_of_change(change)

@@ -24,7 +24,8 @@ from .summary import credentials_of, is_audited, types_without_list
 
 # Allowed clock skew between two functions.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
-# A new acceptance ends the alarm: by a deployment, or because an account was moved into a unit.
+# The type of a change of an account's outcome. A new acceptance ends the alarm: by a deployment, or
+# because an account was moved into a unit.
 _ACCEPTANCE = {
     (Outcome.ACCEPTED, Outcome.HAS_CREDENTIALS): ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED,
     (Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED): ChangeType.CREDENTIALS_ACCEPTED,
@@ -95,8 +96,8 @@ def changes(previous: Report, current: Report) -> tuple[Change, ...]:
         for account_id in before.keys() | after.keys()
         for change in _account_changes(account_id, before.get(account_id), after.get(account_id))
     ]
-    order = list(ChangeType)
-    return tuple(sorted(found, key=lambda change: (order.index(change.type), change.account_id)))
+    types = list(ChangeType)
+    return tuple(sorted(found, key=lambda change: (types.index(change.type), change.account_id)))
 
 
 def with_history(report: Report, *, previous: Report | None) -> Report:
@@ -156,48 +157,61 @@ def _is_root_free(report: Report) -> bool:
 def _account_changes(
     account_id: str, before: AccountResult | None, after: AccountResult | None
 ) -> Iterator[Change]:
+    """Yield the changes of an account from one full audit to the next.
+
+    Args:
+        account_id: The account.
+        before: Its result in the earlier audit; None if it was not in the organization then.
+        after: Its result in the later one; None if it is no longer in the organization.
+    """
     if after is None:
         yield Change(type=ChangeType.LEFT, account_id=account_id, audited=False)
         return
     if before is None:
-        yield all_of(ChangeType.JOINED, after)
+        yield change_with_credentials(ChangeType.JOINED, after)
     elif is_audited(before) and is_audited(after):
         # If one of the audits could not list a type, only its existence can be compared.
         unlisted = types_without_list(before) | types_without_list(after)
         had = _comparable_credentials(before, unlisted)
         has = _comparable_credentials(after, unlisted)
-        if has - had:
-            appeared = ChangeType.CREDENTIALS_APPEARED
-            yield Change(type=appeared, account_id=account_id, credentials=_types(has - had))
-        if had - has:
-            disappeared = ChangeType.CREDENTIALS_DISAPPEARED
-            yield Change(type=disappeared, account_id=account_id, credentials=_types(had - has))
+        for type_, credentials in (
+            (ChangeType.CREDENTIALS_APPEARED, has - had),
+            (ChangeType.CREDENTIALS_DISAPPEARED, had - has),
+        ):
+            if credentials:
+                types = _types_in_order(credentials)
+                yield Change(type=type_, account_id=account_id, credentials=types)
         acceptance = _ACCEPTANCE.get((before.outcome, after.outcome))
         if acceptance is not None:
-            yield all_of(acceptance, after)
+            yield change_with_credentials(acceptance, after)
     elif is_audited(before):
-        yield all_of(ChangeType.NO_LONGER_AUDITED, after)
+        yield change_with_credentials(ChangeType.NO_LONGER_AUDITED, after)
     elif is_audited(after):
-        yield all_of(ChangeType.AUDITED_AGAIN, after)
+        yield change_with_credentials(ChangeType.AUDITED_AGAIN, after)
     if after.email_outside and not (before and before.email_outside):
-        yield all_of(ChangeType.EMAIL_OUTSIDE, after)
+        yield change_with_credentials(ChangeType.EMAIL_OUTSIDE, after)
 
 
 def _comparable_credentials(
     result: AccountResult, unlisted: Collection[ItemType]
 ) -> set[tuple[ItemType, str | None]]:
+    """Return the credentials of an account, without the IDs of types that were not listed.
+
+    For example, two access keys become one entry without an ID if access keys are such a type.
+    """
     return {(type_, None if type_ in unlisted else id_) for type_, id_ in credentials_of(result)}
 
 
-def all_of(type_: ChangeType, result: AccountResult) -> Change:
-    """Return a change of an account, with all credentials that it has."""
+def change_with_credentials(type_: ChangeType, result: AccountResult) -> Change:
+    """Return a change of an account, with all credentials that it has according to its result."""
     audited = is_audited(result)
-    credentials = _types(credentials_of(result)) if audited else ()
+    credentials = _types_in_order(credentials_of(result)) if audited else ()
     return Change(
         type=type_, account_id=result.account_id, credentials=credentials, audited=audited
     )
 
 
-def _types(credentials: Iterable[tuple[ItemType, str | None]]) -> tuple[ItemType, ...]:
+def _types_in_order(credentials: Iterable[tuple[ItemType, str | None]]) -> tuple[ItemType, ...]:
+    """Return the type of each credential, which is given with its ID, in the order of the types."""
     counts = Counter(type_ for type_, _ in credentials)
     return tuple(type_ for type_ in ItemType for _ in range(counts[type_]))

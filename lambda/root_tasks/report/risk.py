@@ -40,29 +40,29 @@ def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[
         at: The end of the run.
     """
 
-    def key(result: AccountResult) -> tuple[int, int, float, str]:
-        risks = list(_risks(result, at))
-        last_use = max((used.timestamp() for _, used in risks if used is not None), default=0.0)
+    def sort_key(result: AccountResult) -> tuple[int, int, float, str]:
+        risks_and_uses = list(_risks_and_uses(result, at))
+        uses = [used.timestamp() for _, used in risks_and_uses if used is not None]
         return (
             result.outcome.rank,
-            min((risk for risk, _ in risks), default=Risk.NOTHING),
-            -last_use,
+            min((risk for risk, _ in risks_and_uses), default=Risk.NOTHING),
+            -max(uses, default=0.0),
             result.account_id,
         )
 
-    return sorted(results, key=key)
+    return sorted(results, key=sort_key)
 
 
 def all_credentials(result: AccountResult) -> RootCredentials | None:
     """Return the credentials that an audit found, or that a plan lists, to be deleted or not."""
     if result.credentials is not None:
         return result.credentials
-    # Those of a plan, put together as an audit has them.
+    # A plan has them as items, which are put together here as an audit has them.
     listed = [(item, item.credential) for item in result.items if item.credential is not None]
     if not listed:
         return None
 
-    def ids(type_: ItemType) -> tuple[str, ...]:
+    def ids_of(type_: ItemType) -> tuple[str, ...]:
         return tuple(item.id or "" for item, _ in listed if item.type is type_)
 
     password = next((details for item, details in listed if item.type is ItemType.PASSWORD), None)
@@ -74,12 +74,12 @@ def all_credentials(result: AccountResult) -> RootCredentials | None:
             for item, details in listed
             if item.type is ItemType.ACCESS_KEY
         ),
-        mfa_devices=ids(ItemType.MFA_DEVICE),
-        signing_certificates=ids(ItemType.SIGNING_CERTIFICATE),
+        mfa_devices=ids_of(ItemType.MFA_DEVICE),
+        signing_certificates=ids_of(ItemType.SIGNING_CERTIFICATE),
     )
 
 
-def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime | None]]:
+def _risks_and_uses(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime | None]]:
     """Yield the risk and the last use of each credential of an account, or of its plan."""
     has = all_credentials(result)
     if has is None:
@@ -96,6 +96,7 @@ def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime
 
 
 def _key_risk(key: CredentialDetails, at: datetime) -> Risk:
+    """Return the risk of an access key at the end of a run."""
     if key.status != "Active":
         return Risk.OTHER_CREDENTIAL
     if key.last_use_unread:
@@ -104,11 +105,12 @@ def _key_risk(key: CredentialDetails, at: datetime) -> Risk:
 
 
 def _password_risk(last_used_at: datetime | None, *, has_mfa: bool, at: datetime) -> Risk:
+    """Return the risk of a password at the end of a run."""
     if is_recent(last_used_at, at):
         return Risk.PASSWORD_USED_RECENTLY
     return Risk.PASSWORD if has_mfa else Risk.PASSWORD_WITHOUT_MFA
 
 
 def is_recent(moment: datetime | None, at: datetime) -> bool:
-    """Return whether a credential that was used then is in use."""
+    """Return whether a credential that was last used at a moment is in use at the end of a run."""
     return moment is not None and at - moment <= RECENT
