@@ -291,7 +291,7 @@ def test_a_deployment_without_runs_says_where_earlier_ones_may_be(
 ) -> None:
     for command, sentence in (
         ("runs", "OrgRoot has no runs yet."),
-        ("report", "There is no report.json at"),
+        ("report", "There is no s3://"),
     ):
         said = command_line.run(command).stderr
         assert sentence in said

@@ -87,9 +87,7 @@ def test_what_the_construct_would_change_is_shown_and_exits_1(
         1,
         [ROOT_CREDENTIALS_MANAGEMENT, "disabled"],
     )
-    assert shown.lines[-5].startswith(
-        f"With {ROOT_CREDENTIALS_MANAGEMENT}, and delegated administrators {MEMBER}, a "
-    )
+    assert shown.lines[-5].startswith(f"With {ROOT_CREDENTIALS_MANAGEMENT} and {MEMBER}, a ")
     assert [line.split()[0] for line in shown.lines[-4:]] == [
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:DisableOrganizationsRootSessions",

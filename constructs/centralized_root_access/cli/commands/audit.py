@@ -69,19 +69,19 @@ def audit(
     if from_here:
         return _audit_from_here(selection.input, output=output, target=target)
     with failures_as("Unable to audit"):
+        from ..runs.deployed_runs import Runs
         from ..runs.report_output import show_result
-        from ..runs.reports import Reports
         from ..runs.selected_accounts import accounts_of_report
 
         try:
-            reports = Reports.find(target)
+            runs = Runs.find(target)
         except NoDeploymentError as error:
             raise CommandError(
                 f"{error} To audit without a deployment, use `audit --from-here`."
             ) from error
-        chosen = accounts_of_report(reports, selection, with_protected=True)
-        execution = reports.runs.run("audit", selection.input | chosen)
-    return show_result(reports, execution, output=output)
+        chosen = accounts_of_report(runs, selection, with_protected=True)
+        execution = runs.run("audit", selection.input | chosen)
+    return show_result(runs, execution, output=output)
 
 
 def _audit_from_here(

@@ -65,12 +65,12 @@ def execute(
         from root_tasks.run.plans import PLAN
         from root_tasks.tasks.task_input import REASON
 
+        from ..runs.deployed_runs import Runs
         from ..runs.deployment import AUDIT_FOLDER, EXECUTE_FOLDER
         from ..runs.report_output import show_result
-        from ..runs.reports import Reports
+        from ..runs.reports import find_plan_state, report_of_run
 
-        reports = Reports.find(target)
-        runs = reports.runs
+        runs = Runs.find(target)
         # Without a task that makes changes, a stack has no state machine for executions.
         if EXECUTE_FOLDER not in runs.deployment.state_machine_arns:
             raise CommandError(
@@ -78,14 +78,14 @@ def execute(
                 "execute plans. Add one to RootTasks(tasks=[...]) and deploy."
             )
         try:
-            stored = reports.of_run(f"{AUDIT_FOLDER}/{run}")
+            stored = report_of_run(runs, f"{AUDIT_FOLDER}/{run}")
         except RunNotFoundError:
             raise CommandError(
                 f"There is no plan {run}. `runs` lists the plans. Nothing was changed."
             ) from None
 
         # Whatever keeps the function from executing it, a person should not be asked first.
-        problem = _problem_of(stored, reports.plan_state(stored.report), approved_sha256)
+        problem = _problem_of(stored, find_plan_state(runs, stored.report), approved_sha256)
         if problem is not None:
             raise CommandError(f"{problem} Nothing was changed.")
         if not yes and not _is_confirmed(
@@ -98,7 +98,7 @@ def execute(
         if reason is not None:
             input_[REASON] = reason
         execution = runs.run("execute", input_, folder=EXECUTE_FOLDER)
-    return show_result(reports, execution, output=output, ended="has executed the plan")
+    return show_result(runs, execution, output=output, ended="has executed the plan")
 
 
 def _problem_of(

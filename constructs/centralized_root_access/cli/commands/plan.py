@@ -57,20 +57,20 @@ def _planning(task: Task) -> Decorator:
             *, reason: str | None, output: Output, target: TargetOptions, **options: Any
         ) -> ExitCode:
             with failures_as("Unable to plan"):
+                from ..runs.deployed_runs import Runs
                 from ..runs.report_output import show_result
-                from ..runs.reports import Reports
                 from ..runs.selected_accounts import accounts_of_report
 
                 # What is None was not given.
                 given = function(**options) | {"reason": reason}
                 given = {key: value for key, value in given.items() if value is not None}
 
-                reports = Reports.find(target)
+                runs = Runs.find(target)
                 selection = options.get("selection")
                 if selection is not None:
-                    given |= accounts_of_report(reports, selection, with_protected=False)
-                execution = reports.runs.run(f"plan-{task}", {"task": task, **given})
-            return show_result(reports, execution, output=output)
+                    given |= accounts_of_report(runs, selection, with_protected=False)
+                execution = runs.run(f"plan-{task}", {"task": task, **given})
+            return show_result(runs, execution, output=output)
 
         return wrapper
 

@@ -75,9 +75,8 @@ def role_arn(value: str) -> str:
 @click.option(
     "--from-report",
     type=run_id_or_key,
-    metavar="RUN",
-    help="Check the task of this run, in the accounts in which something is planned; without a "
-    "plan, in all.",
+    metavar="PLAN",
+    help="Check the task of this plan, in the accounts in which something is planned.",
 )
 @account_options(all_accounts=False)
 @format_option(TABLE, JSON, CSV)
@@ -129,7 +128,7 @@ def preflight(
             )
         selected = tuple(task for task in Task if not tasks or task in tasks)
         if from_report is not None:
-            selected, accounts = _of_report(target, from_report)
+            selected, accounts = _task_and_accounts_of_plan(target, from_report)
 
         # Find out who opens the sessions.
         caller = find_caller(target)
@@ -227,27 +226,22 @@ def _exit_code(verdict: OrganizationVerdict) -> ExitCode:
     return ExitCode.NO_RESULT
 
 
-def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple[str, ...]]:
-    """Return the task of a run, and its accounts: of a plan those in which something is planned."""
+def _task_and_accounts_of_plan(
+    target: TargetOptions, run: str
+) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+    """Return the one task of a plan, and the accounts in which something is planned."""
     from root_tasks.model.report_schema import Outcome
-    from root_tasks.report.summary import is_plan
 
+    from ..runs.deployed_runs import Runs
     from ..runs.report_output import print_doubt
-    from ..runs.reports import Reports
+    from ..runs.reports import report_of_run
 
-    stored = Reports.find(target).of_run(run)
+    stored = report_of_run(Runs.find(target), run)
     print_doubt(stored)
     report = stored.report
-    if is_plan(report):
-        chosen = [result for result in report.results if result.outcome is Outcome.PLANNED]
-    else:
-        # An audit also reads the management account, in which no root session is possible.
-        chosen = [
-            result
-            for result in report.results
-            if result.outcome is not Outcome.SKIPPED
-            and result.account_id != report.management_account_id
-        ]
-    if not chosen:
-        raise CommandError(f"Run {report.run_id} has no account to check.")
-    return (report.task,), tuple(result.account_id for result in chosen)
+    account_ids = tuple(
+        result.account_id for result in report.results if result.outcome is Outcome.PLANNED
+    )
+    if not account_ids:
+        raise CommandError(f"Run {report.run_id} plans nothing.")
+    return (report.task,), account_ids

@@ -35,16 +35,17 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
     with failures_as("Unable to show the report"):
         from root_tasks.report.summary import minute
 
+        from ..runs.deployed_runs import Runs
         from ..runs.report_output import keep_report, show_next_steps, show_report
-        from ..runs.reports import Reports
+        from ..runs.reports import latest_report, report_of_run
 
-        reports = Reports.find(target)
-        stored = reports.latest() if run is None else reports.of_run(run)
+        runs = Runs.find(target)
+        stored = latest_report(runs) if run is None else report_of_run(runs, run)
         show_report(stored, output=output)
         if run is None:
             # An earlier one is genuine, too.
             ended = minute(stored.report.finished_at)
             print_note(f"This is run {stored.report.run_id}, which ended at {ended}.")
         if output.format == TABLE:
-            show_next_steps(reports, stored)
+            show_next_steps(runs, stored)
     return keep_report(stored, output=output)

@@ -38,16 +38,18 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
     Exit code: 0 listed; 2 not listed.
     """
     with failures_as("Unable to list the runs"):
+        from common.typed_json import format_time
         from root_tasks.report.render import csv_table
 
-        from ..runs.reports import Reports
+        from ..runs.deployed_runs import Runs
+        from ..runs.reports import find_plan_states
 
-        reports = Reports.find(target)
-        found = reports.runs.executions.latest(limit=limit)
-        states = reports.plan_states(found)
+        runs_of_stack = Runs.find(target)
+        found = runs_of_stack.executions.latest(limit=limit)
+        states = find_plan_states(runs_of_stack, found)
         if not found:
             print_note(
-                f"Stack {reports.runs.deployment.stack} has no runs yet. "
+                f"Stack {runs_of_stack.deployment.stack} has no runs yet. "
                 "A RootTasks that was renamed or moved starts without its earlier runs."
             )
         if format_ == TABLE:
@@ -55,7 +57,7 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
             return ExitCode.AS_WANTED
         rows = [_row(execution, states.get(execution.run_id)) for execution in found]
         if format_ == JSON:
-            click.echo(json.dumps({"runs": rows}))
+            click.echo(json.dumps({"runs": rows}, default=format_time))
         elif rows:
             click.echo(csv_table(rows[0], (row.values() for row in rows)), nl=False)
         return ExitCode.AS_WANTED
@@ -101,13 +103,9 @@ def _facts(execution: RunExecution, state: PlanState | None) -> Iterator[str]:
 
 
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
-    from common.typed_json import format_time
-
+    """Return the values of an execution, by the names that they have in JSON and CSV."""
     from ..runs.deployment import AUDIT_FOLDER
 
-    expires_at = executed_by = None
-    if state is not None:
-        expires_at, executed_by = state.expires_at, state.executed_by
     return {
         "run": execution.run_id,
         # As the stack's outputs name it.
@@ -115,11 +113,11 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
         "command": execution.command,
         "accounts": execution.accounts,
         "status": execution.status,
-        "requestedBy": execution.requester or None,
-        "reason": execution.reason or None,
-        "plan": execution.plan or None,
-        "execution": executed_by,
-        "startedAt": format_time(execution.started_at),
-        "endedAt": execution.ended_at and format_time(execution.ended_at),
-        "planExpiresAt": expires_at and format_time(expires_at),
+        "requestedBy": execution.requester,
+        "reason": execution.reason,
+        "plan": execution.plan,
+        "execution": None if state is None else state.executed_by,
+        "startedAt": execution.started_at,
+        "endedAt": execution.ended_at,
+        "planExpiresAt": execution.plan_expires_at,
     }

@@ -119,6 +119,7 @@ def _to_json(observed: RootAccess, deviations: Mapping[str, str]) -> str:
 def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: DesiredState) -> str:
     """Return root access and what would change in words."""
     from root_access.state import SERVICE_PRINCIPAL, Feature
+    from root_tasks.messages import enumeration
     from root_tasks.report.summary import minute
 
     # What is enabled.
@@ -147,16 +148,8 @@ def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: Desir
     lines += [f"  {name:<{width}}  {value}" for name, value in rows.items()]
     # What a deployment would do about it.
     changes = "apply these changes:" if deviations else "change nothing."
-    lines.append(f"With {_list_text(desired)}, a deployment would {changes}")
+    listed = [*sorted(desired.features), *sorted(desired.delegated_administrators or ())]
+    lists = enumeration(listed) or "empty lists"
+    lines.append(f"With {lists}, a deployment would {changes}")
     lines += [f"  {step}  ({deviation})" for step, deviation in deviations.items()]
     return "\n".join(lines)
-
-
-def _list_text(desired: DesiredState) -> str:
-    listed = " and ".join(sorted(desired.features)) or "no features"
-    if desired.delegated_administrators is None:
-        return listed
-    accounts = " and ".join(sorted(desired.delegated_administrators))
-    if not accounts:
-        return f"{listed}, and no delegated administrators"
-    return f"{listed}, and delegated administrators {accounts}"

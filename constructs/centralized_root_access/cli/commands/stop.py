@@ -12,7 +12,7 @@ from ..base.options import TargetOptions, example, run_id_or_key, target_options
 from ..base.terminal import confirm, print_note
 
 if TYPE_CHECKING:
-    from ..runs.reports import Reports
+    from ..runs.deployed_runs import Runs
     from ..runs.step_functions import RunExecution
 
 
@@ -33,11 +33,10 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Use --yes.")
     with failures_as("Unable to stop the run"):
+        from ..runs.deployed_runs import Runs
         from ..runs.deployment import EXECUTE_FOLDER
-        from ..runs.reports import Reports
 
-        reports = Reports.find(target)
-        runs = reports.runs
+        runs = Runs.find(target)
         execution = runs.executions.find(run)
         if not execution.running:
             raise _not_running_error(execution)
@@ -63,7 +62,7 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     if not changes:
         print_note(_NO_CHANGE)
         return ExitCode.AS_WANTED
-    return _show(reports, ended)
+    return _show(runs, ended)
 
 
 def _not_running_error(execution: RunExecution) -> CommandError:
@@ -87,7 +86,7 @@ def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
     return confirm("Stop it?", otherwise="Not stopped. The run continues.")
 
 
-def _show(reports: Reports, execution: RunExecution) -> ExitCode:
+def _show(runs: Runs, execution: RunExecution) -> ExitCode:
     """Show what an execution had done, as far as its batches have ended."""
     unseen = f"Run {execution.run_id} was stopped, but what it had done cannot be shown."
     to_do = f"Audit every account of plan {execution.plan}, or plan again for policies"
@@ -95,14 +94,15 @@ def _show(reports: Reports, execution: RunExecution) -> ExitCode:
         from root_tasks.model.outcome import Outcome
 
         from ..runs.report_output import show_next_steps
+        from ..runs.reports import report_of_execution
         from ..show import screen
 
-        stored = reports.of_execution(execution)
+        stored = report_of_execution(runs, execution)
         screen.show_report(stored.report)
         if Outcome.UNKNOWN in stored.report.totals:
             # As long as a function may run.
             print_note(
                 "Batches that had started may still be finishing, for up to 10 more minutes."
             )
-        show_next_steps(reports, stored)
+        show_next_steps(runs, stored)
     return ExitCode.AS_WANTED

@@ -14,12 +14,12 @@ class PlanState:
 
     Attributes:
         now: The time in UTC.
-        expires_at: When it can no longer be executed; None if its run did not say.
+        expires_at: When it can no longer be executed.
         executed_by: The run that executed it, or began to; None if none can be seen.
     """
 
     now: datetime
-    expires_at: datetime | None
+    expires_at: datetime
     executed_by: str | None
 
     @property
@@ -27,7 +27,7 @@ class PlanState:
         """The reason for which it can no longer be executed, as a sentence; None if it can be."""
         if self.executed_by is not None:
             return f"This plan was executed by {self.executed_by}."
-        if self.expires_at is not None and self.now > self.expires_at:
+        if self.now > self.expires_at:
             return f"This plan expired at {minute(self.expires_at)}. Create a new plan."
         return None
 
@@ -39,6 +39,4 @@ class PlanState:
             return f"executed by {self.executed_by}"
         if self.obstacle is not None:
             return "expired"
-        if self.expires_at is None:
-            return "no end is known"
         return f"until {minute(self.expires_at)}"

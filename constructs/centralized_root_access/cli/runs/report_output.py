@@ -19,19 +19,20 @@ from root_tasks.report.render import as_csv
 from ..base.command_errors import CommandError, ExitCode, failures_as
 from ..base.options import Output, TargetOptions
 from ..base.terminal import CSV, JSON, MARKDOWN, PROGRAM, TABLE, print_note
+from .deployed_runs import Runs
 from .exit_codes import exit_code
-from .reports import Reports
+from .reports import find_plan_state, report_of_execution
 from .step_functions import RunExecution
 from .stored_report import REPORT_HTML, Doubt, StoredReport
 
 
 def show_result(
-    reports: Reports, execution: RunExecution, *, output: Output, ended: str = "has ended"
+    runs: Runs, execution: RunExecution, *, output: Output, ended: str = "has ended"
 ) -> ExitCode:
     """Show the report of an execution that has ended, and the next steps.
 
     Args:
-        reports: The reports of its deployment.
+        runs: The runs of its deployment.
         execution: The execution.
         output: How to show it.
         ended: What the execution has done, as the end of a sentence.
@@ -42,26 +43,26 @@ def show_result(
     Raises:
         CommandError: The report cannot be shown, or not be saved.
     """
-    again = reports.runs.target.command("report", execution.run_id)
+    again = runs.target.command("report", execution.run_id)
     what = (
         f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{again}`)"
     )
     with failures_as(what):
-        stored = reports.of_execution(execution)
+        stored = report_of_execution(runs, execution)
         show_report(stored, output=output)
     if output.format == TABLE:
-        show_next_steps(reports, stored)
+        show_next_steps(runs, stored)
     return keep_report(stored, output=output)
 
 
-def show_next_steps(reports: Reports, stored: StoredReport) -> None:
+def show_next_steps(runs: Runs, stored: StoredReport) -> None:
     """Print the next steps, or why a plan can no longer be executed."""
-    report, target = stored.report, reports.runs.target
+    report, target = stored.report, runs.target
     # What failed is said already, and no plan came of it.
     if stored.doubt is Doubt.ENDED_WITHOUT_REPORT and report.executed_plan is None:
         return
     # A plan that was executed, or that has expired, leads to nothing.
-    state = reports.plan_state(report)
+    state = find_plan_state(runs, report)
     if state is not None:
         if state.obstacle is not None:
             print_note(state.obstacle)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
 
 from aws_calls.failures import CallError
 from root_tasks.aws.bucket import Bucket
@@ -21,7 +19,6 @@ from root_tasks.run.make_report import make_report
 
 from ..base.caller import MAX_WAIT_SECONDS
 from ..base.command_errors import CommandError, NoReportError, RunNotFoundError
-from ..base.options import TargetOptions
 from .deployed_runs import Runs
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 from .plan_state import PlanState
@@ -35,215 +32,199 @@ _NOT_STARTED = "Not started: the run ended before this account's turn."
 _UNNAMED_EXECUTION = "an execution that its mark does not name"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reports:
-    """The reports of a deployment's runs.
+def report_of_execution(runs: Runs, execution: RunExecution) -> StoredReport:
+    """Return the report of an execution that has ended; if it has none, what its results say.
 
-    Attributes:
-        runs: The runs.
+    Raises:
+        CommandError: The run ended before it had accounts, the caller may not read the report,
+            or the report is not the one that the run wrote.
+        CallError: The results cannot be read.
+        ChecksumMismatchError: The stored run is not the one whose hash Step Functions holds.
+        DecodingError: It is damaged, or of another version.
     """
+    if not execution.has_report:
+        return _of_results(runs, execution)
+    key = f"{execution.folder}/{execution.run_id}/{REPORT_JSON}"
+    stored = StoredReport.of(_read(runs, key), input_=execution.input)
+    return _verified(runs, stored, execution, key=key)
 
-    runs: Runs
 
-    @classmethod
-    def find(cls, target: TargetOptions) -> Reports:
-        """Return the reports of the deployment that a command works with.
+def report_of_run(runs: Runs, run: str) -> StoredReport:
+    """Return the report of a run, when it has ended.
 
-        Raises:
-            CommandError: There is no such deployment, or more than one.
-            CallError: It cannot be looked for.
-        """
-        return cls(runs=Runs.find(target))
+    Args:
+        runs: The runs of the deployment.
+        run: Its name, which may follow the folder of its state machine and a slash.
 
-    def of_execution(self, execution: RunExecution) -> StoredReport:
-        """Return the report of an execution that has ended; if it has none, what its results say.
+    Raises:
+        CommandError: There is no such run, either of two may be meant, it ended before it had
+            accounts, or it did not write the report that is there.
+        InterruptedRunError: A person interrupted the command.
+    """
+    found = runs.wait_for(run)
+    if not isinstance(found, Doubt):
+        return report_of_execution(runs, found)
+    # Without its execution, the bucket alone knows the run.
+    missing: list[CommandError] = []
+    if found is Doubt.GONE:
+        missing.append(RunNotFoundError(run))
+    folders = [run]
+    if "/" not in run:
+        folders = [f"{AUDIT_FOLDER}/{run}", f"{EXECUTE_FOLDER}/{run}"]
+    for folder in folders:
+        try:
+            return StoredReport.of(_read(runs, f"{folder}/{REPORT_JSON}")).with_doubt(found)
+        except NoReportError as error:
+            missing.append(error)
+    raise missing[0]
 
-        Raises:
-            CommandError: The run ended before it had accounts, the caller may not read the report,
-                or the report is not the one that the run wrote.
-            CallError: The results cannot be read.
-            ChecksumMismatchError: The stored run is not the one whose hash Step Functions holds.
-            DecodingError: It is damaged, or of another version.
-        """
-        if not execution.has_report:
-            return self._of_results(execution)
-        folder = f"{execution.folder}/{execution.run_id}"
-        stored = StoredReport.of(self._read(folder, REPORT_JSON), input_=execution.input)
-        return self._verify(stored, execution, folder=folder)
 
-    def of_run(self, run: str) -> StoredReport:
-        """Return the report of a run, when it has ended.
+def latest_report(runs: Runs) -> StoredReport:
+    """Return the report of the latest full audit.
 
-        Args:
-            run: Its name, which may follow the folder of its state machine and a slash.
+    Raises:
+        CommandError: There is none, the caller may not read it, or its run did not write it.
+        DecodingError: It is damaged, or of another version.
+        CallError: The execution of its run cannot be read.
+    """
+    key = f"latest/{REPORT_JSON}"
+    stored = StoredReport.of(_read(runs, key))
+    # It may have written the report and go on for a moment.
+    found = runs.wait_for(f"{AUDIT_FOLDER}/{stored.report.run_id}")
+    if isinstance(found, Doubt):
+        return stored.with_doubt(found)
+    return _verified(runs, stored, found, key=key)
 
-        Raises:
-            CommandError: There is no such run, either of two may be meant, it ended before it had
-                accounts, or it did not write the report that is there.
-            InterruptedRunError: A person interrupted the command.
-        """
-        found = self.runs.wait_for(run)
-        if not isinstance(found, Doubt):
-            return self.of_execution(found)
-        # Without its execution, the bucket alone knows the run.
-        missing: list[CommandError] = []
-        if found is Doubt.GONE:
-            missing.append(RunNotFoundError(run))
-        folders = [run]
-        if "/" not in run:
-            folders = [f"{AUDIT_FOLDER}/{run}", f"{EXECUTE_FOLDER}/{run}"]
-        for folder in folders:
-            try:
-                return StoredReport.of(self._read(folder, REPORT_JSON)).with_doubt(found)
-            except NoReportError as error:
-                missing.append(error)
-        raise missing[0]
 
-    def latest(self) -> StoredReport:
-        """Return the report of the latest full audit.
+def find_plan_state(runs: Runs, report: Report) -> PlanState | None:
+    """Return whether a plan can still be executed; None if there is nothing to execute."""
+    expires_at = executable_until(report)
+    if expires_at is None:
+        return None
+    now = runs.target.environment.now()
+    executed_by = _executed_by(runs, report.run_id)
+    return PlanState(now=now, expires_at=expires_at, executed_by=executed_by)
 
-        Raises:
-            CommandError: There is none, the caller may not read it, or its run did not write it.
-            DecodingError: It is damaged, or of another version.
-            CallError: The execution of its run cannot be read.
-        """
-        stored = StoredReport.of(self._read("latest", REPORT_JSON))
-        # It may have written the report and go on for a moment.
-        found = self.runs.wait_for(f"{AUDIT_FOLDER}/{stored.report.run_id}")
-        if isinstance(found, Doubt):
-            return stored.with_doubt(found)
-        return self._verify(stored, found, folder="latest")
 
-    def plan_state(self, report: Report) -> PlanState | None:
-        """Return whether a plan can still be executed; None if there is nothing to execute."""
-        expires_at = executable_until(report)
-        if expires_at is None:
-            return None
-        return self._plan_state(report.run_id, expires_at)
+def find_plan_states(runs: Runs, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
+    """Return the states of the plans among executions, by their names."""
+    # An execution that ended without a report may have ended before it used up its plan: the
+    # plan's mark says so.
+    executed = {run.plan: run.run_id for run in executions if run.running or run.has_report}
+    expiries = {
+        run.run_id: run.plan_expires_at for run in executions if run.plan_expires_at is not None
+    }
+    now = runs.target.environment.now()
 
-    def plan_states(self, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
-        """Return the states of the plans among executions, by their names."""
-        # If an execution ended without a report, the mark says whether it had begun and used up its
-        # plan.
-        executed = {
-            each.plan: each.run_id for each in executions if each.running or each.has_report
-        }
-        now = self.runs.target.environment.now()
-        plans = [each for each in executions if each.plan_expires_at is not None]
-
+    def find_execution_of(plan: str) -> str | None:
         # Only a plan without a listed execution costs a call.
-        def state_of(plan: RunExecution) -> PlanState:
-            if plan.run_id not in executed:
-                return self._plan_state(plan.run_id, plan.plan_expires_at)
-            executed_by = executed[plan.run_id]
-            return PlanState(now=now, expires_at=plan.plan_expires_at, executed_by=executed_by)
+        return executed.get(plan) or _executed_by(runs, plan)
 
-        with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            states = pool.map(state_of, plans)
-            return {plan.run_id: state for plan, state in zip(plans, states, strict=True)}
+    with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
+        executed_by = dict(zip(expiries, pool.map(find_execution_of, expiries), strict=True))
+    return {
+        plan: PlanState(now=now, expires_at=expires_at, executed_by=executed_by[plan])
+        for plan, expires_at in expiries.items()
+    }
 
-    def _plan_state(self, run_id: str, expires_at: datetime | None) -> PlanState:
-        now = self.runs.target.environment.now()
-        executed_by = self._executed_by(run_id)
-        return PlanState(now=now, expires_at=expires_at, executed_by=executed_by)
 
-    def _executed_by(self, run_id: str) -> str | None:
-        """Return the execution that a plan is marked with, or a phrase if the mark names none.
+def _executed_by(runs: Runs, run_id: str) -> str | None:
+    """Return the execution that a plan is marked with, or a phrase if the mark names none.
 
-        None if no mark can be read.
-        """
-        try:
-            mark = decode(ExecutionMark, self._read(f"{AUDIT_FOLDER}/{run_id}", EXECUTION_MARK))
-        except (CallError, NoReportError):
-            # This is only shown: a second execution of a marked plan is refused when it starts.
-            return None
-        except DecodingError:
-            return _UNNAMED_EXECUTION
-        name = mark.execution_arn.rpartition(":")[2]
-        return name if RUN_ID.fullmatch(name) else _UNNAMED_EXECUTION
+    None if no mark can be read.
+    """
+    try:
+        mark = decode(ExecutionMark, _read(runs, f"{AUDIT_FOLDER}/{run_id}/{EXECUTION_MARK}"))
+    except (CallError, NoReportError):
+        # This is only shown: a second execution of a marked plan is refused when it starts.
+        return None
+    except DecodingError:
+        return _UNNAMED_EXECUTION
+    name = mark.execution_arn.rpartition(":")[2]
+    return name if RUN_ID.fullmatch(name) else _UNNAMED_EXECUTION
 
-    def _verify(
-        self, stored: StoredReport, execution: RunExecution, *, folder: str
-    ) -> StoredReport:
-        """Return a report if the execution's run wrote it, or with a doubt if that is not known.
 
-        Raises:
-            CommandError: It did not write it.
-        """
-        if execution.report_sha256 is None:
-            return stored.with_doubt(Doubt.NOT_HELD)
-        if execution.report_sha256 != sha256(stored.body):
-            raise CommandError(
-                f"{self._location(folder, REPORT_JSON)} was altered: its SHA-256 is not the one "
-                "that its execution holds. Do not act on it, and find out who can write to the "
-                "bucket."
-            )
-        return stored
+def _verified(
+    runs: Runs, stored: StoredReport, execution: RunExecution, *, key: str
+) -> StoredReport:
+    """Return a report if the execution's run wrote it, or with a doubt if that is not known.
 
-    def _of_results(self, execution: RunExecution) -> StoredReport:
-        """Return the report of an execution that ended without one.
-
-        Step Functions holds the hash of the run, the batches that started, and the hashes of their
-        results. The bucket decides nothing by itself.
-        """
-        # What Step Functions holds: the hash of the run, and its batches.
-        started = self.runs.executions.output_of_start(execution)
-        if not started:
-            raise run_failed_error(execution)
-        batches = self.runs.executions.batches(execution)
-        # What the bucket has of them, where the hashes agree.
-        storage = Storage(self._bucket(seconds=_MAX_SECONDS_FOR_RESULTS))
-        store = storage.runs
-        if execution.folder == EXECUTE_FOLDER:
-            store = storage.executions
-        run = store.read(Run, execution.run_id, checksum=started[RUN_SHA256])
-        aws = self.runs.caller.aws(seconds=_MAX_SECONDS_FOR_RESULTS)
-        results = collect_results(aws, store, run, list(batches.values()), backups=storage.backups)
-        findings = dict(results.findings)
-        # A batch that has just started may not be listed yet.
-        started_batches = batches.keys() | store.batches_with_a_claim(run)
-        for number, account_ids in enumerate(run.batches):
-            if number not in started_batches:
-                for id_ in account_ids:
-                    findings[id_] = Finding(
-                        account_id=id_, outcome=Outcome.SKIPPED, reason=_NOT_STARTED
-                    )
-        # As the run itself would have written it.
-        report = make_report(
-            run,
-            findings,
-            finished_at=execution.ended_at or results.finished_at,
-            warnings=(str(run_failed_error(execution)), *results.warnings),
+    Raises:
+        CommandError: It did not write it.
+    """
+    if execution.report_sha256 is None:
+        return stored.with_doubt(Doubt.NOT_HELD)
+    if execution.report_sha256 != sha256(stored.body):
+        raise CommandError(
+            f"s3://{runs.deployment.bucket}/{key} was altered: its SHA-256 is not the one that its "
+            "execution holds. Do not act on it, and find out who can write to the bucket."
         )
-        stored = StoredReport.of(as_json(report), input_=execution.input)
-        return stored.with_doubt(Doubt.ENDED_WITHOUT_REPORT)
+    return stored
 
-    def _bucket(self, *, seconds: float = MAX_WAIT_SECONDS) -> Bucket:
-        return Bucket(
-            aws=self.runs.caller.calls(seconds=seconds),
-            name=self.runs.deployment.bucket,
-            account_id=self.runs.deployment.account_id,
-        )
 
-    def _location(self, folder: str, name: str) -> str:
-        return f"s3://{self.runs.deployment.bucket}/{folder}/{name}"
+def _of_results(runs: Runs, execution: RunExecution) -> StoredReport:
+    """Return the report of an execution that ended without one.
 
-    def _read(self, folder: str, name: str) -> bytes:
-        """Return a file, such as report.json.
+    Step Functions holds the hash of the run, the batches that started, and the hashes of their
+    results. The bucket decides nothing by itself.
+    """
+    # What Step Functions holds: the hash of the run, and its batches.
+    started = runs.executions.output_of_start(execution)
+    if not started:
+        raise run_failed_error(execution)
+    batches = runs.executions.batches(execution)
+    # What the bucket has of them, where the hashes agree.
+    storage = Storage(_bucket(runs, seconds=_MAX_SECONDS_FOR_RESULTS))
+    store = storage.runs
+    if execution.folder == EXECUTE_FOLDER:
+        store = storage.executions
+    run = store.read(Run, execution.run_id, checksum=started[RUN_SHA256])
+    aws = runs.caller.aws(seconds=_MAX_SECONDS_FOR_RESULTS)
+    results = collect_results(aws, store, run, list(batches.values()), backups=storage.backups)
+    findings = dict(results.findings)
+    # A batch that has just started may not be listed yet.
+    started_batches = batches.keys() | store.batches_with_a_claim(run)
+    for number, account_ids in enumerate(run.batches):
+        if number not in started_batches:
+            for id_ in account_ids:
+                findings[id_] = Finding(
+                    account_id=id_, outcome=Outcome.SKIPPED, reason=_NOT_STARTED
+                )
+    # As the run itself would have written it.
+    report = make_report(
+        run,
+        findings,
+        finished_at=execution.ended_at or results.finished_at,
+        warnings=(str(run_failed_error(execution)), *results.warnings),
+    )
+    stored = StoredReport.of(as_json(report), input_=execution.input)
+    return stored.with_doubt(Doubt.ENDED_WITHOUT_REPORT)
 
-        Raises:
-            NoReportError: There is none, or the caller may not read it.
-            CallError: S3 did not respond in time.
-        """
-        try:
-            return self._bucket().read(f"{folder}/{name}")
-        except CallError as error:
-            # Without permission to list the bucket, S3 denies what does not exist.
-            if error.failure.name not in ("NoSuchKey", "AccessDenied"):
-                raise
-            raise NoReportError(
-                f"There is no {name} at {self._location(folder, name)}, or these credentials may "
-                f"not read it ({error.failure.code}). It needs grant_read_reports; the latest "
-                "report is there once a full audit has ended. A RootTasks that was renamed or "
-                "moved starts with an empty bucket."
-            ) from error
+
+def _bucket(runs: Runs, *, seconds: float = MAX_WAIT_SECONDS) -> Bucket:
+    return Bucket(
+        aws=runs.caller.calls(seconds=seconds),
+        name=runs.deployment.bucket,
+        account_id=runs.deployment.account_id,
+    )
+
+
+def _read(runs: Runs, key: str) -> bytes:
+    """Return an object of the bucket, such as runs/NAME/report.json.
+
+    Raises:
+        NoReportError: There is none, or the caller may not read it.
+        CallError: S3 did not respond in time.
+    """
+    try:
+        return _bucket(runs).read(key)
+    except CallError as error:
+        # Without permission to list the bucket, S3 denies what does not exist.
+        if error.failure.name not in ("NoSuchKey", "AccessDenied"):
+            raise
+        raise NoReportError(
+            f"There is no s3://{runs.deployment.bucket}/{key}, or these credentials may not read "
+            f"it ({error.failure.code}). It needs grant_read_reports; the latest report is there "
+            "once a full audit has ended. A RootTasks that was renamed or moved starts with an "
+            "empty bucket."
+        ) from error

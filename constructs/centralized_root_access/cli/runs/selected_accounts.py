@@ -10,19 +10,20 @@ from root_tasks.tasks.task_input import FROM_REPORT
 from ..base.command_errors import CommandError
 from ..base.options import Selection
 from ..base.terminal import print_note
+from .deployed_runs import Runs
 from .report_output import print_doubt
-from .reports import Reports
+from .reports import report_of_run
 
 
 def accounts_of_report(
-    reports: Reports, selection: Selection, *, with_protected: bool
+    runs: Runs, selection: Selection, *, with_protected: bool
 ) -> dict[str, object]:
     """Return the accounts that another run reports with certain outcomes, as an input has them.
 
     Without another run there are none.
 
     Args:
-        reports: The reports of the deployment.
+        runs: The runs of the deployment.
         selection: The run, if there is one, and the outcomes.
         with_protected: Whether to take protected accounts as well, which can only be audited.
 
@@ -32,7 +33,7 @@ def accounts_of_report(
     """
     if selection.from_report is None:
         return {}
-    stored = reports.of_run(selection.from_report)
+    stored = report_of_run(runs, selection.from_report)
     print_doubt(stored)
     report = stored.report
     # A plan would only skip those that are protected.

@@ -84,26 +84,29 @@ class RunExecution:
         return datetime.fromisoformat(self.output[PLAN_EXPIRES_AT])
 
     @property
-    def requester(self) -> str:
-        """The ARN of the person who asked for it, as the command stated; otherwise empty."""
+    def requester(self) -> str | None:
+        """The ARN of the person who asked for it, as the command stated; None without one."""
         return self._stated(REQUESTED_BY, REQUESTER)
 
     @property
-    def reason(self) -> str:
-        """Why it was asked for, as the input states; otherwise empty."""
+    def reason(self) -> str | None:
+        """Why it was asked for, as the input states; None if it does not."""
         return self._stated(REASON, REASON_PATTERN)
 
-    def _stated(self, key: str, pattern: re.Pattern[str]) -> str:
+    def _stated(self, key: str, pattern: re.Pattern[str]) -> str | None:
+        """Return the text that the input has under a key, if it is of the form that a run accepts.
+
+        A run refuses an input with another text, so the text may be anything.
+        """
         stated = str(self.input.get(key, ""))
-        # An input that is refused may say anything there.
-        return stated if pattern.fullmatch(stated) else ""
+        return stated if pattern.fullmatch(stated) else None
 
     @property
-    def plan(self) -> str:
-        """The plan that it executes; empty for an audit or a plan."""
-        plan = str(self.input.get(PLAN, ""))
-        is_valid = self.folder == EXECUTE_FOLDER and RUN_ID.fullmatch(plan)
-        return plan if is_valid else ""
+    def plan(self) -> str | None:
+        """The plan that it executes; None for an audit or a plan."""
+        if self.folder != EXECUTE_FOLDER:
+            return None
+        return self._stated(PLAN, RUN_ID)
 
     @property
     def command(self) -> str:
@@ -234,9 +237,8 @@ class Executions:
     def _show_progress(self, execution: RunExecution, show: Callable[[int, int], None]) -> None:
         # Without permission to read it, there is no progress; the command does not fail.
         with suppress(CallError):
-            arn = self._arn(execution.folder, execution.run_id)
-            for map_run in self._call("ListMapRuns", executionArn=arn).get("mapRuns", ()):
-                response = self._call("DescribeMapRun", mapRunArn=map_run["mapRunArn"])
+            for arn in self._map_run_arns(execution):
+                response = self._call("DescribeMapRun", mapRunArn=arn)
                 counts = response.require("itemCounts")
                 ended = sum(
                     counts.get(state, 0) for state in ("succeeded", "failed", "timedOut", "aborted")
@@ -300,7 +302,11 @@ class Executions:
         Raises:
             CallError: They cannot be read.
         """
-        arns = [child["executionArn"] for child in self._children(execution)]
+        arns = [
+            child["executionArn"]
+            for map_run_arn in self._map_run_arns(execution)
+            for child in self._pages("ListExecutions", items="executions", mapRunArn=map_run_arn)
+        ]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
             described = pool.map(
                 lambda arn: self._call("DescribeExecution", executionArn=arn), arns
@@ -310,13 +316,11 @@ class Executions:
                 for batch in described
             }
 
-    def _children(self, execution: RunExecution) -> Iterator[Mapping[str, Any]]:
-        """Yield the executions of a run's batches."""
+    def _map_run_arns(self, execution: RunExecution) -> list[str]:
+        """Return the ARNs of an execution's map runs, which have its batches as executions."""
         arn = self._arn(execution.folder, execution.run_id)
-        for map_run in self._call("ListMapRuns", executionArn=arn).get("mapRuns", ()):
-            yield from self._pages(
-                "ListExecutions", items="executions", mapRunArn=map_run["mapRunArn"]
-            )
+        response = self._call("ListMapRuns", executionArn=arn)
+        return [map_run["mapRunArn"] for map_run in response.get("mapRuns", ())]
 
     def _pages(self, operation: str, *, items: str, **parameters: Any) -> Iterator[Any]:
         aws = self._caller.calls()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,9 @@ from .report_rows import ReportRow, heading_of, listed_results, policies_of_plan
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_AccountRows = tuple[AccountResult, Sequence[ReportRow]]
 _AccountRow = tuple[AccountResult, ReportRow]
 
-# A longer reason is a note below the table, in its full width. An item never is.
+# A longer reason is a note below the list. An item never is.
 _MAX_REASON_CHARACTERS = 60
 _STYLES = {
     Outcome.UNPROTECTED: "bold red",
@@ -63,18 +62,19 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     target = console(stderr=to_decide)
     width = target.width
     shown = [
-        (result, rows_of(report, result))
+        (result, row)
         for result in listed_results(report, everything=everything)
+        for row in rows_of(report, result)
     ]
     if to_decide and not everything:
-        shown = [(result, _planned(rows)) for result, rows in shown]
+        shown = [(result, row) for result, row in shown if row.outcome is Outcome.PLANNED]
 
     # What was asked for goes above the list: after the list comes the question, and the planner
     # chooses how long the request is.
     if to_decide and report.selection is not None:
         asked = f"Asked for: {request_in_words(report.selection)}."
         show_lines([wrapped(asked, width=width), safe_text()], target=target)
-    show_lines(_report_table(report, shown, width=width), target=target)
+    show_lines(_list_with_notes(report, shown, width=width), target=target)
     # Each policy, in full.
     for name, text in policies_of_plan(report):
         # Not by rich, which wraps lines, and drops blanks where it does.
@@ -95,24 +95,19 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     show_lines(lines, target=target)
 
 
-def _planned(rows: Iterable[ReportRow]) -> list[ReportRow]:
-    return [row for row in rows if row.outcome is Outcome.PLANNED]
-
-
-def _report_table(
-    report: Report, shown: Iterable[_AccountRows], *, width: int
+def _list_with_notes(
+    report: Report, rows: Iterable[_AccountRow], *, width: int
 ) -> Iterator[RenderableType]:
-    # A long reason becomes a note, once for all rows that have it.
+    """Yield the rows as lists of accounts; a long reason stands below, once for all its rows."""
     notes: dict[str, int] = {}
-    noted = []
-    for result, rows in shown:
-        for row in rows:
-            if len(row.reason) > _MAX_REASON_CHARACTERS:
-                number = notes.setdefault(row.reason, len(notes) + 1)
-                noted.append((result, replace(row, reason=f"see note {number}")))
-            else:
-                noted.append((result, row))
-    yield from _account_lists(report, noted, width=width)
+    short_rows = []
+    for result, row in rows:
+        if len(row.reason) > _MAX_REASON_CHARACTERS:
+            number = notes.setdefault(row.reason, len(notes) + 1)
+            short_rows.append((result, replace(row, reason=f"see note {number}")))
+        else:
+            short_rows.append((result, row))
+    yield from _account_lists(report, short_rows, width=width)
     # The command in a note has a line of its own, to be copied.
     for note, number in notes.items():
         words, command, options = f"Note {number}: {note}".rpartition(f"`{PROGRAM} ")
