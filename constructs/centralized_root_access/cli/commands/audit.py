@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -115,6 +113,9 @@ def _audit_from_here(
 
 def _find_caller_and_import(target: TargetOptions) -> Caller:
     """Return who the credentials belong to, and import meanwhile what audits from here."""
+    from concurrent.futures import ThreadPoolExecutor
+    from importlib import import_module
+
     from ..base.caller import find_caller
 
     with ThreadPoolExecutor(max_workers=1) as pool:
