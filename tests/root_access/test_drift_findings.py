@@ -23,12 +23,13 @@ def security_hub(organization_with_root_access: LocalOrganization) -> Any:
     return client
 
 
-def organization_finding(security_hub: Any) -> dict[str, Any]:
+def only_finding(security_hub: Any) -> dict[str, Any]:
+    """Return the one finding that Security Hub has, which is about the organization."""
     (finding,) = security_hub.get_findings()["Findings"]
     return dict(finding)
 
 
-def severity(finding: Mapping[str, Any]) -> str:
+def severity_of(finding: Mapping[str, Any]) -> str:
     return str(finding["FindingProviderFields"]["Severity"]["Label"])
 
 
@@ -37,21 +38,21 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
 ) -> None:
     drift_check = DriftCheck(security_hub_findings=True)
     drift_check()
-    passed = organization_finding(security_hub)
-    assert (passed["Compliance"], severity(passed)) == ({"Status": "PASSED"}, "INFORMATIONAL")
+    passed = only_finding(security_hub)
+    assert (passed["Compliance"], severity_of(passed)) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
     set_feature(organization_with_root_access, ROOT_SESSIONS, enabled=False)
     drift_check.seconds += 3_600
     drift_check()
-    failed = organization_finding(security_hub)
-    assert (failed["Compliance"], severity(failed)) == ({"Status": "FAILED"}, "HIGH")
+    failed = only_finding(security_hub)
+    assert (failed["Compliance"], severity_of(failed)) == ({"Status": "FAILED"}, "HIGH")
     assert (
         failed["Description"]
         == f"Organization {organization_with_root_access.id}. RootSessions is disabled."
     )
     assert failed["CreatedAt"] == passed["CreatedAt"]
-    looked = (passed["UpdatedAt"], failed["UpdatedAt"])
-    assert looked == ("2027-01-15T08:00:00.500000Z", "2027-01-15T09:00:00.500000Z")
+    times_of_the_checks = (passed["UpdatedAt"], failed["UpdatedAt"])
+    assert times_of_the_checks == ("2027-01-15T08:00:00.500000Z", "2027-01-15T09:00:00.500000Z")
 
 
 def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(
@@ -61,7 +62,7 @@ def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(
         AccountId=MEMBER, ServicePrincipal=IAM_PRINCIPAL
     )
     DriftCheck(security_hub_findings=True)()
-    finding = organization_finding(security_hub)
+    finding = only_finding(security_hub)
     assert finding["Compliance"] == {"Status": "PASSED"}
     assert finding["Description"] == (
         f"Organization {organization_with_root_access.id}. It matches the stack. "
@@ -74,7 +75,7 @@ def test_a_repair_ends_with_what_it_left(
 ) -> None:
     set_feature(organization_with_root_access, ROOT_SESSIONS, enabled=False)
     DriftCheck(security_hub_findings=True, repair=True)()
-    assert organization_finding(security_hub)["Compliance"] == {"Status": "PASSED"}
+    assert only_finding(security_hub)["Compliance"] == {"Status": "PASSED"}
 
 
 def test_a_repair_that_fails_leaves_the_finding_of_what_the_check_saw(
@@ -86,7 +87,7 @@ def test_a_repair_that_fails_leaves_the_finding_of_what_the_check_saw(
     )
     with pytest.raises(ConvergenceError):
         DriftCheck(security_hub_findings=True, repair=True)()
-    assert organization_finding(security_hub)["Compliance"] == {"Status": "FAILED"}
+    assert only_finding(security_hub)["Compliance"] == {"Status": "FAILED"}
 
 
 def test_a_drift_check_succeeds_if_security_hub_refuses_its_finding(

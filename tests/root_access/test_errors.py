@@ -14,10 +14,13 @@ from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 
-STEPS = [Step(operation=Operation.REGISTER, account_id=f"{number:012}") for number in range(1, 11)]
+REGISTRATIONS = [
+    Step(operation=Operation.REGISTER, account_id=f"{number:012}") for number in range(1, 11)
+]
 
 
-def refusal(**values: Any) -> Failure:
+def refused_registration(**values: Any) -> Failure:
+    """Return AWS's refusal to register an account."""
     return Failure(
         operation=Operation.REGISTER,
         kind=FailureKind.REFUSED,
@@ -27,20 +30,25 @@ def refusal(**values: Any) -> Failure:
     )
 
 
-def message(**values: Any) -> str:
+def sentence_of(**values: Any) -> str:
+    """Return the sentence of an error; without values, of a read before anything was applied."""
     nothing: dict[str, Any] = {
         "step": None,
         "applied": (),
         "possibly_applied": (),
         "not_applied": (),
     }
-    about = {"failure": refusal(), "account_id": MANAGEMENT, "retry_advice": "Deploy again."}
+    about = {
+        "failure": refused_registration(),
+        "account_id": MANAGEMENT,
+        "retry_advice": "Deploy again.",
+    }
     return str(ConvergenceError(**{**about, **nothing, **values}))
 
 
 def test_the_error_says_what_failed_what_was_applied_and_what_was_not() -> None:
-    text = message(
-        failure=refusal(reason="BECAUSE", attempts=3, waited=41.0),
+    text = sentence_of(
+        failure=refused_registration(reason="BECAUSE", attempts=3, waited=41.0),
         step=Step(operation=Operation.REGISTER, account_id=OTHER_MEMBER),
         applied=[
             Step(operation=Operation.ENABLE_TRUSTED_ACCESS),
@@ -61,13 +69,17 @@ def test_the_error_says_what_failed_what_was_applied_and_what_was_not() -> None:
     )
 
 
-@pytest.mark.parametrize("applied", [[], STEPS[:1]], ids=["nothing applied", "applied"])
-@pytest.mark.parametrize("possibly_applied", [[], STEPS[1:2]], ids=["no doubt", "possibly applied"])
-@pytest.mark.parametrize("not_applied", [[], STEPS[2:3]], ids=["nothing left", "not applied"])
+@pytest.mark.parametrize("applied", [[], REGISTRATIONS[:1]], ids=["nothing applied", "applied"])
+@pytest.mark.parametrize(
+    "possibly_applied", [[], REGISTRATIONS[1:2]], ids=["no doubt", "possibly applied"]
+)
+@pytest.mark.parametrize(
+    "not_applied", [[], REGISTRATIONS[2:3]], ids=["nothing left", "not applied"]
+)
 def test_nothing_was_changed_only_if_no_step_was_or_may_have_been_applied(
     applied: list[Step], possibly_applied: list[Step], not_applied: list[Step]
 ) -> None:
-    text = message(applied=applied, possibly_applied=possibly_applied, not_applied=not_applied)
+    text = sentence_of(applied=applied, possibly_applied=possibly_applied, not_applied=not_applied)
     assert ("Nothing was changed by this invocation." in text) == (
         not applied and not possibly_applied
     )

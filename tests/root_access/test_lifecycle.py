@@ -42,10 +42,12 @@ ENABLE_CREDENTIALS = Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT
 DESCRIBE = "organizations:DescribeOrganization"
 LIST_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 LIST_FEATURES = "iam:ListOrganizationsFeatures"
+# An invocation has 180 seconds, and no call starts in the last 35.
 LAST_START = 180 - 35
 
 
 def registered(organization: LocalOrganization) -> tuple[str, ...]:
+    """Return the delegated administrators of the organization."""
     return organization.root_access().delegated_administrators
 
 
@@ -96,7 +98,7 @@ def test_a_delegate_that_the_quota_keeps_from_being_replaced_stays_registered(
 
 
 def create_error(stack: FakeCloudFormation, **properties: object) -> ConvergenceError:
-    """Return why a Create failed."""
+    """Create the custom resource, and return why that failed."""
     error = stack.create(**{"Features": BOTH_FEATURES, **properties}).error
     assert isinstance(error, ConvergenceError)
     return error

@@ -37,6 +37,7 @@ from support.properties import property_test
 pytestmark = [pytest.mark.no_cover, pytest.mark.usefixtures("other_services_unchanged")]
 
 MEMBERS = (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
+# An invocation has 180 seconds, and no call starts in the last 35.
 LAST_START = 180 - 35
 MAX_SUCCESS_BYTES, MAX_ERROR_BYTES = 2048, 2500
 FAULTS = (
@@ -61,7 +62,14 @@ READS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FailingCalls:
-    """Calls of an action that fail: so many, or all, for one account or for any."""
+    """Calls of an action that fail.
+
+    Attributes:
+        action: The call, named as in an IAM policy.
+        fault: How they fail.
+        account_id: The account that they are about; empty: any.
+        times: How many of them fail; None: all.
+    """
 
     action: str
     fault: Fault
@@ -120,6 +128,7 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     changed: list[ChangeByOthers],
 ) -> None:
     organization.reset()
+    # Arrange: any state, with calls that will fail and a change that others will make.
     # AWS disables trusted access only without delegated administrators.
     existing = [] if hidden else registered[:limit]
     enable_root_access(organization, *enabled, delegated_administrators=existing, hidden=hidden)
@@ -133,11 +142,12 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     for change in changed:
         apply_change = partial(set_feature, organization, change.feature, enabled=change.enabled)
         change_before(function.on_event, change.before, apply_change)
-    # Lambda may deliver an event twice; the first response counts.
+    # Act. Lambda may deliver an event twice; the first response counts.
     stack = FakeCloudFormation(function=function, delivers_twice=not failing and not changed)
     managed = {} if administrators is None else {"DelegatedAdministrators": administrators}
     outcome = stack.create(Features=listed, **managed)
 
+    # Assert: what succeeded is as listed, and what failed did no harm and is told truly.
     after = organization.root_access()
     if not changed:
         assert_writes_are_what_is_listed(organization, listed, administrators)
@@ -168,6 +178,7 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
 def assert_writes_are_what_is_listed(
     organization: LocalOrganization, listed: Collection[str], administrators: Sequence[str] | None
 ) -> None:
+    """Assert that each call that changed something leads to what the stack lists."""
     allowed = {Operation.ENABLE_TRUSTED_ACCESS.value}
     allowed |= {
         (ENABLE_FEATURE if each in listed else DISABLE_FEATURE)[each].value

@@ -33,10 +33,11 @@ from support.function import CustomResourceFunction
 def test_a_second_observation_does_not_read_the_organization_again(
     organization: LocalOrganization,
 ) -> None:
-    subject = CustomResourceFunction().organization()
-    observed = subject.observe()
+    observer = CustomResourceFunction().organization()
+    first = observer.observe()
     organization.clear_calls()
-    assert subject.observe() == observed
+    assert observer.observe() == first
+    # One call each for trusted access, the features and the delegated administrators.
     assert "DescribeOrganization" not in call_counts(organization)
     assert len(organization.calls) == 3
 
@@ -108,7 +109,7 @@ def test_in_a_member_account_the_error_says_where_to_deploy(
     function = CustomResourceFunction(account_id=MEMBER)
     with pytest.raises(NotTheManagementAccountError) as raised:
         function.organization().observe()
-    assert function.time.seconds == 0
+    assert function.time.seconds == 0, "it does not wait for permissions"
     assert (raised.value.account_id, raised.value.management_account_id) == (MEMBER, MANAGEMENT)
     assert str(raised.value).startswith(
         f"Deploy this stack in the management account {MANAGEMENT} of organization "
@@ -147,5 +148,6 @@ def test_a_registration_with_nothing_left_to_do_succeeds(
 ) -> None:
     enable_root_access(organization, delegated_administrators=registered)
     step = Step(operation=operation, account_id=account_id)
-    assert not CustomResourceFunction().organization().apply(step)
+    changed_something = CustomResourceFunction().organization().apply(step)
+    assert not changed_something
     assert list(organization.root_access().delegated_administrators) == registered

@@ -13,12 +13,14 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 CREDENTIALS = Feature.ROOT_CREDENTIALS_MANAGEMENT
 SESSIONS = Feature.ROOT_SESSIONS
 
+# The lists of features by the names that the tables below have for them.
 DESIRED = {
     "none": frozenset[Feature](),
     "credentials": frozenset({CREDENTIALS}),
     "sessions": frozenset({SESSIONS}),
     "both": frozenset({CREDENTIALS, SESSIONS}),
 }
+# "disabled" is disabled trusted access.
 OBSERVED = {"disabled": None, **DESIRED}
 STEPS = {
     "trusted": Operation.ENABLE_TRUSTED_ACCESS,
@@ -76,6 +78,7 @@ ACCOUNTS = {"a": MEMBER, "b": OTHER_MEMBER, "c": THIRD_MEMBER}
 
 
 def observed(*, features: frozenset[str] | None, registered: tuple[str, ...] = ()) -> RootAccess:
+    """Return an observed state; without features trusted access is disabled."""
     return RootAccess(
         organization_id="o-8j81brsjuj",
         management_account_id=MANAGEMENT,
@@ -86,44 +89,45 @@ def observed(*, features: frozenset[str] | None, registered: tuple[str, ...] = (
     )
 
 
-def rows(table: str) -> list[list[str]]:
+def rows_of(table: str) -> list[list[str]]:
+    """Return the words of each line of a table."""
     return [line.split() for line in table.strip().splitlines()]
 
 
-def accounts(names: str) -> tuple[str, ...]:
+def accounts_named(names: str) -> tuple[str, ...]:
+    """Return the accounts of a cell: "a,b" is two, "-" is none."""
     return () if names == "-" else tuple(ACCOUNTS[name] for name in names.split(","))
 
 
-@pytest.mark.parametrize("row", rows(FEATURES), ids=" ".join)
+@pytest.mark.parametrize("row", rows_of(FEATURES), ids=" ".join)
 def test_listed_features_are_enabled_before_others_are_disabled(row: list[str]) -> None:
-    was, wanted, *steps = row
-    assert plan(
+    was, wanted, *expected = row
+    steps = plan(
         desired=DesiredState(features=DESIRED[wanted]), observed=observed(features=OBSERVED[was])
-    ) == tuple(Step(operation=STEPS[step]) for step in steps)
+    )
+    assert steps == tuple(Step(operation=STEPS[step]) for step in expected)
 
 
-@pytest.mark.parametrize("row", rows(DELEGATED_ADMINISTRATORS), ids=" ".join)
+@pytest.mark.parametrize("row", rows_of(DELEGATED_ADMINISTRATORS), ids=" ".join)
 @pytest.mark.parametrize("was", OBSERVED)
 def test_delegates_are_registered_after_features_and_before_others_are_deregistered(
     row: list[str], was: str
 ) -> None:
     registered, wanted, *changes = row
+    listed = None
+    if wanted != "unmanaged":
+        listed = frozenset(accounts_named(wanted))
     steps = plan(
-        desired=DesiredState(
-            features=frozenset(Feature),
-            delegated_administrators=None if wanted == "unmanaged" else frozenset(accounts(wanted)),
-        ),
-        observed=observed(features=OBSERVED[was], registered=accounts(registered)),
+        desired=DesiredState(features=frozenset(Feature), delegated_administrators=listed),
+        observed=observed(features=OBSERVED[was], registered=accounts_named(registered)),
     )
-    delegation = tuple(step for step in steps if step.account_id)
-    assert delegation == tuple(
-        Step(
-            operation=Operation.REGISTER if change[0] == "+" else Operation.DEREGISTER,
-            account_id=ACCOUNTS[change[1]],
-        )
-        for change in changes
-    )
-    assert steps[len(steps) - len(delegation) :] == delegation
+    operations = {"+": Operation.REGISTER, "-": Operation.DEREGISTER}
+    # A change such as "+b".
+    expected = [
+        Step(operation=operations[change[0]], account_id=ACCOUNTS[change[1]]) for change in changes
+    ]
+    assert [step for step in steps if step.account_id] == expected
+    assert list(steps[len(steps) - len(expected) :]) == expected, "after all steps of features"
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,13 @@ from support.processes import run_successfully
 from support.response_endpoint import SIGNATURE, Behavior, ResponseEndpoint, response_endpoint
 
 LAMBDA = Path(__file__).parents[2] / "lambda"
+# The function keeps the last 14 seconds of an invocation for the response.
+JUST_LONGER_THAN_THE_RESPONSE_TAKES = 14.2
 
 
 @dataclass(kw_only=True)
-class Clock:
-    """Lambda's context, with a time of its own for the waits between attempts."""
+class FakeInvocation:
+    """Lambda's context of an invocation, whose remaining seconds pass only while it sleeps."""
 
     seconds: float
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
@@ -39,13 +41,16 @@ class Clock:
         self.seconds -= seconds
 
 
-def succeed(
+def succeeding_handler(
     event: Mapping[str, Any], context: object, *, abandoned: threading.Event
 ) -> dict[str, Any]:
+    """Handle any request as if the organization were as listed."""
     return {"PhysicalResourceId": "o-a1b2c3d4e5", "Data": {"Status": "ENABLED"}}
 
 
-def failing(error: BaseException) -> Any:
+def failing_handler(error: BaseException) -> Any:
+    """Return a handler of requests that raises this."""
+
     def fail(
         event: Mapping[str, Any], context: object, *, abandoned: threading.Event
     ) -> dict[str, Any]:
@@ -60,9 +65,10 @@ def endpoint() -> Iterator[ResponseEndpoint]:
         yield endpoint
 
 
-def request(
+def event_for(
     endpoint: ResponseEndpoint, request_type: str = "Create", **more: object
 ) -> dict[str, Any]:
+    """Return CloudFormation's request, whose response goes to the endpoint."""
     return {
         "RequestType": request_type,
         "RequestId": "1",
@@ -74,16 +80,18 @@ def request(
     }
 
 
-def handle(
+def responses_and_log(
     endpoint: ResponseEndpoint,
     event: Mapping[str, Any],
     *,
-    by: Any = succeed,
+    handler: Any = succeeding_handler,
     seconds: float = 180.0,
 ) -> tuple[list[dict[str, Any]], list[dict[str, object]]]:
-    """Return the responses, and what was logged."""
-    context, log = Clock(seconds=seconds), []
-    respond(event, context, handle=by, sleep=context.sleep, log=lambda **line: log.append(line))
+    """Handle a request, and return the responses that the endpoint got, and what was logged."""
+    context, log = FakeInvocation(seconds=seconds), []
+    respond(
+        event, context, handle=handler, sleep=context.sleep, log=lambda **line: log.append(line)
+    )
     return endpoint.take("1"), log
 
 
@@ -99,7 +107,7 @@ def test_the_response_arrives_once_though_the_put_fails_at_first(
     endpoint: ResponseEndpoint, behaviors: list[Behavior]
 ) -> None:
     endpoint.misbehave(*behaviors)
-    (response,), _ = handle(endpoint, request(endpoint))
+    (response,), _ = responses_and_log(endpoint, event_for(endpoint))
     assert response["Status"] == "SUCCESS"
     assert response["Data"] == {"Status": "ENABLED"}
     assert endpoint.attempts == len(behaviors) + 1
@@ -107,7 +115,7 @@ def test_the_response_arrives_once_though_the_put_fails_at_first(
 
 def test_a_slow_endpoint_is_given_up_and_tried_again(endpoint: ResponseEndpoint) -> None:
     endpoint.misbehave(Behavior.HANG)
-    (response,), log = handle(endpoint, request(endpoint), seconds=4.0)
+    (response,), log = responses_and_log(endpoint, event_for(endpoint), seconds=4.0)
     assert response["Status"] == "SUCCESS"
     assert [line["problem"] for line in log] == ["TimeoutError"]
 
@@ -117,19 +125,23 @@ def test_a_response_that_stays_refused_is_raised_so_that_lambda_runs_the_event_a
 ) -> None:
     endpoint.misbehave(Behavior.REFUSE)
     with pytest.raises(ResponseNotDeliveredError) as raised:
-        handle(endpoint, request(endpoint))
+        responses_and_log(endpoint, event_for(endpoint))
     assert raised.value.problem == "HTTP 403"
     assert endpoint.attempts == 1
 
 
 def test_the_put_is_given_up_before_the_invocation_ends(endpoint: ResponseEndpoint) -> None:
     endpoint.misbehave(*[Behavior.SERVER_ERROR] * 100)
-    context = Clock(seconds=20.0)
+    context = FakeInvocation(seconds=20.0)
     with pytest.raises(ResponseNotDeliveredError):
         respond(
-            request(endpoint), context, handle=succeed, sleep=context.sleep, log=lambda **_: None
+            event_for(endpoint),
+            context,
+            handle=succeeding_handler,
+            sleep=context.sleep,
+            log=lambda **_: None,
         )
-    assert 0 < context.seconds < 3
+    assert 0 < context.seconds < 3, "as long as there is time for one more attempt"
     assert endpoint.attempts == 12
 
 
@@ -151,7 +163,11 @@ def test_an_event_without_a_usable_url_is_not_handled_and_no_error_has_the_url(
     endpoint: ResponseEndpoint, url: str | None
 ) -> None:
     with pytest.raises(ResponseNotDeliveredError) as raised:
-        handle(endpoint, request(endpoint, ResponseURL=url), by=failing(AssertionError("handled")))
+        responses_and_log(
+            endpoint,
+            event_for(endpoint, ResponseURL=url),
+            handler=failing_handler(AssertionError("handled")),
+        )
     assert SIGNATURE not in str(raised.value)
     assert "ResponseURL" in raised.value.problem
     assert raised.value.__context__ is None
@@ -160,9 +176,9 @@ def test_an_event_without_a_usable_url_is_not_handled_and_no_error_has_the_url(
 def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(
     endpoint: ResponseEndpoint,
 ) -> None:
-    event = request(endpoint, ResponseURL=f"http://a..b/?{SIGNATURE}")
+    event = event_for(endpoint, ResponseURL=f"http://a..b/?{SIGNATURE}")
     with pytest.raises(ResponseNotDeliveredError) as raised:
-        handle(endpoint, event)
+        responses_and_log(endpoint, event)
     assert raised.value.problem.startswith("Unicode")
     assert raised.value.__context__ is None
 
@@ -171,8 +187,8 @@ def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(
 
 
 def test_a_sentence_for_people_is_the_reason(endpoint: ResponseEndpoint) -> None:
-    (response,), log = handle(
-        endpoint, request(endpoint), by=failing(RootAccessError("What to do."))
+    (response,), log = responses_and_log(
+        endpoint, event_for(endpoint), handler=failing_handler(RootAccessError("What to do."))
     )
     assert (response["Status"], response["Reason"]) == ("FAILED", "What to do.")
     assert log == []
@@ -191,7 +207,9 @@ def test_a_sentence_for_people_is_the_reason(endpoint: ResponseEndpoint) -> None
 def test_every_exception_is_answered_with_a_sentence_and_logged_with_its_trace(
     endpoint: ResponseEndpoint, error: BaseException
 ) -> None:
-    (response,), log = handle(endpoint, request(endpoint), by=failing(error))
+    (response,), log = responses_and_log(
+        endpoint, event_for(endpoint), handler=failing_handler(error)
+    )
     assert response["Status"] == "FAILED"
     assert type(error).__name__ in response["Reason"]
     assert "Deploy again" in response["Reason"]
@@ -217,7 +235,7 @@ def test_an_import_error_is_answered_because_the_entry_point_needs_no_package(
             "    def get_remaining_time_in_millis(self): return 60000\n"
             "on_event(json.loads(sys.argv[1]), Context())"
         )
-        run_successfully(sys.executable, "-I", "-S", "-c", code, json.dumps(request(endpoint)))
+        run_successfully(sys.executable, "-I", "-S", "-c", code, json.dumps(event_for(endpoint)))
         (response,) = endpoint.take("1")
     assert response["Status"] == "FAILED"
     assert "ModuleNotFoundError" in response["Reason"]
@@ -227,26 +245,29 @@ def test_a_call_that_hangs_cannot_keep_the_response_back_and_no_call_starts_afte
     endpoint: ResponseEndpoint,
 ) -> None:
     started, released = threading.Event(), threading.Event()
-    seen: list[bool] = []
+    abandoned_at_the_end: list[bool] = []
 
     def hang(
         event: Mapping[str, Any], context: object, *, abandoned: threading.Event
     ) -> dict[str, Any]:
         started.set()
         released.wait(30)
-        seen.append(abandoned.is_set())
+        abandoned_at_the_end.append(abandoned.is_set())
         return {"PhysicalResourceId": "too late"}
 
-    (response,), _ = handle(endpoint, request(endpoint), by=hang, seconds=14.2)
+    (response,), _ = responses_and_log(
+        endpoint, event_for(endpoint), handler=hang, seconds=JUST_LONGER_THAN_THE_RESPONSE_TAKES
+    )
     released.set()
     assert started.is_set()
     assert response["Status"] == "FAILED"
     assert "ran out of time" in response["Reason"]
+    # The thread that was abandoned ends a moment after the response.
     for _ in range(100):
-        if seen:
+        if abandoned_at_the_end:
             break
         time.sleep(0.01)
-    assert seen == [True]
+    assert abandoned_at_the_end == [True]
     assert endpoint.take("1") == []
 
 
@@ -265,8 +286,8 @@ def test_a_call_that_hangs_cannot_keep_the_response_back_and_no_call_starts_afte
 def test_a_failure_never_names_another_physical_id(
     endpoint: ResponseEndpoint, request_type: str, physical_id: str | None, expected: str
 ) -> None:
-    event = request(endpoint, request_type, PhysicalResourceId=physical_id)
-    (response,), _ = handle(endpoint, event, by=failing(ValueError()))
+    event = event_for(endpoint, request_type, PhysicalResourceId=physical_id)
+    (response,), _ = responses_and_log(endpoint, event, handler=failing_handler(ValueError()))
     assert response["PhysicalResourceId"] == expected
 
 
@@ -274,20 +295,32 @@ def test_a_failure_never_names_another_physical_id(
 def test_a_delete_succeeds_for_any_physical_id_without_being_handled(
     endpoint: ResponseEndpoint, physical_id: str
 ) -> None:
-    event = request(endpoint, "Delete", PhysicalResourceId=physical_id)
-    (response,), _ = handle(endpoint, event, by=failing(AssertionError("handled")))
+    event = event_for(endpoint, "Delete", PhysicalResourceId=physical_id)
+    (response,), _ = responses_and_log(
+        endpoint, event, handler=failing_handler(AssertionError("handled"))
+    )
     assert (response["Status"], response["PhysicalResourceId"]) == ("SUCCESS", physical_id)
 
 
-@pytest.mark.parametrize("text", ["x" * 100_000, "ü" * 5_000, '"\\\n' * 5_000, "😀" * 5_000])
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 100_000, "ü" * 5_000, '"\\\n' * 5_000, "😀" * 5_000],
+    ids=["ASCII", "escaped", "escaped punctuation", "surrogate pairs"],
+)
 def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint, text: str) -> None:
-    long = {"StackId": "s" * 300, "LogicalResourceId": "l" * 255, "PhysicalResourceId": "p" * 1000}
-    (response,), _ = handle(
-        endpoint, request(endpoint, "Update", **long), by=failing(RootAccessError(text))
+    long_ids = {
+        "StackId": "s" * 300,
+        "LogicalResourceId": "l" * 255,
+        "PhysicalResourceId": "p" * 1000,
+    }
+    (response,), _ = responses_and_log(
+        endpoint,
+        event_for(endpoint, "Update", **long_ids),
+        handler=failing_handler(RootAccessError(text)),
     )
     assert len(json.dumps(response["Reason"])) <= 2500
     assert response["Reason"].startswith(text[:100])
-    assert {key: response[key] for key in long} == long
+    assert {key: response[key] for key in long_ids} == long_ids
 
 
 # Malformed events
@@ -337,8 +370,9 @@ def test_a_malformed_event_is_answered_with_a_sentence_before_any_call(
     change: dict[str, Any],
     mentioned: str,
 ) -> None:
+    # A member that is changed to None is left out.
     event = {
-        name: value for name, value in request(endpoint, **change).items() if value is not None
+        name: value for name, value in event_for(endpoint, **change).items() if value is not None
     }
     CustomResourceFunction()(event)
     (response,) = endpoint.take("1")
@@ -350,15 +384,16 @@ def test_a_malformed_event_is_answered_with_a_sentence_before_any_call(
 def test_nothing_sensitive_is_logged(
     endpoint: ResponseEndpoint, organization: LocalOrganization
 ) -> None:
-    """Neither the URL's signature, nor the names and addresses that AWS returns."""
+    """Neither the URL's signature, nor the names and e-mail addresses that AWS returns."""
     enable_root_access(organization, delegated_administrators=[MEMBER])
     organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
     function = CustomResourceFunction()
     endpoint.misbehave(Behavior.RESET, Behavior.SERVER_ERROR)
-    function(request(endpoint))
-    function(request(endpoint, ResourceProperties=None))
+    function(event_for(endpoint))
+    function(event_for(endpoint, ResourceProperties=None))
     assert {"observed", "applied", "failed", "response_not_delivered"} <= {
         line["event"] for line in function.log
     }
-    for secret in (SIGNATURE, "workload-a", "@example.com"):
+    account_name, email = "workload-a", "@example.com"
+    for secret in (SIGNATURE, account_name, email):
         assert secret not in json.dumps(function.log)

@@ -73,10 +73,11 @@ class Request:
 
     @property
     def member_ids(self) -> frozenset[str]:
-        """The accounts that have to be members. One that is named and left out may have left."""
+        """The accounts that have to be members of the organization."""
         excluded = frozenset(filter(ACCOUNT_ID.fullmatch, self.exclusions))
-        named = excluded.symmetric_difference(self.account_ids)
-        return named.union(assignment.account_id for assignment in self.assignments)
+        # One that is named and excluded as well may have left the organization.
+        named_or_excluded = excluded.symmetric_difference(self.account_ids)
+        return named_or_excluded.union(assignment.account_id for assignment in self.assignments)
 
     def credential_selection(self, started_at: datetime) -> CredentialSelection:
         """Return which credentials a plan of a run that started at this time may list."""
