@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Collection, Iterable
 from enum import Enum
 
-from aws_calls.failures import Failure, describe
 from common.errors import RootAccessError
 from common.json_text import truncate_json
-from common.untrusted import excerpt, printable
+from common.untrusted import excerpt
 
 from .model.report_schema import Task
 
@@ -33,7 +32,7 @@ def _backup_refusal(why: str) -> str:
 class _Failing(str):
     """A sentence of a refusal that no other input would have avoided.
 
-    The organization is not as the stack needs it, a call failed, or what is stored was altered.
+    The organization is not as the stack needs it, or what is stored was altered.
     Such an execution fails, so those who watch failures learn of it.
     """
 
@@ -117,7 +116,6 @@ class RefusalReason(Enum):
         "A run cannot have the name {name}. Start it under one of letters, digits, periods, "
         "hyphens and underscores that begins with a letter or a digit."
     )
-    CALL_FAILED = _Failing("{failure} (in account {account_id}; nothing was changed)")
 
     PLAN_NOT_FOUND = _plan_refusal("the Audit state machine has no execution of that name.")
     PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
@@ -179,8 +177,6 @@ def _text(value: object) -> str:
 
     For example ["a", "b"] → "a, b". What others chose is cut, and has no control characters.
     """
-    if isinstance(value, Failure):
-        return printable(describe(value))
     if isinstance(value, Collection) and not isinstance(value, str):
         listed = [
             excerpt(str(entry), _MAX_ENTRY_CHARACTERS)

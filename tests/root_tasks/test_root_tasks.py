@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aws_calls.failures import Failure
+from aws_calls.failures import CallError
 from local_aws.emulation import LocalOrganization
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.aws.stores import sha256
@@ -130,10 +130,9 @@ def test_an_account_without_an_organization_is_refused(root_tasks: RootTasks) ->
 
 def test_a_denied_call_before_any_account_fails_with_awss_words(root_tasks: RootTasks) -> None:
     root_tasks.organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
-    reason, data = refusal_reason_and_data(root_tasks.run())
-    assert (reason, data["account_id"]) == (RefusalReason.CALL_FAILED, MANAGEMENT)
-    failure = data["failure"]
-    assert isinstance(failure, Failure)
+    error = root_tasks.run().error
+    assert isinstance(error, CallError)
+    failure = error.failure
     assert (failure.operation, failure.name) == ("organizations:ListAccounts", "AccessDenied")
     # The role may be new.
     assert failure.attempts == 15
@@ -141,7 +140,7 @@ def test_a_denied_call_before_any_account_fails_with_awss_words(root_tasks: Root
 
 def test_features_that_a_response_omits_are_not_taken_for_disabled(root_tasks: RootTasks) -> None:
     root_tasks.omit_from_response("iam:ListOrganizationsFeatures", "EnabledFeatures")
-    assert refusal_reason_and_data(root_tasks.run())[0] is RefusalReason.CALL_FAILED
+    assert isinstance(root_tasks.run().error, CallError)
 
 
 @pytest.mark.parametrize(
@@ -349,10 +348,8 @@ def test_an_audit_skips_the_management_account_and_says_which_account_is_protect
 def test_an_account_without_a_state_fails_the_run(root_tasks: RootTasks, accounts: object) -> None:
     root_tasks.omit_member_of_accounts("State")
     audit = root_tasks.run({"accounts": accounts})
-    assert (audit.status, refusal_reason_and_data(audit)[0]) == (
-        "FAILED",
-        RefusalReason.CALL_FAILED,
-    )
+    assert audit.status == "FAILED"
+    assert isinstance(audit.error, CallError)
     assert "State" in audit.cause
 
 

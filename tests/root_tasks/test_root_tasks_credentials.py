@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from aws_calls.failures import CallError
 from common.typed_json import format_time
 from local_aws.emulation.state import current_emulation
 from root_tasks.aws.stores import sha256
@@ -273,7 +274,7 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     plan = root_tasks.run(DELETE)
     root_tasks.fail_calls(action, "AccessDenied", url=url, times=1)
     failed = root_tasks.execute(plan)
-    assert refusal_reason_and_data(failed)[0] is RefusalReason.CALL_FAILED
+    assert isinstance(failed.error, CallError)
     again = (
         root_tasks.redrive(failed, {"plan": plan.run_id}) if redriven else root_tasks.execute(plan)
     )
@@ -285,7 +286,7 @@ def test_an_execution_that_may_not_be_described_is_not_taken_for_none(
 ) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.description_error = "AccessDeniedException"
-    assert refusal_reason_and_data(root_tasks.execute(plan))[0] is RefusalReason.CALL_FAILED
+    assert isinstance(root_tasks.execute(plan).error, CallError)
 
 
 def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTasks) -> None:

@@ -63,7 +63,7 @@ class PlanRequest:
     reason: str | None = None
 
 
-def require_override(assignments: Iterable[Assignment], *, allowed: bool) -> None:
+def refuse_policy_override(assignments: Iterable[Assignment], *, allowed: bool) -> None:
     """Refuse a policy that is not one of a backup where the stack does not allow it.
 
     Raises:
@@ -132,7 +132,7 @@ class Plans:
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
         if plan.task not in self.settings.tasks:
             raise task_not_in_stack(plan.task, tasks=self.settings.tasks)
-        require_override(plan.assignments, allowed=self.settings.allow_policy_override)
+        refuse_policy_override(plan.assignments, allowed=self.settings.allow_policy_override)
         return plan, expires_at
 
     def claim(self, run_id: str, *, execution: Execution) -> None:

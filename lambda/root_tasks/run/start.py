@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from aws_calls.failures import CallError
 from common.log import STATE_MACHINE_NAME, metric_line
 
 from ..aws.executions import Execution, state_machine_name
@@ -20,7 +18,7 @@ from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.request import Request
 from .directory import MemberDirectory
 from .parse_input import parse_request
-from .plans import Plans, parse_plan_request, require_override
+from .plans import Plans, parse_plan_request, refuse_policy_override
 from .prepare import prepare, require_members
 from .recoveries import accepted_recoveries
 from .settings import StartExecutionSettings, StartRunSettings
@@ -43,42 +41,45 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
 
     Raises:
         RunRefusedError: The run cannot start.
+        CallError: A call failed.
     """
+    execution = _execution_of(event)
     storage = Storage.of(aws, settings.bucket)
-    with _starting(aws, event) as execution:
-        # What is asked for, which this stack may not do.
-        request = parse_request(event["input"], tasks=settings.tasks)
-        require_override(request.assignments, allowed=settings.allow_policy_override)
-        if request.backup is not None:
-            request = _with_policy_of_backup(request, request.backup, storage)
 
-        # The organization, and the accounts that it is about.
-        patient = replace(
-            aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
-        )
-        directory = MemberDirectory.of(aws.with_budget(patient))
-        with directory.survey(request) as survey:
-            members = survey.members()
-            require_members(request, organization=survey.organization, members=members)
-            members = directory.without(request.exclusions, members)
-        members = with_unit_names(directory.units, members)
+    # What is asked for. The stack may not have the task, or may not allow its policy.
+    request = parse_request(event["input"], tasks=settings.tasks)
+    refuse_policy_override(request.assignments, allowed=settings.allow_policy_override)
+    if request.backup is not None:
+        request = _with_policy_of_backup(request, request.backup, storage)
 
-        # What stays in them on purpose. What the stack says of an account counts, not its recovery.
-        accepted = settings.accepted_credentials
-        if Task.RECOVER in settings.tasks and request.task in (Task.AUDIT, Task.DELETE):
-            accepted = tuple(accepted_recoveries(aws, storage.recoveries, members)) + accepted
+    # The organization, and the accounts that it is about.
+    patient_budget = replace(
+        aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
+    )
+    directory = MemberDirectory.of(aws.with_budget(patient_budget))
+    with directory.survey(request) as survey:
+        members = survey.members()
+        require_members(request, organization=survey.organization, members=members)
+        members = directory.without(request.exclusions, members)
+    members = with_unit_names(directory.units, members)
 
-        run, work = prepare(
-            request,
-            execution=execution,
-            account_id=aws.account_id,
-            organization=survey.organization,
-            members=members,
-            protected_accounts=settings.protected_accounts,
-            root_email_domains=settings.root_email_domains,
-            accepted_credentials=accepted,
-        )
-        return _store(aws, storage.runs, run, work)
+    # What stays in them on purpose. If the stack lists an account as well, the report takes that
+    # entry, which is the last one, and not the one of its recovery.
+    accepted = settings.accepted_credentials
+    if Task.RECOVER in settings.tasks and request.task in (Task.AUDIT, Task.DELETE):
+        accepted = tuple(accepted_recoveries(aws, storage.recoveries, members)) + accepted
+
+    run, work = prepare(
+        request,
+        execution=execution,
+        account_id=aws.account_id,
+        organization=survey.organization,
+        members=members,
+        protected_accounts=settings.protected_accounts,
+        root_email_domains=settings.root_email_domains,
+        accepted_credentials=accepted,
+    )
+    return _store(aws, storage.runs, run, work)
 
 
 def start_execution(
@@ -96,40 +97,42 @@ def start_execution(
 
     Raises:
         RunRefusedError: The plan cannot be executed.
+        CallError: A call failed.
     """
+    execution = _execution_of(event)
     storage = Storage.of(aws, settings.bucket)
-    with _starting(aws, event) as execution:
-        # The plan, which has everything that was approved.
-        asked = parse_plan_request(event["input"])
-        plans = Plans(aws=aws, runs=storage.runs, settings=settings)
-        plan, expires_at = plans.find(asked)
-        request = Request(
-            task=plan.task,
-            assignments=plan.assignments,
-            requested_by=asked.requested_by,
-            reason=asked.reason or plan.reason,
-        )
 
-        # Its accounts, as they are now.
-        directory = MemberDirectory.of(aws)
-        with directory.survey(request) as survey:
-            members = survey.members()
-        run, work = prepare(
-            request,
-            execution=execution,
-            account_id=aws.account_id,
-            organization=survey.organization,
-            members=with_unit_names(directory.units, members),
-            plan=plan,
-            expires_at=expires_at,
-            protected_accounts=settings.protected_accounts,
-            root_email_domains=settings.root_email_domains,
-        )
+    # The plan, which has everything that was approved.
+    plan_request = parse_plan_request(event["input"])
+    plans = Plans(aws=aws, runs=storage.runs, settings=settings)
+    plan, expires_at = plans.find(plan_request)
+    request = Request(
+        task=plan.task,
+        assignments=plan.assignments,
+        requested_by=plan_request.requested_by,
+        reason=plan_request.reason or plan.reason,
+    )
 
-        stored = _store(aws, storage.executions, run, work)
-        # The last thing that can fail: a run that cannot start does not use up the plan.
-        plans.claim(plan.run_id, execution=execution)
-        return stored
+    # Its accounts, as they are now.
+    directory = MemberDirectory.of(aws)
+    with directory.survey(request) as survey:
+        members = survey.members()
+    run, work = prepare(
+        request,
+        execution=execution,
+        account_id=aws.account_id,
+        organization=survey.organization,
+        members=with_unit_names(directory.units, members),
+        plan=plan,
+        expires_at=expires_at,
+        protected_accounts=settings.protected_accounts,
+        root_email_domains=settings.root_email_domains,
+    )
+
+    stored = _store(aws, storage.executions, run, work)
+    # The last thing that can fail: a run that cannot start does not use up the plan.
+    plans.claim(plan.run_id, execution=execution)
+    return stored
 
 
 def start_or_refuse(
@@ -145,6 +148,7 @@ def start_or_refuse(
 
     Raises:
         RunRefusedError: The run cannot start, and the reason is not its input.
+        CallError: A call failed.
     """
     try:
         return start(aws, event, settings=settings)
@@ -161,19 +165,12 @@ def start_or_refuse(
         return error.output()
 
 
-@contextmanager
-def _starting(aws: Aws, event: Mapping[str, Any]) -> Iterator[Execution]:
-    """Yield the execution; a call that fails is a refusal."""
+def _execution_of(event: Mapping[str, Any]) -> Execution:
+    """Return the execution that starts a run. Its name becomes a part of keys in the bucket."""
     execution = Execution.parse(event["execution"])
-    # Its name becomes a part of keys in the bucket.
     if not RUN_ID.fullmatch(execution.name):
         raise RunRefusedError(RefusalReason.INVALID_NAME, name=execution.name)
-    try:
-        yield execution
-    except CallError as error:
-        raise RunRefusedError(
-            RefusalReason.CALL_FAILED, failure=error.failure, account_id=aws.account_id
-        ) from error
+    return execution
 
 
 def _store(aws: Aws, runs: RunStore, run: Run, work: Work) -> dict[str, Any]:
