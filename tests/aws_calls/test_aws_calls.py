@@ -28,14 +28,17 @@ client_error = functools.partial(responding.client_error, operation=OPERATION)
 
 
 def tls_error(reason: str) -> SSLError:
+    """Return the SDK's error for a TLS connection that failed for this reason."""
     return SSLError(endpoint_url="https://aws", error=Exception(reason))
 
 
 def proxy_error(reason: str) -> ProxyConnectionError:
+    """Return the SDK's error for a proxy that failed for this reason."""
     return ProxyConnectionError(proxy_url="https://proxy", error=Exception(reason))
 
 
 def budget_of(time: FakeTime) -> RetryBudget:
+    """Return a budget in which attempts start for 60 seconds."""
     return RetryBudget(clock=time.clock(), deadline=60 + ATTEMPT_RESERVE_SECONDS)
 
 
@@ -55,10 +58,12 @@ class Service:
 
 
 def calls_of(service: Service, *, budget: RetryBudget | None = None) -> AwsCalls:
+    """Return calls that reach the service; OPERATION is its only one."""
     return AwsCalls(clients=lambda name: service, budget=budget or budget_of(FakeTime()))
 
 
 def list_of(service: Service, *, time: FakeTime | None = None) -> Iterator[Any]:
+    """Yield the entries of a list whose pages are the service's responses."""
     calls = calls_of(service, budget=budget_of(time or FakeTime()))
     return calls.pages(OPERATION, items="Items", token="Marker", response_token="NextMarker")
 
@@ -184,10 +189,11 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> N
         waited=41.2,
         timed_out=True,
     )
-    once, failed = replace(failure, attempts=1), f"{OPERATION}: Throttling (RATE): Rate exceeded."
-    assert describe(failure) == f"{failed} Gave up after 3 attempts over 41 s."
-    assert describe(once) == f"{failed} Gave up after 1 attempt over 41 s."
-    assert describe(replace(once, timed_out=False)) == failed
+    what_failed = f"{OPERATION}: Throttling (RATE): Rate exceeded."
+    assert describe(failure) == f"{what_failed} Gave up after 3 attempts over 41 s."
+    tried_once = replace(failure, attempts=1)
+    assert describe(tried_once) == f"{what_failed} Gave up after 1 attempt over 41 s."
+    assert describe(replace(tried_once, timed_out=False)) == what_failed
     assert len(describe(replace(failure, message="x" * 5_000))) < 800
 
 
@@ -198,6 +204,7 @@ def test_a_reserve_ends_a_budget_earlier_and_leaves_the_original_as_it_was() -> 
     time = FakeTime()
     budget = budget_of(time)
     reserved = budget.within(budget.remaining_seconds - 25)
+    # Throttled for 35 seconds, in growing intervals.
     with pytest.raises(CallError) as raised:
         calls_of(Service(*[client_error("Throttling")] * 99), budget=reserved).call(OPERATION)
     assert raised.value.failure.timed_out

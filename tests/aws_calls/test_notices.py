@@ -58,7 +58,7 @@ def having(account_id: str) -> AccountResult:
     )
 
 
-HOSTILE = [
+HOSTILE_TEXTS = [
     "```\n<!channel> *read this*",
     "<https://example.com|the report>",
     "[the report](https://example.com)",
@@ -73,6 +73,7 @@ STEPS = (
 
 
 def notice(message: str) -> Notice:
+    """Return a notice that says what happened in this message."""
     return Notice(
         subject="A subject",
         message=message,
@@ -82,7 +83,7 @@ def notice(message: str) -> Notice:
     )
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_what_others_wrote_is_text_in_mail_and_inert_in_chat(text: str) -> None:
     publication = notice(f"Caller: {text}\n").publication()
     assert text_by_mail(publication) == (
@@ -106,6 +107,7 @@ def test_what_is_too_long_for_chat_ends_with_a_whole_line_and_says_where_the_res
     assert len(description) <= 3000
     *shown, last = text_of_code_block(description).splitlines(keepends=True)
     assert shown == lines[: len(shown)]
+    # As many lines as fit into 2,900 characters, of 44 each.
     assert len(shown) == 65
     assert last == "… The mail has the rest."
     assert text_by_mail(publication).startswith("".join(lines))
@@ -116,15 +118,23 @@ def drift(
     event: object = CLOUDTRAIL_EVENT,
     hidden: bool = False,
     denied: str = "",
-    **listed: Any,
+    **settings: Any,
 ) -> Callable[[LocalOrganization], Published]:
-    """Return the arrangement of a drift check that publishes a notice."""
+    """Return a function that checks an organization once and returns the notice of it.
+
+    Args:
+        features: The features that are enabled.
+        event: What triggers the check.
+        hidden: Whether trusted access is disabled, which hides the features.
+        denied: A call that the function's role is denied, if any.
+        settings: Settings of the check, where they are not the usual ones.
+    """
 
     def check(organization: LocalOrganization) -> Published:
         enable_root_access(organization, *features, hidden=hidden)
         if denied:
             organization.deny(account_id=MANAGEMENT, action=denied)
-        drift_check = DriftCheck(**listed)
+        drift_check = DriftCheck(**settings)
         with contextlib.suppress(ConvergenceError):
             drift_check(event)
         (notice,) = drift_check.published
@@ -133,7 +143,8 @@ def drift(
     return check
 
 
-def registered(organization: LocalOrganization) -> Published:
+def unlisted_delegated_administrator(organization: LocalOrganization) -> Published:
+    """Return the notice of a delegated administrator that the stack does not list."""
     enable_root_access(
         organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[OTHER_MEMBER]
     )
@@ -146,9 +157,11 @@ def registered(organization: LocalOrganization) -> Published:
     return drift_check.published[0]
 
 
-def used(
+def root_use(
     *events: dict[str, Any], emergency_policy_id: str | None = "p-emergency1"
 ) -> Callable[[LocalOrganization], Published]:
+    """Return a function that returns the notice of these events of root users."""
+
     def publish(organization: LocalOrganization) -> Published:
         function = RootUseNotices(emergency_policy_id=emergency_policy_id)
         function(log_delivery(*events))
@@ -163,22 +176,24 @@ DISABLED = cloudtrail_event(
 NOTICES = {
     "drift": drift(ROOT_CREDENTIALS_MANAGEMENT),
     "drift-that-will-be-repaired": drift(*BOTH_FEATURES, hidden=True, event=DISABLED, repair=True),
-    "drift-of-a-delegated-administrator": registered,
+    "drift-of-a-delegated-administrator": unlisted_delegated_administrator,
     "drift-undone": drift(*BOTH_FEATURES),
     "drift-repaired": drift(*BOTH_FEATURES, hidden=True, event=SCHEDULED_EVENT, repair=True),
     "drift-not-repaired": drift(
         event=SCHEDULED_EVENT, repair=True, denied="iam:EnableOrganizationsRootSessions"
     ),
-    "root-use": used(DENIED_CALL_EVENT, SIGN_IN_EVENT),
-    "root-use-without-an-emergency-policy": used(SIGN_IN_EVENT, emergency_policy_id=None),
-    "root-use-attempted": used(
+    "root-use": root_use(DENIED_CALL_EVENT, SIGN_IN_EVENT),
+    "root-use-without-an-emergency-policy": root_use(SIGN_IN_EVENT, emergency_policy_id=None),
+    "root-use-attempted": root_use(
         PASSWORD_RECOVERY_EVENT, FAILED_SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT)
     ),
-    "root-use-in-two-accounts": used(
+    "root-use-in-two-accounts": root_use(
         DENIED_CALL_EVENT, DENIED_CALL_EVENT | identity_of_root_user(OTHER_MEMBER)
     ),
-    "root-use-in-the-management-account": used(SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT)),
-    "root-use-in-both": used(SIGN_IN_EVENT, SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT)),
+    "root-use-in-the-management-account": root_use(
+        SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT)
+    ),
+    "root-use-in-both": root_use(SIGN_IN_EVENT, SIGN_IN_EVENT | identity_of_root_user(MANAGEMENT)),
 }
 
 
@@ -193,14 +208,14 @@ def test_a_notice_says_what_happened_and_what_to_do(
     assert text == read_or_write_golden(name, text)
 
 
-OWN = management_account_result(RootCredentials(password=False, mfa_devices=None))
+MANAGEMENT_RESULT = management_account_result(RootCredentials(password=False, mfa_devices=None))
 BEFORE = report_of(
     account_result("300000000001"),
     dataclasses.replace(having("300000000002"), outcome=Outcome.ACCEPTED),
     account_result("300000000003"),
     having("300000000004"),
     account_result("300000000006"),
-    OWN,
+    MANAGEMENT_RESULT,
 )
 AFTER = report_of(
     having("300000000001"),
@@ -215,27 +230,32 @@ AFTER = report_of(
     run_id="audit-2026-11-21",
     started_at=STARTED_AT + timedelta(days=1),
 )
-STILL_FREE = dataclasses.replace(
+WITHOUT_CREDENTIALS = dataclasses.replace(
     AFTER,
     results=(
         account_result("300000000001"),
         account_result("300000000002", protected=True),
         dataclasses.replace(having("300000000003"), outcome=Outcome.ACCEPTED),
         inaccessible_account("300000000004"),
-        OWN,
+        MANAGEMENT_RESULT,
     ),
 )
-FREE = dataclasses.replace(
+ROOT_FREE_BEFORE = dataclasses.replace(
     BEFORE,
-    results=(*STILL_FREE.results[:3], account_result("300000000004"), OWN),
+    results=(
+        *WITHOUT_CREDENTIALS.results[:3],
+        account_result("300000000004"),
+        MANAGEMENT_RESULT,
+    ),
     root_free=RootFree(
         since=STARTED_AT - timedelta(days=253), audits=262, longest_gap=90_000, incomplete_audits=11
     ),
 )
+# The previous audit, or None, and the audit that the notice is about.
 AUDITS: dict[str, tuple[Report | None, Report]] = {
     "audit-first": (None, AFTER),
     "audit-changes": (BEFORE, AFTER),
-    "audit-root-free": (FREE, STILL_FREE),
+    "audit-root-free": (ROOT_FREE_BEFORE, WITHOUT_CREDENTIALS),
 }
 
 

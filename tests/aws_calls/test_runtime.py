@@ -61,6 +61,7 @@ class Server(ThreadingHTTPServer):
 
 
 def relay(source: socket.socket, target: socket.socket) -> None:
+    """Send on what a connection receives, until its end."""
     # Either side may be gone.
     with suppress(OSError):
         while data := source.recv(65_536):
@@ -103,14 +104,15 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[int]:
 
 @pytest.fixture
 def tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Tls]:
+    """STS over TLS on this machine, which clients trust by AWS_CA_BUNDLE."""
     authority, key = make_ssl_devcert(str(tmp_path / "service"), host="localhost")
-    found = Tls(Path(authority))
+    service = Tls(Path(authority))
 
-    def load(context: ssl.SSLContext, cafile: Any = None, *others: Any) -> None:
-        found.loads.append(str(cafile))
+    def note_and_load(context: ssl.SSLContext, cafile: Any = None, *others: Any) -> None:
+        service.loads.append(str(cafile))
         super(ssl.SSLContext, context).load_verify_locations(cafile, *others)
 
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", load)
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", note_and_load)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority, key)
     for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
@@ -120,10 +122,11 @@ def tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Tls]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     with serving(context) as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://localhost:{port}")
-        yield found
+        yield service
 
 
 def sts() -> Any:
+    """Return a client of the service, as the functions create theirs."""
     return new_client(new_session(), "sts", region="us-east-1")
 
 
@@ -143,7 +146,7 @@ def test_authorities_are_read_once_by_all_clients_of_a_process(tls: Tls) -> None
 def test_no_service_is_called_whose_authority_is_not_in_the_file(
     tls: Tls, monkeypatch: pytest.MonkeyPatch, file: str, reason: str
 ) -> None:
-    # A client that trusts it is no help to another one.
+    # A client that trusts the service does not let another one trust it.
     sts().get_caller_identity()
     make_ssl_devcert(str(tls.authority.with_name("other")), host="localhost")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tls.authority.with_name(file)))

@@ -40,10 +40,10 @@ from support.scp import (
 EVERY_CALL = sorted({action for calls in TASK_CALLS.values() for action in calls.all})
 
 
-def checked(
+def account_verdict(
     policies: OrganizationPolicies, *tasks: Task, opener: SessionOpener | None = None
 ) -> AccountVerdict:
-    """Return what the command finds in the account, of some tasks or of every one."""
+    """Return the verdict on ACCOUNT, for some tasks or for every one."""
     check = PolicyCheck(
         policies,
         session=replace(SESSION_BY_MANAGEMENT, opener=opener or SESSION_BY_MANAGEMENT.opener),
@@ -51,8 +51,8 @@ def checked(
     return judge_account(check, ACCOUNT, tasks=tasks or tuple(Task))
 
 
-def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
-    """Return the check of one policy on the account that denies actions."""
+def check_that_denies(*actions: str, **elements: object) -> PolicyCheck:
+    """Return the check of the organization whose one policy denies actions in ACCOUNT."""
     denied = statement("Deny", Action=list(actions), **elements)
     return policy_check_of(
         organization_policies({"p-1": policy_document(denied)}, {ACCOUNT_ID: ["p-1"]})
@@ -62,7 +62,7 @@ def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
 SAMPLES = sample_policies()
 
 # A role with a path of its own.
-OWN_OPENER = replace(
+OPENER_WITH_OWN_PATH = replace(
     DELEGATE_OPENER, principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/security/Audit",)
 )
 DELETE, RECOVER = Task.DELETE, Task.RECOVER
@@ -83,23 +83,23 @@ DELETE, RECOVER = Task.DELETE, Task.RECOVER
 def test_a_task_is_denied_if_nothing_of_it_is_possible(
     denied: str, task: Task, expected: TaskResult
 ) -> None:
-    assert judge_task(check_of_denial(denied), task, ACCOUNT).result is expected
+    assert judge_task(check_that_denies(denied), task, ACCOUNT).result is expected
 
 
 @pytest.mark.parametrize(
-    ("task_policy", "delete"),
+    ("denied_session", "delete"),
     [(Task.AUDIT, TaskResult.DENIED), (DELETE, TaskResult.DENIED), (RECOVER, TaskResult.ALLOWED)],
 )
 def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
-    task_policy: Task, delete: TaskResult
+    denied_session: Task, delete: TaskResult
 ) -> None:
-    of_task = {
+    is_for_the_task = {
         "StringLike": {
-            "sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{task_policy.policy}"
+            "sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{denied_session.policy}"
         }
     }
-    denies = policy_document(statement(Action="sts:*", Condition=of_task))
-    judged = checked(
+    denies = policy_document(statement(Action="sts:*", Condition=is_for_the_task))
+    judged = account_verdict(
         organization_policies({"p-1": denies}, {DELEGATE_ID: ["p-1"]}),
         DELETE,
         opener=DELEGATE_OPENER,
@@ -112,7 +112,7 @@ def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
 @pytest.mark.parametrize(
     ("check", "account"),
     [
-        (check_of_denial("*"), replace(ACCOUNT, unit_path=None)),
+        (check_that_denies("*"), replace(ACCOUNT, unit_path=None)),
         (
             policy_check_of(
                 organization_policies({}, {ACCOUNT_ID: []}, without_full_access={ACCOUNT_ID})
@@ -128,39 +128,57 @@ def test_what_was_not_read_is_unknown(check: PolicyCheck, account: Account) -> N
 
 
 def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None:
-    perhaps = statement(Action="iam:List*", Condition={"StringEquals": {"aws:SomethingNew": "yes"}})
-    mixed = policy_document(perhaps, statement(Action="iam:DeleteAccessKey"))
-    found = checked(organization_policies({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})).causes
-    lists = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
+    may_deny = statement(
+        Sid="MayDeny", Action="iam:List*", Condition={"StringEquals": {"aws:SomethingNew": "yes"}}
+    )
+    denies = statement(Sid="Denies", Action="iam:DeleteAccessKey")
+    policies = organization_policies(
+        {"p-1": policy_document(may_deny, denies)}, {ACCOUNT_ID: ["p-1"]}
+    )
+    list_calls = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
     assert [
-        (denial.cause.place[4], denial.decision, denial.tasks, denial.calls) for denial in found
+        (
+            denial.cause.statement and denial.cause.statement.sid,
+            denial.decision,
+            denial.tasks,
+            denial.calls,
+        )
+        for denial in account_verdict(policies).causes
     ] == [
-        (2, Decision.DENIED, (Task.DELETE,), ("iam:DeleteAccessKey",)),
-        (1, Decision.UNKNOWN, (Task.AUDIT,), lists),
+        ("Denies", Decision.DENIED, (Task.DELETE,), ("iam:DeleteAccessKey",)),
+        ("MayDeny", Decision.UNKNOWN, (Task.AUDIT,), list_calls),
     ]
 
 
 # What would fix a denial
 
 
-def with_changes(
+def verdict_after_fixes(
     documents: Mapping[str, Mapping[str, Any]],
     attached: Mapping[str, Sequence[str]],
     *,
     without_full_access: Collection[str] = (),
     opener: SessionOpener | None = None,
 ) -> AccountVerdict:
-    """Return what the command finds once every change that it suggests is made."""
+    """Return the verdict on ACCOUNT once every statement is replaced or added as suggested.
+
+    Args:
+        documents: The policies, by their IDs.
+        attached: The IDs of the policies that each target has, by its ID.
+        without_full_access: The targets that do not have FullAWSAccess.
+        opener: Who opens root sessions; None for the management account.
+    """
     policies = organization_policies(documents, attached, without_full_access=without_full_access)
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
     attached_after = {id_: list(policy_ids) for id_, policy_ids in attached.items()}
     for number, fix in enumerate(
-        find_fixes([checked(policies, opener=opener)], opener or DELEGATE_OPENER)
+        find_fixes([account_verdict(policies, opener=opener)], opener or DELEGATE_OPENER)
     ):
         cause = fix.cause
         if fix.suggested is None:
             continue
         if cause.policy is None or cause.statement is None:
+            # An Allow is missing at this level.
             documents_after[f"p-allow-{number}"] = policy_document(fix.suggested)
             attached_after.setdefault(cause.level.target_id, []).append(f"p-allow-{number}")
         else:
@@ -170,12 +188,12 @@ def with_changes(
     after = organization_policies(
         documents_after, attached_after, without_full_access=without_full_access
     )
-    return checked(after, opener=opener)
+    return account_verdict(after, opener=opener)
 
 
 def test_what_may_deny_is_not_fixed() -> None:
     may_deny = policy_document(statement(Condition={"StringEquals": {"aws:SomethingNew": "yes"}}))
-    judged = checked(organization_policies({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))
+    judged = account_verdict(organization_policies({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))
     assert list(find_fixes([judged], DELEGATE_OPENER)) == []
 
 
@@ -188,43 +206,46 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     policies = organization_policies(
         {"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id}
     )
-    found = checked(policies)
-    assert {denial.cause.reason for denial in found.causes} == {
+    assert {denial.cause.reason for denial in account_verdict(policies).causes} == {
         Reason.EXPLICIT_DENY,
         Reason.NO_ALLOW,
     }
-    # An Allow can be missing for other calls in another account.
-    each = [checked(policies, task) for task in Task]
-    deny, allow = sorted(find_fixes(each, DELEGATE_OPENER), key=lambda fix: fix.statement is None)
-    assert deny.statement == both["Statement"][1]
-    assert allow.suggested is not None
-    assert allow.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
-    assert allow.suggested["Action"] == [call for call in EVERY_CALL if not call.startswith("s3:")]
-    after = with_changes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
+    # One verdict for each task: another account may lack an Allow for other calls.
+    by_task = [account_verdict(policies, task) for task in Task]
+    replaced, added = sorted(
+        find_fixes(by_task, DELEGATE_OPENER), key=lambda fix: fix.statement is None
+    )
+    assert replaced.statement == both["Statement"][1]
+    assert added.suggested is not None
+    assert added.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
+    assert added.suggested["Action"] == [call for call in EVERY_CALL if not call.startswith("s3:")]
+    after = verdict_after_fixes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     assert after.result is TaskResult.ALLOWED
 
 
 @pytest.mark.parametrize(
-    "opener", [None, DELEGATE_OPENER, OWN_OPENER], ids=["management", "delegate", "own"]
+    "opener", [None, DELEGATE_OPENER, OPENER_WITH_OWN_PATH], ids=["management", "delegate", "own"]
 )
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 def test_with_every_change_nothing_is_denied_but_on_purpose(
     sample: SamplePolicy, opener: SessionOpener | None
 ) -> None:
     root_id = LEVEL_IDS[0]
-    after = with_changes(
+    after = verdict_after_fixes(
         {"p-1": sample.document},
         {root_id: ["p-1"]},
         without_full_access=() if sample.full_access else {root_id},
         opener=opener,
     )
     for denial in after.causes:
-        denies = denial.cause.statement
-        keys = {condition.key.lower() for condition in denies.conditions} if denies else set()
-        on_purpose = {"aws:assumedroot"}
+        if denial.decision is Decision.UNKNOWN:
+            continue
+        # What is left denies on purpose: it names root sessions, or who may open which.
+        purposes = {"aws:assumedroot"}
         if denial.calls == ("sts:AssumeRoot",):
-            on_purpose = {"aws:principalarn", "sts:taskpolicyarn"}
-        assert denial.decision is Decision.UNKNOWN or keys & on_purpose
+            purposes = {"aws:principalarn", "sts:taskpolicyarn"}
+        assert denial.cause.statement is not None
+        assert purposes & {condition.key.lower() for condition in denial.cause.statement.conditions}
 
 
 @pytest.mark.parametrize(
@@ -240,14 +261,16 @@ def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[
     policies = organization_policies(
         {"p-1": policy_document(statement(Condition=condition))}, {ACCOUNT_ID: ["p-1"]}
     )
-    assert {fix.suggested for fix in find_fixes([checked(policies)], DELEGATE_OPENER)} == {None}
+    assert {fix.suggested for fix in find_fixes([account_verdict(policies)], DELEGATE_OPENER)} == {
+        None
+    }
 
 
 @pytest.mark.parametrize(
     ("opener", "exempt"),
     [
         (DELEGATE_OPENER, f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/*"),
-        (OWN_OPENER, OWN_OPENER.principal_arns[0]),
+        (OPENER_WITH_OWN_PATH, OPENER_WITH_OWN_PATH.principal_arns[0]),
         (
             replace(DELEGATE_OPENER, principal_arns=()),
             f"arn:*:iam::{DELEGATE_ID}:role/centralized-root-access/*",
@@ -260,7 +283,7 @@ def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_op
 ) -> None:
     spares = statement(Condition={"Null": {"aws:AssumedRoot": "true"}})
     policies = organization_policies({"p-1": policy_document(spares)}, {DELEGATE_ID: ["p-1"]})
-    (fix,) = find_fixes([checked(policies, opener=opener)], opener)
+    (fix,) = find_fixes([account_verdict(policies, opener=opener)], opener)
     assert fix.suggested is not None
     spared = {"Null": {"aws:AssumedRoot": "true"}, "ArnNotLike": {"aws:PrincipalArn": [exempt]}}
     assert fix.suggested["Condition"] == spared
@@ -304,7 +327,7 @@ def test_who_may_open_root_sessions_and_for_which_task_is_denied_on_purpose(
 ) -> None:
     denies = statement(Action=action, Condition={operator: {key: value}})
     policies = organization_policies({"p-1": policy_document(denies)}, {DELEGATE_ID: ["p-1"]})
-    (fix,) = find_fixes([checked(policies, opener=DELEGATE_OPENER)], DELEGATE_OPENER)
+    (fix,) = find_fixes([account_verdict(policies, opener=DELEGATE_OPENER)], DELEGATE_OPENER)
     assert fix.keep is keep
     assert (fix.suggested is None) is (keep is not None)
 
@@ -326,6 +349,6 @@ def test_a_statement_that_spares_roles_in_other_calls_does_not_deny_root_session
     policies = organization_policies(
         {"p-1": policy_document(statement(Condition=spared))}, {ACCOUNT_ID: ["p-1"]}
     )
-    (fix,) = find_fixes([checked(policies)], DELEGATE_OPENER)
+    (fix,) = find_fixes([account_verdict(policies)], DELEGATE_OPENER)
     assert fix.suggested == statement(Condition={**spared, "Null": {"aws:AssumedRoot": "true"}})
     assert fix.keep is None

@@ -26,21 +26,22 @@ from support.faults.vocabulary import error_response
 from support.function import FakeTime
 from support.scp import policy_check_of, policy_document, statement
 
-ACTION = "iam:GetAccountSummary"
-DENY_OTHERS = statement(Action="ec2:*")
-DENY_IT = statement(Action=ACTION)
+# A call in a root session, and policies that deny another one or this one.
+CALL = "iam:GetAccountSummary"
+DENY_OTHER_CALL = statement(Action="ec2:*")
+DENY_CALL = statement(Action=CALL)
 
 
 def attach(
     organization: LocalOrganization,
     name: str,
-    listed: Mapping[str, object],
+    only_statement: Mapping[str, object],
     target_ids: Sequence[str],
 ) -> None:
     """Attach one policy to some targets."""
     first, *others = target_ids
     policy_id = organization.attach_policy(
-        name=name, document=policy_document(listed), target_id=first
+        name=name, document=policy_document(only_statement), target_id=first
     )
     organizations = organization.client("organizations")
     for target_id in others:
@@ -48,6 +49,7 @@ def attach(
 
 
 def reader_of(client: Any) -> PolicyReader:
+    """Return the reader that calls Organizations with a client, in the management account."""
     sessions = SessionClients(Session(), config=one_attempt())
     return PolicyReader(
         Aws(
@@ -60,21 +62,26 @@ def reader_of(client: Any) -> PolicyReader:
     )
 
 
-def decisions(
+def decisions_on_call(
     organization: LocalOrganization, policies: OrganizationPolicies, accounts: Sequence[str]
 ) -> dict[str, Decision]:
-    """Return what the policies say of a call in accounts right under the root."""
+    """Return what the policies say of CALL in accounts right under the root."""
     check = policy_check_of(policies)
     return {
         account_id: check.verdict(
-            ACTION, Account(account_id=account_id, unit_path=organization.root_id)
+            CALL, Account(account_id=account_id, unit_path=organization.root_id)
         ).decision
         for account_id in accounts
     }
 
 
-def read(organization: LocalOrganization, accounts: Sequence[str]) -> dict[str, Decision]:
-    """Read the policies of accounts right under the root, and return what they say of a call."""
+def decisions_after_reading(
+    organization: LocalOrganization, accounts: Sequence[str]
+) -> dict[str, Decision]:
+    """Read the policies of accounts right under the root, and return what they say of CALL.
+
+    The calls that this took are then those of the organization.
+    """
     reader = reader_of(organization.client("organizations"))
     organization.clear_calls()
     unit_ids = dict.fromkeys(accounts, (organization.root_id,))
@@ -83,20 +90,22 @@ def read(organization: LocalOrganization, accounts: Sequence[str]) -> dict[str, 
         unit_ids=unit_ids,
         target_names={},
     )
-    return decisions(organization, policies, accounts)
+    return decisions_on_call(organization, policies, accounts)
 
 
 def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
     organization: LocalOrganization,
 ) -> None:
     accounts = add_accounts(organization, 60)
-    attach(organization, "some", DENY_OTHERS, accounts[:5])
+    attach(organization, "some", DENY_OTHER_CALL, accounts[:5])
     organization.client("organizations").detach_policy(
         PolicyId="p-FullAWSAccess", TargetId=accounts[4]
     )
-    found = read(organization, accounts)
-    assert {id_ for id_, decision in found.items() if decision is Decision.DENIED} == {accounts[4]}
-    assert set(found.values()) == {Decision.ALLOWED, Decision.DENIED}
+    without_full_access = accounts[4]
+    assert decisions_after_reading(organization, accounts) == {
+        **dict.fromkeys(accounts, Decision.ALLOWED),
+        without_full_access: Decision.DENIED,
+    }
     assert call_counts(organization)["ListPoliciesForTarget"] == 5
     assert call_counts(organization)["ListTargetsForPolicy"] == 1
 
@@ -104,7 +113,7 @@ def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
 def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(
     organization: LocalOrganization,
 ) -> None:
-    attach(organization, "deleted", DENY_IT, [organization.root_id])
+    attach(organization, "deleted", DENY_CALL, [organization.root_id])
     client = organization.client("organizations")
     deleted = error_response("PolicyNotFoundException")
     inject(client.meta.events.register, "organizations:ListTargetsForPolicy", deleted)
@@ -112,15 +121,15 @@ def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(
     unit_ids = {MEMBER: (organization.root_id,)}
     attached = reader.attachments(unit_ids=unit_ids, everywhere=True)
     policies = reader.read(attached, unit_ids=unit_ids, target_names={})
-    assert decisions(organization, policies, [MEMBER]) == {MEMBER: Decision.ALLOWED}
+    assert decisions_on_call(organization, policies, [MEMBER]) == {MEMBER: Decision.ALLOWED}
 
 
 def test_a_few_accounts_of_many_cost_what_is_on_their_paths(
     organization: LocalOrganization,
 ) -> None:
     accounts = add_accounts(organization, 100)
-    attach(organization, "some", DENY_OTHERS, accounts[:50])
-    assert read(organization, accounts[:1]) == {accounts[0]: Decision.ALLOWED}
+    attach(organization, "some", DENY_OTHER_CALL, accounts[:50])
+    assert decisions_after_reading(organization, accounts[:1]) == {accounts[0]: Decision.ALLOWED}
     assert call_counts(organization) == {
         "ListRoots": 1,
         "ListPoliciesForTarget": 2,
@@ -131,17 +140,19 @@ def test_a_few_accounts_of_many_cost_what_is_on_their_paths(
 def test_documents_are_read_once_those_of_the_root_first(organization: LocalOrganization) -> None:
     accounts = add_accounts(organization, 3)
     for target_id in (*accounts, organization.root_id):
-        attach(organization, f"at {target_id}", DENY_OTHERS, [target_id])
+        attach(organization, f"at {target_id}", DENY_OTHER_CALL, [target_id])
     reader = reader_of(organization.client("organizations"))
     unit_ids = dict.fromkeys(accounts, (organization.root_id,))
     attachments = reader.attachments(unit_ids=unit_ids)
     organization.clear_calls()
     reader.read(attachments, unit_ids=unit_ids, target_names={})
-    asked = [call for call in organization.calls if call.operation == "DescribePolicy"]
-    (of_type,) = attachments.values()
-    ids = {target_id: policy_ids[-1] for target_id, policy_ids in of_type.policy_ids.items()}
-    first, *others = [call.parameters["PolicyId"] for call in asked]
-    assert (first, sorted(map(str, others))) == (
-        ids[organization.root_id],
-        sorted(ids[id_] for id_ in accounts),
-    )
+    first, *others = [
+        str(call.parameters["PolicyId"])
+        for call in organization.calls
+        if call.operation == "DescribePolicy"
+    ]
+    # Each target has FullAWSAccess, and after it the policy of its own.
+    (service_control,) = attachments.values()
+    own = {target_id: ids[-1] for target_id, ids in service_control.policy_ids.items()}
+    assert first == own[organization.root_id]
+    assert sorted(others) == sorted(own[account_id] for account_id in accounts)

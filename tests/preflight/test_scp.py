@@ -48,13 +48,14 @@ from support.scp import (
 SAMPLES = sample_policies()
 ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
 
-ROOT_DENY = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
-# They apply if a key is there that nothing is known of.
-PERHAPS: dict[str, Any] = {"Condition": {"StringEquals": {"aws:SomethingNew": "yes"}}}
-PERHAPS_ALLOW, PERHAPS_DENY = statement("Allow", **PERHAPS), statement(**PERHAPS)
+DENY_ROOT_USERS = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
+# Whether a statement with this condition applies is unknown: the evaluator does not know the key.
+IF_A_NEW_KEY_IS_YES: dict[str, Any] = {"Condition": {"StringEquals": {"aws:SomethingNew": "yes"}}}
+MAY_ALLOW, MAY_DENY = statement("Allow", **IF_A_NEW_KEY_IS_YES), statement(**IF_A_NEW_KEY_IS_YES)
 
 
-def allow(*actions: str) -> Policy:
+def policy_that_allows(*actions: str) -> Policy:
+    """Return a policy that allows these actions and nothing else."""
     return service_control_policy(statement("Allow", Action=list(actions)), policy_id="p-allow")
 
 
@@ -70,12 +71,20 @@ def row_name(value: object) -> str | None:
     ("attached", "decisions"),
     [
         pytest.param(
-            ([allow("iam:*", "s3:*")], [allow("s3:*", "sqs:*")], [FULL_ACCESS]),
+            (
+                [policy_that_allows("iam:*", "s3:*")],
+                [policy_that_allows("s3:*", "sqs:*")],
+                [FULL_ACCESS],
+            ),
             (DENIED, ALLOWED, DENIED),
             id="what both levels allow",
         ),
         pytest.param(
-            ([FULL_ACCESS], [allow("s3:*"), allow("iam:*")], [FULL_ACCESS]),
+            (
+                [FULL_ACCESS],
+                [policy_that_allows("s3:*"), policy_that_allows("iam:*")],
+                [FULL_ACCESS],
+            ),
             (ALLOWED, ALLOWED, DENIED),
             id="what a policy of the level allows",
         ),
@@ -83,7 +92,7 @@ def row_name(value: object) -> str | None:
             ([FULL_ACCESS], [], [FULL_ACCESS]), (DENIED, DENIED, DENIED), id="a level without one"
         ),
         pytest.param(
-            ([FULL_ACCESS], [FULL_ACCESS], [service_control_policy(ROOT_DENY)]),
+            ([FULL_ACCESS], [FULL_ACCESS], [service_control_policy(DENY_ROOT_USERS)]),
             (DENIED, DENIED, DENIED),
             id="a level that denies",
         ),
@@ -93,43 +102,37 @@ def test_every_level_must_allow_and_none_may_deny(
     attached: tuple[Sequence[Policy], ...], decisions: tuple[Decision, ...]
 ) -> None:
     calls = (GET_USER_CALL, DELETE_BUCKET_POLICY_CALL, SET_QUEUE_ATTRIBUTES_CALL)
-    found = [
-        evaluate_call(call, service_control=levels_from_root(*attached)).decision for call in calls
-    ]
-    assert tuple(found) == decisions
+    levels = levels_from_root(*attached)
+    assert tuple(evaluate_call(call, levels).decision for call in calls) == decisions
 
 
 @pytest.mark.parametrize(
     ("policies", "expected"),
     [
+        pytest.param([FULL_ACCESS, service_control_policy(MAY_DENY)], UNKNOWN, id="perhaps a Deny"),
         pytest.param(
-            [FULL_ACCESS, service_control_policy(PERHAPS_DENY)], UNKNOWN, id="perhaps a Deny"
+            [FULL_ACCESS, service_control_policy(MAY_DENY, DENY_ROOT_USERS)],
+            DENIED,
+            id="and a Deny",
         ),
+        pytest.param([service_control_policy(MAY_ALLOW)], UNKNOWN, id="perhaps an Allow"),
+        pytest.param([service_control_policy(MAY_ALLOW), FULL_ACCESS], ALLOWED, id="and an Allow"),
         pytest.param(
-            [FULL_ACCESS, service_control_policy(PERHAPS_DENY, ROOT_DENY)], DENIED, id="and a Deny"
-        ),
-        pytest.param([service_control_policy(PERHAPS_ALLOW)], UNKNOWN, id="perhaps an Allow"),
-        pytest.param(
-            [service_control_policy(PERHAPS_ALLOW), FULL_ACCESS], ALLOWED, id="and an Allow"
-        ),
-        pytest.param(
-            [service_control_policy(PERHAPS_ALLOW, ROOT_DENY)],
+            [service_control_policy(MAY_ALLOW, DENY_ROOT_USERS)],
             DENIED,
             id="perhaps an Allow, and a Deny",
         ),
         # Nothing allows it, so what may deny it does not matter.
-        pytest.param([service_control_policy(PERHAPS_DENY)], DENIED, id="no Allow"),
+        pytest.param([service_control_policy(MAY_DENY)], DENIED, id="no Allow"),
     ],
 )
 def test_what_is_not_known_is_neither_an_allow_nor_a_deny(
     policies: list[Policy], expected: Decision
 ) -> None:
-    alone, among_others = (
-        levels_from_root(policies),
-        levels_from_root([FULL_ACCESS], policies, [FULL_ACCESS]),
-    )
-    assert evaluate_call(GET_USER_CALL, alone).decision is expected
-    assert evaluate_call(GET_USER_CALL, among_others).decision is expected
+    only_level = levels_from_root(policies)
+    between_others = levels_from_root([FULL_ACCESS], policies, [FULL_ACCESS])
+    assert evaluate_call(GET_USER_CALL, only_level).decision is expected
+    assert evaluate_call(GET_USER_CALL, between_others).decision is expected
 
 
 OPPOSITES = {ALLOWED: DENIED, DENIED: ALLOWED, UNKNOWN: UNKNOWN}
@@ -159,6 +162,7 @@ OPPOSITES = {ALLOWED: DENIED, DENIED: ALLOWED, UNKNOWN: UNKNOWN}
 def test_an_action_is_matched_without_case_and_with_wildcards(
     action: str, expected: Decision
 ) -> None:
+    # An action may stand alone, or in a list with another one.
     for actions in (action, ["s3:GetObject", action]):
         assert decision_with_policies(service_control_policy(statement(Action=actions))) is expected
         assert (
@@ -230,10 +234,10 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
     ids=row_name,
 )
 def test_a_resource_is_matched_part_by_part(call: Call, resource: str, expected: Decision) -> None:
-    opposite = OPPOSITES[expected]
+    with_not_resource = OPPOSITES[expected]
     if "${aws:username}" in resource and expected is ALLOWED:
         # What NotResource makes of a variable without a value is not documented.
-        opposite = UNKNOWN
+        with_not_resource = UNKNOWN
     for resources in (resource, ["arn:aws:sns:::x", resource]):
         assert (
             decision_with_policies(service_control_policy(statement(Resource=resources)), call=call)
@@ -243,7 +247,7 @@ def test_a_resource_is_matched_part_by_part(call: Call, resource: str, expected:
             decision_with_policies(
                 service_control_policy(statement(NotResource=resources)), call=call
             )
-            is opposite
+            is with_not_resource
         )
 
 
@@ -282,7 +286,7 @@ def test_a_document_that_cannot_be_parsed_may_allow_or_deny_anything(content: st
     assert broken.problem
     assert decision_with_policies(broken) is UNKNOWN
     assert evaluate_call(GET_USER_CALL, levels_from_root([broken])).decision is UNKNOWN
-    assert decision_with_policies(broken, service_control_policy(ROOT_DENY)) is DENIED
+    assert decision_with_policies(broken, service_control_policy(DENY_ROOT_USERS)) is DENIED
     assert (
         evaluate_call(GET_USER_CALL, levels_from_root([FULL_ACCESS, broken], [])).decision is DENIED
     )
@@ -325,12 +329,12 @@ def test_one_statement_may_stand_without_a_list() -> None:
 
 
 def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_attached() -> None:
-    named = {**ROOT_DENY, "Sid": "DenyRoot"}
-    denies = service_control_policy(PERHAPS_ALLOW, named, ROOT_DENY, policy_id="p-deny")
+    named = {**DENY_ROOT_USERS, "Sid": "DenyRoot"}
+    denies = service_control_policy(MAY_ALLOW, named, DENY_ROOT_USERS, policy_id="p-deny")
     verdict = evaluate_call(
         GET_USER_CALL,
         service_control=levels_from_root(
-            [FULL_ACCESS, service_control_policy(PERHAPS_DENY)], [FULL_ACCESS, denies], []
+            [FULL_ACCESS, service_control_policy(MAY_DENY)], [FULL_ACCESS, denies], []
         ),
     )
     assert verdict.decision is DENIED
@@ -369,12 +373,12 @@ def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
     verdict = evaluate_call(
         GET_USER_CALL,
         service_control=levels_from_root(
-            [service_control_policy(PERHAPS_ALLOW, policy_id="p-perhaps")]
+            [service_control_policy(MAY_ALLOW, policy_id="p-perhaps")]
         ),
     )
-    assert [cause.place[:1] + cause.place[3:] for cause in verdict.causes] == [
-        (Reason.UNDECIDED_ALLOW, "p-perhaps", 1)
-    ]
+    (cause,) = verdict.causes
+    assert cause.policy is not None
+    assert (cause.reason, cause.policy.policy_id) == (Reason.UNDECIDED_ALLOW, "p-perhaps")
 
 
 # Resource control policies
@@ -385,12 +389,12 @@ def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
     [
         (statement(Action="s3:*"), DELETE_BUCKET_POLICY_CALL, DENIED),
         (statement(Action="s3:*"), SET_QUEUE_ATTRIBUTES_CALL, ALLOWED),
-        (ROOT_DENY, DELETE_BUCKET_POLICY_CALL, DENIED),
+        (DENY_ROOT_USERS, DELETE_BUCKET_POLICY_CALL, DENIED),
         # They never apply to IAM.
-        (ROOT_DENY, GET_USER_CALL, ALLOWED),
+        (DENY_ROOT_USERS, GET_USER_CALL, ALLOWED),
         (statement(Action="s3:*"), LIST_BUCKETS_CALL, UNKNOWN),
         (statement(Action="s3:*", Resource="arn:aws:s3:::payroll"), LIST_BUCKETS_CALL, ALLOWED),
-        (PERHAPS_DENY, SET_QUEUE_ATTRIBUTES_CALL, UNKNOWN),
+        (MAY_DENY, SET_QUEUE_ATTRIBUTES_CALL, UNKNOWN),
     ],
     ids=row_name,
 )
@@ -426,18 +430,20 @@ def test_a_resource_control_policy_alone_has_a_principal_and_it_is_everyone(
     principal: dict[str, Any], understood: set[PolicyType]
 ) -> None:
     content = policy_document({**statement(), **principal})
-    found = {type_ for type_ in PolicyType if not parsed_policy(content, policy_type=type_).problem}
-    assert found == understood
+    assert understood == {
+        type_ for type_ in PolicyType if not parsed_policy(content, policy_type=type_).problem
+    }
 
 
 # The context of a root session
 
 
-def request(call: Call, **known: Any) -> SessionRequest:
-    return SessionRequest(session=replace(SESSION_BY_MANAGEMENT, **known), call=call)
+def session_request(call: Call, **facts: Any) -> SessionRequest:
+    """Return a call in a root session, of which these facts differ from the usual ones."""
+    return SessionRequest(session=replace(SESSION_BY_MANAGEMENT, **facts), call=call)
 
 
-KNOWN: dict[str, Any] = {
+VALUES_IN_EVERY_CALL: dict[str, Any] = {
     "aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT_ID}:root",
     "aws:AssumedRoot": "true",
     "aws:PrincipalType": "Account",
@@ -454,10 +460,11 @@ KNOWN: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("key", KNOWN)
+@pytest.mark.parametrize("key", VALUES_IN_EVERY_CALL)
 def test_a_key_with_one_value_has_it_in_any_spelling(key: str) -> None:
+    expected = Possible(values=(VALUES_IN_EVERY_CALL[key],))
     for spelling in (key, key.upper()):
-        assert request(GET_USER_CALL).possible(spelling) == Possible(values=(KNOWN[key],))
+        assert session_request(GET_USER_CALL).possible(spelling) == expected
 
 
 @pytest.mark.parametrize(
@@ -488,23 +495,22 @@ def test_what_a_key_may_be_in_a_call_in_any_spelling(
     call: Call, key: str, expected: Possible
 ) -> None:
     for spelling in (key, key.upper()):
-        assert request(call).possible(spelling) == expected
+        assert session_request(call).possible(spelling) == expected
 
 
 def test_what_the_caller_does_not_know_is_open() -> None:
-    bare = request(DELETE_BUCKET_POLICY_CALL, organization_path=None)
-    assert bare.possible("aws:RequestedRegion") == PRESENT
-    paths = Possible(others=OtherValues.ONE_OR_MORE_VALUES)
-    assert bare.possible("aws:ResourceOrgPaths") == paths
+    without_path = session_request(DELETE_BUCKET_POLICY_CALL, organization_path=None)
+    assert without_path.possible("aws:RequestedRegion") == PRESENT
+    any_paths = Possible(others=OtherValues.ONE_OR_MORE_VALUES)
+    assert without_path.possible("aws:ResourceOrgPaths") == any_paths
 
 
 @pytest.mark.parametrize("service", ["iam", "s3", "sqs"])
 def test_a_key_of_a_service_is_in_no_call_of_another_one(service: str) -> None:
     for call in (GET_USER_CALL, DELETE_BUCKET_POLICY_CALL, SET_QUEUE_ATTRIBUTES_CALL):
-        assert (
-            call.service == service
-            or request(call).possible(f"{service}:ResourceTag/team") == ABSENT
-        )
+        if call.service != service:
+            possible = session_request(call).possible(f"{service}:ResourceTag/team")
+            assert possible == ABSENT
 
 
 # The calls of the tasks
