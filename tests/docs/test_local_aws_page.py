@@ -1,9 +1,8 @@
-"""The page on the local AWS: its commands work in any folder, and leave nothing."""
+"""The pages on the local AWS: their commands work in any folder, and leave nothing."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +11,16 @@ from pathlib import Path
 import pytest
 
 from support.apps import REPOSITORY
+from support.pages import code_blocks
 
-PAGE = (REPOSITORY / "docs" / "guides" / "local-aws.md").read_text()
-BLOCKS = dict(
-    re.findall(r"<!-- test: (.*?) -->\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-)
+NAMED = {
+    (block.name, block.text)
+    for block in code_blocks("python", "sh")
+    if block.name and block.page.name in ("local-aws.md", "test-your-app.md")
+}
+# The same name on both pages stands for the same commands.
+BLOCKS = dict(NAMED)
+assert len(BLOCKS) == len(NAMED)
 EXAMPLE = "smallest.py"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -28,9 +26,7 @@ from centralized_root_access.preflight import (
     evaluate,
 )
 from centralized_root_access.preflight.documents import parse_policy
-from local_aws.services import LocalAws
 from support.apps import REPOSITORY
-from support.deploying import physical_id, subscribed_inbox
 from support.pages import (
     CodeBlock,
     code_blocks,
@@ -38,7 +34,7 @@ from support.pages import (
     parse_command_line,
     run_with_stubs,
 )
-from support.processes import run_process, run_successfully, run_with_aws_cli
+from support.processes import run_successfully
 
 PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "python")
 # The AWS CLI's own commands, that are not calls of a service.
@@ -186,54 +182,3 @@ CHECKS = {
     "pip": check_pip,
     "python": check_python,
 }
-
-
-AWS_COMMANDS = [
-    block
-    for block in TYPED
-    if block.page.name in ("deploying.md", "detections.md", "drift.md", "guardrail.md")
-    and "aws " in block.text
-]
-
-
-@pytest.mark.slow
-def test_the_app_of_the_first_page_notifies_somebody_and_the_commands_of_the_aws_cli_succeed_on_it(
-    local_aws: LocalAws, tmp_path: Path
-) -> None:
-    (app,) = [block.text for block in PYTHON if block.page.name == "getting-started.md"]
-    (tmp_path / "app.py").write_text(app)
-    deployed = local_aws.cdk(
-        "deploy",
-        "--require-approval",
-        "never",
-        "--app",
-        f"{sys.executable} app.py",
-        folder=tmp_path,
-    )
-    assert deployed.returncode == 0, deployed.stdout
-    topic = physical_id(local_aws, "SecurityNews")
-    subscribed = local_aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)
-    assert [it["Protocol"] for it in subscribed["Subscriptions"]] == ["email"]
-    inbox = subscribed_inbox(local_aws, "SecurityNews")
-    audit = [sys.executable, "-m", "centralized_root_access", "audit"]
-    run_process(*audit, env=local_aws.environment)
-    (notice,) = inbox()
-    assert "first full audit" in notice
-
-    assert len(AWS_COMMANDS) >= 5
-    (_, event) = (block.text for block in code_blocks("json") if '"eventType"' in block.text)
-    (tmp_path / "event.json").write_text(event)
-    local_aws.client("logs").create_log_group(logGroupName="organization-trail")
-    ran = {str(block): run_documented(block, local_aws, tmp_path) for block in AWS_COMMANDS}
-    assert not {name: process.stderr for name, process in ran.items() if process.returncode}
-
-
-def run_documented(
-    block: CodeBlock, local_aws: LocalAws, folder: Path
-) -> subprocess.CompletedProcess[str]:
-    root_id = local_aws.client("organizations").list_roots()["Roots"][0]["Id"]
-    # The app is deployed already.
-    text = re.sub(r"^cdk .*$", "", commands_in_block(block, PROGRAMS), flags=re.MULTILINE).replace(
-        "r-a1b2", root_id
-    )
-    return run_with_aws_cli(text, local_aws=local_aws, folder=folder)

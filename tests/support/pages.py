@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,17 @@ PAGES = (
     *sorted((REPOSITORY / "docs").rglob("*.md")),
 )
 
-_BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(?:^ *<!-- test: (?P<name>.*?) -->\n+)?^(?P<indent> *)```(?P<language>\w*)\n"
+    r"(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+# What a block without a language begins with, if it is typed. Others are printed, or queries.
+_PROGRAMS = (
+    "alias|aws|brew|cat|cd|cdk|centralized-root-access|cp|curl|docker|echo|export|for|gh|git|jq"
+    "|local-aws|make|node|npm|npx|pip|pip3|python|python3|sh|source|terraform|uv"
+)
+_TYPED = re.compile(rf"(?:\w+=\$\()?(?:{_PROGRAMS}) (?!.*[│┐])", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +47,15 @@ class CodeBlock:
         page: The page's file.
         line: The line of the page where it begins.
         text: The code.
+        language: The language that the page gives it; empty if it gives none.
+        name: The name that a comment above it gives it for a test; empty if there is none.
     """
 
     page: Path
     line: int
     text: str
+    language: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         return f"{self.page.name}:{self.line}"
@@ -51,10 +66,14 @@ def code_blocks(*languages: str) -> Iterator[CodeBlock]:
     for page in PAGES:
         content = page.read_text()
         for found in _BLOCK.finditer(content):
-            _, language, text = found.groups()
-            if language in languages:
-                line = content.count("\n", 0, found.start()) + 1
-                yield CodeBlock(page=page, line=line, text=textwrap.dedent(text))
+            if found["language"] in languages:
+                yield CodeBlock(
+                    page=page,
+                    line=content.count("\n", 0, found.start("indent")) + 1,
+                    text=textwrap.dedent(found["text"]),
+                    language=found["language"],
+                    name=found["name"] or "",
+                )
 
 
 def commands_in_block(block: CodeBlock, programs: Sequence[str]) -> str:
@@ -69,6 +88,59 @@ def commands_in_block(block: CodeBlock, programs: Sequence[str]) -> str:
         return "\n".join(typed)
     first = re.match(r"(?:\w+=\$\()?([\w./-]+) ", block.text)
     return block.text if first and first[1] in programs else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A command on a page.
+
+    Attributes:
+        block: The block that it is in.
+        command: The command, with all of its lines.
+        shown: The lines that the page shows after it.
+    """
+
+    block: CodeBlock
+    command: str
+    shown: Sequence[str] = ()
+
+    @property
+    def program(self) -> str:
+        """The program that it starts first; empty if it starts none."""
+        first = re.match(r"(?:\w+=\$\()?([\w./-]+)(?!=)\b", self.command)
+        return first[1] if first else ""
+
+    def __str__(self) -> str:
+        return f"{self.block}: {self.command}"
+
+
+def steps(block: CodeBlock) -> Iterator[Step]:
+    """Yield the commands of a block, with what it shows of their output."""
+    if block.language == "console" or block.text.startswith("$ "):
+        for typed in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            command = re.findall(r"\A(?:.*\\\n)*.*", typed)[0]
+            shown = typed.removeprefix(command).splitlines()[1:]
+            yield Step(block=block, command=command, shown=shown)
+    elif block.language == "sh" or (not block.language and _TYPED.match(block.text)):
+        command = ""
+        for line in block.text.splitlines():
+            command += line
+            if _is_whole(command):
+                yield Step(block=block, command=command)
+                command = ""
+            else:
+                command += "\n"
+        assert not command, block
+
+
+def _is_whole(command: str) -> bool:
+    if command.endswith("\\") or (command.startswith("for ") and not command.endswith("done")):
+        return False
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_command_line(arguments: Sequence[str]) -> None:

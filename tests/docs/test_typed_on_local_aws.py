@@ -1,0 +1,138 @@
+"""The commands of the AWS CLI and the CDK on the pages: typed on a local AWS, each succeeds."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloudformation.templates import TEMPLATES
+from local_aws.seed import DENY_ROOT_USERS
+from local_aws.services import LocalAws
+from support.accounts import MANAGEMENT, THIRD_MEMBER
+from support.apps import REPOSITORY
+from support.arrange import add_unit
+from support.deploying import STACK_NAME, physical_id, stack_names, stack_outputs, subscribed_inbox
+from support.page_commands import typed_on_local_aws
+from support.pages import code_blocks
+from support.processes import run_successfully, run_with_aws_cli
+
+# The one program here that the setup does not bring.
+HAS_JQ = shutil.which("jq") is not None
+STEPS = [step for step in typed_on_local_aws() if step.program != "jq" or HAS_JQ]
+WITHOUT_CDK = "without-cdk.md"
+TRAIL = "organization-trail"
+README, UPGRADE = "README.md", "upgrading.md"
+# They end root sessions, trusted access, and the stack.
+LAST = ("drift.md", "deploying.md", "questions.md")
+OTHERS = sorted(
+    {step.block.page.name for step in STEPS} - {README, UPGRADE, WITHOUT_CDK},
+    key=lambda page: (page in LAST and LAST.index(page) + 1, page),
+)
+
+
+def app_of(page: str) -> str:
+    """Return the app that a page shows."""
+    (app,) = [block.text for block in code_blocks("python") if block.page.name == page]
+    return app
+
+
+def create_trail(local_aws: LocalAws) -> None:
+    """Create the log group of a trail, unless another test has left it."""
+    logs = local_aws.client("logs")
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=TRAIL)
+
+
+def type_page(
+    page: str, *, local_aws: LocalAws, folder: Path, values: Mapping[str, str] | None = None
+) -> None:
+    """Type the commands of a page one after the other, and fail if one does.
+
+    Args:
+        page: The page's name.
+        local_aws: The local AWS.
+        folder: The reader's folder.
+        values: What stands for placeholders of the page.
+    """
+    commands = "\n".join(step.command for step in STEPS if step.block.page.name == page)
+    for placeholder, value in (values or {}).items():
+        assert placeholder in commands, placeholder
+        commands = commands.replace(placeholder, value)
+    # There is no terminal to answer at.
+    for asks, never in (("cdk deploy", "--require-approval never"), ("cdk destroy", "--force")):
+        option = never.partition(" ")[0]
+        commands = re.sub(rf"{asks}(?!.* {option})", rf"\g<0> {never}", commands)
+    typed = run_with_aws_cli(commands, local_aws=local_aws, folder=folder)
+    assert typed.returncode == 0, typed.stdout + typed.stderr
+
+
+def test_the_commands_of_pages_succeed_on_the_app_of_the_first_page_which_notifies_somebody(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(app_of(README))
+    type_page(README, local_aws=local_aws, folder=tmp_path)
+    (tmp_path / "app.py").write_text(app_of("getting-started.md"))
+    (tmp_path / "cdk.json").write_text('{"app": "python3 app.py"}')
+    type_page(UPGRADE, local_aws=local_aws, folder=tmp_path)
+
+    topic = physical_id(local_aws, "SecurityNews")
+    subscribed = local_aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)
+    assert [it["Protocol"] for it in subscribed["Subscriptions"]] == ["email"]
+    inbox = subscribed_inbox(local_aws, "SecurityNews")
+    audit = "centralized-root-access audit"
+    run_with_aws_cli(audit, local_aws=local_aws, folder=tmp_path)
+    (notice,) = inbox()
+    assert "first full audit" in notice
+
+    bucket = stack_outputs(local_aws)["RootTasksBucket"]
+    copied = f"aws s3 cp s3://{bucket}/runs runs --recursive"
+    run_with_aws_cli(copied, local_aws=local_aws, folder=tmp_path)
+    (_, event) = (block.text for block in code_blocks("json") if '"eventType"' in block.text)
+    (tmp_path / "event.json").write_text(event)
+    create_trail(local_aws)
+    organization = local_aws.organization
+    organization.attach_policy(name="Deny", document=DENY_ROOT_USERS, target_id=THIRD_MEMBER)
+    listed = local_aws.client("organizations").list_policies(Filter="SERVICE_CONTROL_POLICY")
+    (policy,) = (found["Id"] for found in listed["Policies"] if found["Name"] == "Deny")
+    values = {
+        "questions.md": {"p-a1b2c3d4": policy},
+        "notices.md": {"arn:aws:sns:us-east-1:111111111111:SecurityNews": topic},
+        "evidence.md": {"BUCKET": bucket},
+        "guardrail.md": {"r-a1b2": organization.root_id},
+    }
+    for page in OTHERS:
+        type_page(page, local_aws=local_aws, folder=tmp_path, values=values.get(page))
+
+
+def test_the_commands_of_the_page_without_the_cdk_deploy_each_template_and_the_app(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    checkout = tmp_path / "centralized-root-access"
+    checkout.mkdir()
+    (checkout / "examples").symlink_to(REPOSITORY / "examples")
+    output = checkout / "build" / "template"
+    run_successfully(sys.executable, "-m", "cloudformation", "--output", output, cwd=REPOSITORY)
+    local_aws.client("s3").create_bucket(Bucket="my-templates")
+    create_trail(local_aws)
+    organizations, root_id = local_aws.client("organizations"), local_aws.organization.root_id
+    for kind in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"):
+        organizations.enable_policy_type(RootId=root_id, PolicyType=kind)
+    packages = Path(sys.prefix) / "typescript" / "node_modules"
+    type_page(
+        WITHOUT_CDK,
+        local_aws=local_aws,
+        folder=checkout,
+        values={
+            "ou-a1b2-c3d4e5f6": add_unit(local_aws.organization, "New"),
+            # What `npm ci` installs.
+            "cd root-access": f"cd root-access\nln -s {packages} node_modules",
+            "~": str(tmp_path),
+        },
+    )
+    deployed = stack_names(local_aws, account_id=MANAGEMENT)
+    names = {template.name.title().replace("-", "") for template in TEMPLATES}
+    assert deployed == names | {STACK_NAME}
