@@ -182,7 +182,7 @@ def test_the_commands_of_a_page_work_in_their_order(
     listed = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
     (denial,) = (policy["Id"] for policy in listed if policy["Name"] == "DenyRootUsers")
     if page == "preflight.md":
-        services.stacks = {"OrganizationRoots": services.outputs()}
+        services.stacks = {"OrganizationRoots": services.outputs_of_construct()}
     # The reader has runs of each kind, and credentials that can still be deleted.
     for command in (PLAN_DELETE, ("execute", PLAN_RUN, "--yes"), ("audit",), PLAN_DELETE):
         if command == PLAN_DELETE:

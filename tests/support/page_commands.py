@@ -20,6 +20,9 @@ NOT_RUN = {
     "export HTTPS_PROXY=": "the local AWS is behind no proxy",
     "alias ": "it is about the reader's shell; the tests run the program that it names",
     "make ": "the tests run in what it sets up; one looks for the target",
+    "terraform ": "the tests have no Terraform; they read its files as it does",
+    "local-aws run --seed -- sh -c 'cdk bootstrap && cdk deploy --all --require-approval never && "
+    "pytest ": "a test runs the same with another last command; these tests are the reader's",
     "aws account ": "the local AWS does not change e-mail addresses",
     "aws controltower ": "the local AWS has no Control Tower",
 }
@@ -48,6 +51,7 @@ SERVICES = (
     "organizations",
     "s3",
     "s3api",
+    "securityhub",
     "sns",
     "sts",
 )
