@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_cdk import Annotations, App, Stack
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm
@@ -29,13 +32,14 @@ from support.templates import (
     warning_ids,
 )
 
-NO_ACTION = "centralized-root-access:noAlarmAction"
+NO_ACTION_WARNING = "centralized-root-access:noAlarmAction"
 
 RUNBOOK = (REPOSITORY / "docs" / "guides" / "operating.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def alarms() -> dict[str, Any]:
+    """The properties of the alarms of all constructs with every argument, by their logical IDs."""
     stack = Stack(App(), "OrganizationBootstrap", env=MANAGEMENT_ENVIRONMENT)
     add_all_arguments(stack)
     return properties_of_type(template_of(stack), "AWS::CloudWatch::Alarm")
@@ -43,9 +47,9 @@ def alarms() -> dict[str, Any]:
 
 def test_an_alarm_says_what_happened_and_what_to_do(alarms: dict[str, Any]) -> None:
     descriptions = {
-        name: text_with_references(alarm["AlarmDescription"]) for name, alarm in alarms.items()
+        id_: text_with_references(alarm["AlarmDescription"]) for id_, alarm in alarms.items()
     }
-    shown = "\n".join(f"---- {name}\n{descriptions[name]}\n" for name in sorted(descriptions))
+    shown = "\n".join(f"---- {id_}\n{descriptions[id_]}\n" for id_ in sorted(descriptions))
     assert shown == read_or_write_golden("alarms", shown)
 
 
@@ -55,24 +59,28 @@ def test_a_construct_whose_alarms_notify_no_one_says_so_once() -> None:
     RootTasks(stack, "RootTasks")
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
     RootUseAlarm(stack, "RootUse", trail_log_group=trail)
-    assert warning_ids(stack) == [NO_ACTION] * 3
+    assert warning_ids(stack) == [NO_ACTION_WARNING] * 3
 
 
 @pytest.mark.parametrize(
-    "hear",
+    "end_warning",
     [
         pytest.param(
             lambda tasks, topic: tasks.failed_alarm.add_alarm_action(SnsAction(topic)), id="action"
         ),
         pytest.param(
-            lambda tasks, topic: Annotations.of(tasks).acknowledge_warning(NO_ACTION, "Grafana"),
+            lambda tasks, topic: Annotations.of(tasks).acknowledge_warning(
+                NO_ACTION_WARNING, "Grafana"
+            ),
             id="acknowledged",
         ),
     ],
 )
-def test_an_action_of_its_own_or_an_acknowledgment_ends_the_warning(hear: Any) -> None:
+def test_an_action_of_its_own_or_an_acknowledgment_ends_the_warning(
+    end_warning: Callable[[RootTasks, sns.Topic], object],
+) -> None:
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
-    hear(RootTasks(stack, "RootTasks"), new_topic(stack))
+    end_warning(RootTasks(stack, "RootTasks"), new_topic(stack))
     assert warning_ids(stack) == []
 
 
@@ -81,6 +89,7 @@ def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any])
 
     With + the sum would not exist either.
     """
+    # The expression of an alarm on several metrics is one more of its metrics.
     sums = [
         metric["Expression"]
         for alarm in alarms.values()
@@ -102,11 +111,12 @@ def test_an_alarm_of_audits_has_the_worse_of_two_that_end_in_its_period(
     assert [alarm["Statistic"] for alarm in of_audits] == ["Maximum"] * 2
 
 
+# The texts of all notices and alarms, as tests have written them.
 TEXTS = sorted(GOLDEN_NOTICES.glob("*.txt"))
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
-def test_the_runbook_has_what_a_notice_or_an_alarm_names(path: Any) -> None:
+def test_the_runbook_has_what_a_notice_or_an_alarm_names(path: Path) -> None:
     page, *headings = re.findall("^#+ (.+)$", RUNBOOK, re.MULTILINE)
     named = re.findall(r"Runbook: (.+?), (.+)$", path.read_text(), re.MULTILINE)
     assert named
@@ -115,8 +125,9 @@ def test_the_runbook_has_what_a_notice_or_an_alarm_names(path: Any) -> None:
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
-def test_each_command_in_a_notice_or_an_alarm_can_be_run(path: Any) -> None:
-    for line in set(
-        re.findall(r"(?:^ *|: )(centralized-root-access .+)$", path.read_text(), re.MULTILINE)
-    ):
-        parse_command_line(shlex.split(line.replace("ACCOUNT", MEMBER))[1:])
+def test_each_command_in_a_notice_or_an_alarm_can_be_run(path: Path) -> None:
+    # On a line of its own, or after what it is for.
+    command = re.compile(r"(?:^ *|: )(centralized-root-access .+)$", re.MULTILINE)
+    for line in set(command.findall(path.read_text())):
+        _program, *arguments = shlex.split(line.replace("ACCOUNT", MEMBER))
+        parse_command_line(arguments)

@@ -31,10 +31,13 @@ from support.templates import (
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 LEAVES_OUT = "features leaves out {}: .*for the whole organization"
+# Three minutes for each invocation: the function's timeout.
+INVOCATION = 180
 
 
 @pytest.fixture(scope="module")
 def smallest() -> dict[str, Any]:
+    """The template of a stack that has only the construct, without any argument."""
     return root_access_template()
 
 
@@ -78,15 +81,17 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
     smallest: dict[str, Any],
 ) -> None:
     function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
-    assert function["Timeout"] == 180
+    assert function["Timeout"] == INVOCATION
     resource = only_resource(smallest, RESOURCE_TYPE)
     service_timeout = int(resource["Properties"]["ServiceTimeout"])
-    first_wait, second_wait = 60, 120  # which Lambda documents
-    assert service_timeout > 180 + first_wait + 180 + second_wait + 180
+    # Lambda documents how long it waits before the second and before the third invocation.
+    first_wait, second_wait = 60, 120
+    start_of_last_invocation = INVOCATION + first_wait + INVOCATION + second_wait
+    assert service_timeout > start_of_last_invocation + INVOCATION
     # An event that Lambda keeps for longer would apply lists that were rolled back since.
     ((config_id, config),) = resources_of_type(smallest, "AWS::Lambda::EventInvokeConfig").items()
-    age = config["Properties"]["MaximumEventAgeInSeconds"]
-    assert 180 + first_wait + 180 + second_wait < age <= service_timeout - 180
+    maximum_age = config["Properties"]["MaximumEventAgeInSeconds"]
+    assert start_of_last_invocation < maximum_age <= service_timeout - INVOCATION
     assert "MaximumRetryAttempts" not in config["Properties"], "the default is two"
     assert config_id in resource["DependsOn"]
 
@@ -122,9 +127,9 @@ def test_what_a_list_disables_for_the_organization_by_leaving_it_out_is_warned_o
     stack = bootstrap_stack()
     CentralizedRootAccess(stack, "RootAccess", **arguments)
     assert warning_ids(stack) == [f"centralized-root-access:{id}" for id in warned]
-    for text in warned.values():
+    for pattern in warned.values():
         Annotations.from_stack(stack).has_warning(
-            "/OrganizationBootstrap/RootAccess", Match.string_like_regexp(text)
+            "/OrganizationBootstrap/RootAccess", Match.string_like_regexp(pattern)
         )
 
 
@@ -157,32 +162,34 @@ def test_what_govcloud_offers_adds_no_warning() -> None:
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     add_all_arguments(stack)
+    # Its features leave one out, which its tasks need.
     assert warning_ids(stack) == [
         f"centralized-root-access:{id}RootCredentialsManagement" for id in ("disables", "tasksNeed")
     ]
 
 
-def in_another_stack(stack: Stack) -> Stack:
+def another_stack_of_the_account(stack: Stack) -> Stack:
+    """Return a stack of the same account in another Region and another stage of the app."""
     env = Environment(account="111111111111", region="eu-central-1")
     return Stack(Stage(cast("App", stack.node.root), "Stage"), "Two", env=env)
 
 
 @pytest.mark.parametrize(
-    ("env", "second", "where"),
+    ("env", "place_of_second", "where"),
     [
         (None, lambda stack: stack, "stack OrganizationBootstrap"),
         (None, lambda stack: NestedStack(stack, "Nested"), "stack OrganizationBootstrap"),
-        (MANAGEMENT_ENVIRONMENT, in_another_stack, "account 111111111111"),
+        (MANAGEMENT_ENVIRONMENT, another_stack_of_the_account, "account 111111111111"),
     ],
     ids=["same stack", "nested stack", "another stack of the account"],
 )
 def test_a_second_instance_is_refused(
-    env: Environment | None, second: Callable[[Stack], Stack], where: str
+    env: Environment | None, place_of_second: Callable[[Stack], Stack], where: str
 ) -> None:
     stack = bootstrap_stack(env=env)
     CentralizedRootAccess(stack, "RootAccess")
     with pytest.raises(ValueError, match=f"/Again is a second CentralizedRootAccess for {where}"):
-        CentralizedRootAccess(second(stack), "Again")
+        CentralizedRootAccess(place_of_second(stack), "Again")
 
 
 def test_the_same_lists_in_any_order_give_the_same_template_byte_for_byte() -> None:
@@ -197,7 +204,8 @@ def test_the_same_lists_in_any_order_give_the_same_template_byte_for_byte() -> N
 def test_bytecode_and_other_files_do_not_change_the_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def function_code(root: Path) -> object:
+    def hash_of_code(root: Path) -> object:
+        """Return the name of the zip file of the code in a folder, which has its hash."""
         monkeypatch.setattr("centralized_root_access.base.function.lambda_root", lambda: root)
         properties = root_access_template()["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
         return properties["Code"]["S3Key"]
@@ -209,6 +217,6 @@ def test_bytecode_and_other_files_do_not_change_the_function(
     (used / "root_access" / "__pycache__" / "handler.cpython-314.pyc").write_bytes(b"anything")
     (used / "something_else").mkdir()
     (used / "something_else" / "module.py").write_text("anything")
-    assert function_code(clean) == function_code(used)
+    assert hash_of_code(clean) == hash_of_code(used)
     (used / "root_access" / "handler.py").write_text("changed")
-    assert function_code(clean) != function_code(used)
+    assert hash_of_code(clean) != hash_of_code(used)

@@ -21,7 +21,15 @@ from support.templates import (
 )
 
 
-def build(*, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True) -> dict[str, Any]:
+def dashboard_template(
+    *, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True
+) -> dict[str, Any]:
+    """Return the template of a stack with a dashboard, and what it shows.
+
+    Args:
+        tasks: The root tasks; none: the dashboard shows no root tasks.
+        drift: Whether it shows a drift check.
+    """
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     interval = Duration.days(1)
     root_tasks = None
@@ -44,6 +52,7 @@ def metrics(found: dict[str, Any]) -> list[tuple[str, str]]:
     return sorted((namespace, name) for shown in widgets for namespace, name, *_ in shown)
 
 
+# The metrics of the constructs, and those that Step Functions has of each state machine.
 OWN = (
     "AccountsAudited",
     "AccountsInaccessible",
@@ -55,23 +64,24 @@ ENDS = ("ExecutionsAborted", "ExecutionsFailed", "ExecutionsSucceeded", "Executi
 
 
 @pytest.mark.parametrize(
-    ("tasks", "machines"),
+    ("tasks", "state_machines"),
     [([RootTask.AUDIT], 1), (list(RootTask), 2)],
     ids=["audits", "audits and plans"],
 )
 def test_it_shows_root_credentials_the_runs_of_each_state_machine_and_drift(
-    tasks: Sequence[RootTask], machines: int
+    tasks: Sequence[RootTask], state_machines: int
 ) -> None:
     own = [("CentralizedRootAccess", name) for name in OWN]
     ends = [
         *(("AWS/States", name) for name in ENDS),
         ("CentralizedRootAccess", "ExecutionsRefused"),
     ]
-    assert metrics(build(tasks=tasks)) == sorted(own + machines * ends)
+    assert metrics(dashboard_template(tasks=tasks)) == sorted(own + state_machines * ends)
 
 
 def test_it_shows_the_state_of_every_alarm() -> None:
-    found = build()
+    found = dashboard_template()
+    # The ARN of an alarm is a token that has its logical ID.
     shown = {
         re.sub(r"\$\{(\w+).*\}", r"\1", alarm)
         for widget in body(found)["widgets"]
@@ -81,8 +91,9 @@ def test_it_shows_the_state_of_every_alarm() -> None:
 
 
 def test_it_shows_what_is_given_and_nothing_else() -> None:
-    assert metrics(build(tasks=[])) == [("CentralizedRootAccess", "InDesiredState")]
-    assert ("CentralizedRootAccess", "InDesiredState") not in metrics(build(drift=False))
+    drift = ("CentralizedRootAccess", "InDesiredState")
+    assert metrics(dashboard_template(tasks=[])) == [drift]
+    assert drift not in metrics(dashboard_template(drift=False))
 
 
 def test_a_dashboard_in_another_region_names_the_region_of_each_metric() -> None:

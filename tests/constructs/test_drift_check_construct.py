@@ -26,6 +26,7 @@ from support.templates import (
 
 
 def drift_template(*, interval: Duration | None = None) -> dict[str, Any]:
+    """Return the template of a stack with root access and a drift check."""
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check(interval=interval)
     return template_of(stack)
@@ -60,24 +61,21 @@ def test_the_function_reads_empty_lists_as_empty_lists() -> None:
         stack, "RootAccess", features=[], delegated_administrators=[]
     ).add_drift_check()
     (function,) = functions_with_handler(template_of(stack), "root_access.drift.check.on_check")
-    read = DriftCheckSettings.from_environment(
+    as_read = DriftCheckSettings.from_environment(
         {"SETTINGS": json.dumps(settings_of_function(function))}
     )
-    assert (read.features, read.delegated_administrators) == ((), ())
+    assert (as_read.features, as_read.delegated_administrators) == ((), ())
 
 
 def test_no_check_runs_with_new_lists_before_they_are_applied() -> None:
     """Otherwise the events of a deployment's own calls would be taken for drift."""
-    checked = drift_template()
-    (resource,) = resources_of_type(checked, "Custom::CentralizedRootAccess")
-    (function,) = (
-        function
-        for function in resources_of_type(checked, "AWS::Lambda::Function")
-        if "DriftCheck" in function
-    )
-    assert function in resources_finished_before(checked, resource)
-    for rule in resources_of_type(checked, "AWS::Events::Rule"):
-        assert resource in resources_finished_before(checked, rule)
+    synthesized = drift_template()
+    (resource,) = resources_of_type(synthesized, "Custom::CentralizedRootAccess")
+    function_ids = resources_of_type(synthesized, "AWS::Lambda::Function")
+    (check,) = (id_ for id_ in function_ids if "DriftCheck" in id_)
+    assert check in resources_finished_before(synthesized, resource)
+    for rule in resources_of_type(synthesized, "AWS::Events::Rule"):
+        assert resource in resources_finished_before(synthesized, rule)
 
 
 @pytest.mark.parametrize(
@@ -93,16 +91,15 @@ def test_no_check_runs_with_new_lists_before_they_are_applied() -> None:
 def test_the_stopped_alarm_fires_after_three_intervals_and_not_while_it_is_new(
     interval: Duration | None, seconds: int, warm_up_minutes: int
 ) -> None:
-    found = properties_of_type(
-        drift_template(interval=interval), "AWS::CloudWatch::Alarm", "Stopped"
-    )
-    (stopped,) = found.values()
+    synthesized = drift_template(interval=interval)
+    (stopped,) = properties_of_type(synthesized, "AWS::CloudWatch::Alarm", "Stopped").values()
     (checks,) = [metric["MetricStat"] for metric in stopped["Metrics"] if "MetricStat" in metric]
     assert checks["Period"] == seconds
     assert stopped["EvaluationPeriods"] == stopped["DatapointsToAlarm"] == 3
     assert stopped["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"] == warm_up_minutes
-    # As far as CloudWatch looks back: a day with a period under an hour, and seven days otherwise.
-    assert 3 * seconds <= (24 if seconds < 3600 else 7 * 24) * 3600
+    # CloudWatch looks back on a day with a period under an hour, and on seven days otherwise.
+    days = 1 if seconds < 3600 else 7
+    assert 3 * seconds <= days * 86_400
 
 
 @pytest.mark.parametrize("enforce_ssl", [True, False])

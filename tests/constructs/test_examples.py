@@ -29,6 +29,7 @@ from support.templates import (
 )
 
 if TYPE_CHECKING:
+    # Returns the assembly of an example, by the name of its file.
     Assemblies = Callable[[str], Assembly]
 
 BOOTSTRAP = "OrganizationBootstrap"
@@ -38,7 +39,7 @@ POLICIES_WORKFLOW = REPOSITORY / "examples" / "policies-workflow.yml"
 
 @pytest.fixture(scope="module")
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Assemblies:
-    """Return a function that returns the assembly of an example."""
+    """The function that synthesizes an example, each only once."""
     return functools.cache(
         lambda name: synthesize(
             REPOSITORY / "examples" / name, tmp_path_factory.mktemp("example") / "cdk.out"
@@ -51,6 +52,7 @@ def test_every_example_deploys_the_construct_and_warns_of_what_it_means_to_do(
     name: str, assemblies: Assemblies
 ) -> None:
     assert resources_of_type(assemblies(name).template(BOOTSTRAP), "Custom::CentralizedRootAccess")
+    # The CDK ends a warning with its ID.
     warned = [
         warning.rpartition("[ack: ")[2].rstrip("]") for warning in assemblies(name).warnings()
     ]
@@ -73,18 +75,16 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
     (boundary,) = only_resource(example.template("Boundary"), "AWS::IAM::ManagedPolicy")[
         "Properties"
     ]["PolicyDocument"]["Statement"]
-    users: dict[str, set[str]] = {}
+    users_by_action: dict[str, set[str]] = {}
     for permission in permissions_with_every_argument():
-        users.setdefault(permission.action, set()).add(permission.construct)
-    assert set(boundary["Action"]) == users.keys()
+        users_by_action.setdefault(permission.action, set()).add(permission.construct)
+    assert set(boundary["Action"]) == users_by_action.keys()
     # What is under the name of a construct is left out without it, and no other construct needs it.
     source = (REPOSITORY / "examples" / "permissions_boundary.py").read_text()
-    for names, listed in re.findall(
-        r"^ +# ([CR]\w+(?:, \w+)*)\n((?: +\"\S+\",\n)+)", source, re.MULTILINE
-    ):
-        assert all(
-            users[action] == set(names.split(", ")) for action in re.findall('"(.*)"', listed)
-        ), names
+    comment_and_actions = r"^ +# ([CR]\w+(?:, \w+)*)\n((?: +\"\S+\",\n)+)"
+    for names, listed in re.findall(comment_and_actions, source, re.MULTILINE):
+        for action in re.findall('"(.*)"', listed):
+            assert users_by_action[action] == set(names.split(", ")), action
     for role in roles.values():
         assert "policy/organization-bootstrap-boundary" in json.dumps(
             role["Properties"]["PermissionsBoundary"]
@@ -97,10 +97,8 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
 def test_the_pipeline_deploys_to_the_management_account_and_asks_it_for_the_status(
     assemblies: Assemblies, tmp_path: Path
 ) -> None:
-    example = assemblies("pipeline.py")
-    pipeline = only_resource(
-        example.template("OrganizationPipeline"), "AWS::CodePipeline::Pipeline"
-    )
+    template = assemblies("pipeline.py").template("OrganizationPipeline")
+    pipeline = only_resource(template, "AWS::CodePipeline::Pipeline")
     (stage,) = [
         stage for stage in pipeline["Properties"]["Stages"] if stage["Name"] == "Management"
     ]
@@ -110,32 +108,36 @@ def test_the_pipeline_deploys_to_the_management_account_and_asks_it_for_the_stat
             action["RoleArn"]
         )
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
-    projects = properties_of_type(
-        example.template("OrganizationPipeline"), "AWS::CodeBuild::Project"
-    )
+    projects = properties_of_type(template, "AWS::CodeBuild::Project")
+    # The check's commands end with the one that writes a profile, and the one that uses it.
     (project,) = [project for name, project in projects.items() if check["Name"] in name]
-    *_, profile, status = json.loads(project["Source"]["BuildSpec"])["phases"]["build"]["commands"]
-    assert status.startswith("centralized-root-access status ")
-    parse_command_line(shlex.split(status)[1:])
-    run_successfully("sh", "-e", "-c", profile, cwd=tmp_path)
+    commands = json.loads(project["Source"]["BuildSpec"])["phases"]["build"]["commands"]
+    *_, write_profile, ask_for_status = commands
+    assert ask_for_status.startswith("centralized-root-access status ")
+    parse_command_line(shlex.split(ask_for_status)[1:])
+    run_successfully("sh", "-e", "-c", write_profile, cwd=tmp_path)
     config = configparser.ConfigParser()
     config.read(tmp_path / "aws-config")
-    own = "PipelineManagementRootAccessIsEnabledRole"
-    assumed = [
+    # The check's role may assume the role of that profile.
+    may_assume = [
         statement["Resource"]
-        for statement in statements_of_role(example.template("OrganizationPipeline"), own)
+        for statement in statements_of_role(template, "PipelineManagementRootAccessIsEnabledRole")
         if statement["Action"] == "sts:AssumeRole"
     ]
-    assert assumed == [config["profile management"]["role_arn"]]
+    assert may_assume == [config["profile management"]["role_arn"]]
     (synth,) = [project for name, project in projects.items() if "Synth" in name]
-    assert (
-        json.loads(synth["Source"]["BuildSpec"])["phases"]["install"]["runtime-versions"]["python"]
-        >= "3.11"
-    )
+    phases = json.loads(synth["Source"]["BuildSpec"])["phases"]
+    assert phases["install"]["runtime-versions"]["python"] >= "3.11"
     # By both names of the service: which one AWS checks is not known.
-    statements = statements_of_role(example.template("OrganizationPipeline"), "PipelineSource")
-    connection = [s["Action"] for s in statements if "codeconnections" in str(s["Resource"])]
-    assert connection == ["codestar-connections:UseConnection", "codeconnections:UseConnection"]
+    use_of_connection = [
+        statement["Action"]
+        for statement in statements_of_role(template, "PipelineSource")
+        if "codeconnections" in str(statement["Resource"])
+    ]
+    assert use_of_connection == [
+        "codestar-connections:UseConnection",
+        "codeconnections:UseConnection",
+    ]
 
 
 def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_path: Path) -> None:
@@ -145,6 +147,7 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
         for step in yaml.safe_load(POLICIES_WORKFLOW.read_text())["jobs"]["preflight"]["steps"]
         if "env" in step
     ]
+    # Programs that take the place of the command line and of pip, and note how they were called.
     program = tmp_path / "bin" / "centralized-root-access"
     program.parent.mkdir()
     program.write_text('#!/bin/sh\necho "$*" >>../asked\ncase "$*" in *bad*) exit 1;; esac\n')
@@ -152,9 +155,10 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
     pip = program.with_name("pip")
     pip.write_text('#!/bin/sh\ncat "$3" >../installed\n')
     pip.chmod(0o755)
+    # The target branch, of which the pull request deletes a policy, and adds two.
     repository = tmp_path / "repository"
     for name in ("ou-a1b2-11111111/old.json", "ou-a1b2-11111111/gone.json"):
-        write(repository / "policies" / name)
+        write_empty_policy(repository / "policies" / name)
     (repository / "requirements.txt").write_text("of the target branch")
     git = functools.partial(
         run_successfully, "git", "-c", "user.name=x", "-c", "user.email=x", cwd=repository
@@ -165,10 +169,11 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
     base = git("rev-parse", "HEAD").strip()
     (repository / "policies/ou-a1b2-11111111/gone.json").unlink()
     for name in ("ou-a1b2-22222222/bad one.json", "333333333333/new.json"):
-        write(repository / "policies" / name)
+        write_empty_policy(repository / "policies" / name)
     (repository / "requirements.txt").write_text("of the pull request")
     git("add", ".")
     git("commit", "-qm", "after")
+    # The two steps run as GitHub would run them.
     path = f"{program.parent}:{os.environ['PATH']}"
     values = {"BASE": base, "PATH": path, "RUNNER_TEMP": str(tmp_path), "SESSION_ROLE": "a-role"}
     environment = {**os.environ, **values}
@@ -184,7 +189,7 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
     ]
 
 
-def write(file: Path) -> None:
+def write_empty_policy(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("{}")
 

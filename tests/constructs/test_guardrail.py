@@ -30,11 +30,11 @@ from support.templates import (
 
 UNIT = "ou-a1b2-c3d4e5f6"
 ROOT = "r-a1b2"
-ROLE = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
+SESSION_ROLES = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
 
 
-def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
-    """Return the properties of the policy of a stack with a guardrail."""
+def guardrail_policy(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
+    """Add a guardrail, on one unit by default, to a stack; return its policy's properties."""
     stack = stack or bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     RootUserGuardrail(stack, "RootUserGuardrail", **{"targets": [UNIT], **arguments})
     properties: dict[str, Any] = only_resource(template_of(stack), "AWS::Organizations::Policy")[
@@ -48,7 +48,7 @@ def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
     "exempt_accounts", [[], [THIRD_MEMBER]], ids=["no exempt account", "an exempt account"]
 )
 def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[str]) -> None:
-    content = json.dumps(guardrail(exempt_accounts=exempt_accounts)["Content"])
+    content = json.dumps(guardrail_policy(exempt_accounts=exempt_accounts)["Content"])
     policy = parse_policy(content, policy_id="p-guardrail", name="guardrail")
 
     assert (
@@ -60,18 +60,18 @@ def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[
 @pytest.mark.parametrize(
     ("account_id", "assumed_root", "principal", "denied"),
     [
-        (ACCOUNT_ID, False, "root", True),
-        (ACCOUNT_ID, True, "root", False),
-        (ACCOUNT_ID, False, "role/Admin", False),
-        (THIRD_MEMBER, False, "root", False),
-        (THIRD_MEMBER, True, "root", False),
+        pytest.param(ACCOUNT_ID, False, "root", True, id="root user"),
+        pytest.param(ACCOUNT_ID, True, "root", False, id="root session"),
+        pytest.param(ACCOUNT_ID, False, "role/Admin", False, id="role"),
+        pytest.param(THIRD_MEMBER, False, "root", False, id="root user of an exempt account"),
+        pytest.param(THIRD_MEMBER, True, "root", False, id="root session in an exempt account"),
     ],
 )
 @pytest.mark.parametrize("action", ["iam:GetUser", "s3:ListAllMyBuckets", "account:CloseAccount"])
 def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_else(
     account_id: str, assumed_root: bool, principal: str, denied: bool, action: str
 ) -> None:
-    content = json.dumps(guardrail(exempt_accounts=[THIRD_MEMBER])["Content"])
+    content = json.dumps(guardrail_policy(exempt_accounts=[THIRD_MEMBER])["Content"])
     context = {
         "aws:principalarn": f"arn:aws:iam::{account_id}:{principal}",
         "aws:principalaccount": account_id,
@@ -90,10 +90,10 @@ def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_e
 
 
 def test_the_order_of_the_lists_does_not_change_the_template() -> None:
-    one = guardrail(
+    one = guardrail_policy(
         targets=[UNIT, MEMBER, OTHER_MEMBER], exempt_accounts=(THIRD_MEMBER, "999999999999")
     )
-    assert one == guardrail(
+    assert one == guardrail_policy(
         targets={OTHER_MEMBER, UNIT, MEMBER, UNIT}, exempt_accounts={"999999999999", THIRD_MEMBER}
     )
 
@@ -110,7 +110,9 @@ def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
     names = [RootUserGuardrail(*place, targets=[UNIT]).policy_name for place in places]
     assert len(set(names)) == len(places)
     assert all(len(name) <= 128 for name in names)
-    assert {"Ref": "AWS::Region"} in guardrail(Stack(App(), "One"))["Name"]["Fn::Join"][1]
+    # Where the Region is known only at deployment, the name still has it.
+    of_any_region = guardrail_policy(Stack(App(), "One"))
+    assert {"Ref": "AWS::Region"} in of_any_region["Name"]["Fn::Join"][1]
 
 
 def test_the_policy_is_available_to_other_constructs() -> None:
@@ -125,7 +127,8 @@ def test_the_policy_is_available_to_other_constructs() -> None:
 # What is warned of
 
 
-def _new_unit(stack: Stack) -> list[str]:
+def new_unit(stack: Stack) -> list[str]:
+    """Return the ID of a unit that the same stack creates: a token."""
     unit = organizations.CfnOrganizationalUnit(stack, "Unit", name="Sandbox", parent_id=ROOT)
     return [unit.attr_id]
 
@@ -135,8 +138,8 @@ def _new_unit(stack: Stack) -> list[str]:
     [
         ({"targets": [UNIT, MEMBER]}, []),
         ({"targets": [ROOT], "allow_organization_root": True}, []),
-        ({"targets": _new_unit}, ["centralized-root-access:guardrailTargetUnknown"]),
-        ({"targets": _new_unit, "allow_organization_root": True}, []),
+        ({"targets": new_unit}, ["centralized-root-access:guardrailTargetUnknown"]),
+        ({"targets": new_unit, "allow_organization_root": True}, []),
     ],
     ids=["known", "root", "token", "token-with-root"],
 )
@@ -144,7 +147,7 @@ def test_a_target_that_may_not_be_meant_is_warned_of(
     arguments: dict[str, Any], expected: list[str]
 ) -> None:
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
-    guardrail(stack, **arguments_in_stack(stack, arguments))
+    guardrail_policy(stack, **arguments_in_stack(stack, arguments))
     assert warning_ids(stack) == expected
 
 
@@ -162,37 +165,36 @@ def test_the_management_account_to_which_no_policy_applies_is_refused(argument: 
     arguments: dict[str, Any] = {"targets": [UNIT], argument: ["111111111111"]}
     RootUserGuardrail(stack, "Guardrail", **arguments)
     CentralizedRootAccess(stack, "RootAccess")
-    with pytest.raises(
-        RuntimeError, match=f"{argument} lists 111111111111, the management account, .* out"
-    ):
+    refusal = f"{argument} lists 111111111111, the management account, .* out"
+    with pytest.raises(RuntimeError, match=refusal):
         cast("App", stack.node.root).synth()
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["root access first", "root access last"])
-def test_a_stack_creates_its_policies_one_after_another_and_after_root_access(first: bool) -> None:
+@pytest.mark.parametrize("is_first", [True, False], ids=["root access first", "root access last"])
+def test_a_stack_creates_its_policies_one_after_another_and_after_root_access(
+    is_first: bool,
+) -> None:
     """Organizations refuses changes that are made at the same time."""
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
-    if first:
+    if is_first:
         CentralizedRootAccess(stack, "RootAccess")
     RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
     RootSessionGuardrail(
-        stack, "Sessions", session_roles=[ROLE], delegated_administrators=[MEMBER], targets=[UNIT]
+        stack,
+        "Sessions",
+        session_roles=[SESSION_ROLES],
+        delegated_administrators=[MEMBER],
+        targets=[UNIT],
     )
-    if not first:
+    if not is_first:
         CentralizedRootAccess(stack, "RootAccess")
-    whole = template_of(stack)
-    (root_access,) = resources_of_type(whole, "Custom::CentralizedRootAccess")
-    (user,), (delegates, members) = (
-        [
-            id_
-            for id_ in resources_of_type(whole, "AWS::Organizations::Policy")
-            if id_.startswith(name)
-        ]
-        for name in ("RootUser", "Sessions")
-    )
-    before = {id_: set(whole["Resources"][id_]["DependsOn"]) for id_ in (user, delegates, members)}
-    assert before == {
-        user: {root_access},
-        delegates: {root_access, user},
-        members: {root_access, delegates},
+    synthesized = template_of(stack)
+    (root_access,) = resources_of_type(synthesized, "Custom::CentralizedRootAccess")
+    policies = resources_of_type(synthesized, "AWS::Organizations::Policy")
+    (of_users,) = (id_ for id_ in policies if id_.startswith("RootUser"))
+    of_delegates, of_members = (id_ for id_ in policies if id_.startswith("Sessions"))
+    assert {id_: set(policy["DependsOn"]) for id_, policy in policies.items()} == {
+        of_users: {root_access},
+        of_delegates: {root_access, of_users},
+        of_members: {root_access, of_delegates},
     }

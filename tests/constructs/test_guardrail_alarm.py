@@ -33,6 +33,7 @@ from support.templates import (
     bootstrap_stack,
     properties_of_type,
     resources_of_type,
+    settings_of_function,
     template_of,
     text_with_references,
 )
@@ -40,7 +41,7 @@ from support.templates import (
 if TYPE_CHECKING:
     from aws_cdk import App
 
-# As the page has them, each in one line.
+# The queries of Logs Insights, as the page has them, each in one line.
 QUERIES = [
     " ".join(query.split())
     for query in re.findall(
@@ -49,11 +50,12 @@ QUERIES = [
         re.MULTILINE | re.DOTALL,
     )
 ]
-PATTERNS = ("RootUserUsed", "UnexpectedAssumeRoot")
+# The alarms with a filter pattern; these are the ends of their patterns' logical IDs, too.
+ALARMS = ("RootUserUsed", "UnexpectedAssumeRoot")
 
 
 def alarm_stack(env: Environment | None = MANAGEMENT_ENVIRONMENT, **arguments: Any) -> Stack:
-    """Return a stack with the alarms; a function among the arguments gets the stack."""
+    """Return a stack with the alarms; a function among the arguments is given the stack."""
     stack = bootstrap_stack(env=env)
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
     RootUseAlarm(
@@ -69,7 +71,7 @@ def patterns(stack: Stack) -> dict[str, Any]:
         for id_, filter_ in properties_of_type(
             template_of(stack), "AWS::Logs::MetricFilter"
         ).items()
-        for name in PATTERNS
+        for name in ALARMS
         if id_.startswith(f"RootUse{name}")
     }
 
@@ -78,32 +80,42 @@ def patterns(stack: Stack) -> dict[str, Any]:
 def tool_patterns() -> dict[str, str]:
     """The patterns that expect the roles of all root tasks, with one ID, and an imported role."""
 
-    def allowed(stack: Stack) -> list[iam.IRole]:
+    def expected_roles(stack: Stack) -> list[iam.IRole]:
         administrator = iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR_ROLE_ARN)
         return [*RootTasks(stack, "RootTasks", tasks=RootTask).session_roles, administrator]
 
-    found = patterns(alarm_stack(session_roles=allowed))
+    return with_ids_of_tool(patterns(alarm_stack(session_roles=expected_roles)))
+
+
+def with_ids_of_tool(patterns: Mapping[str, Any]) -> dict[str, str]:
+    """Return patterns in which each role of the stack has the ID of the tool's role in events."""
     return {
         name: re.sub(r"\$\{\w+\.RoleId\}", TOOL_ROLE_ID, text_with_references(pattern))
-        for name, pattern in found.items()
+        for name, pattern in patterns.items()
     }
 
 
-def alarms_of(event: dict[str, Any], found: Mapping[str, str]) -> set[str]:
-    """Return the alarms that an event fires, regardless of what `!=` says of a missing field."""
-    either = [
+def alarms_of(event: dict[str, Any], patterns: Mapping[str, str]) -> set[str]:
+    """Return the alarms that an event fires.
+
+    CloudWatch does not document whether a field that is missing differs (`!=`) from a value, so the
+    answer has to be the same in both cases.
+    """
+    if_it_does, if_it_does_not = (
         {
             name
-            for name, pattern in found.items()
-            if matches_filter_pattern(pattern, event, missing_differs=missing)
+            for name, pattern in patterns.items()
+            if matches_filter_pattern(pattern, event, missing_differs=missing_differs)
         }
-        for missing in (False, True)
-    ]
-    assert either[0] == either[1]
-    return either[0]
+        for missing_differs in (True, False)
+    )
+    assert if_it_does == if_it_does_not
+    return if_it_does
 
 
 HARMLESS = HARMLESS_EVENTS | FEDERATED_USER_EVENTS
+# The ID of a role that is none of the session roles.
+OTHER_ROLE_ID = "AROAOTHEROTHEROTHERO"
 
 
 @pytest.mark.parametrize("event", HARMLESS.values(), ids=HARMLESS)
@@ -130,67 +142,61 @@ def test_assume_root_by_another_principal_fires_its_alarm(
 
 
 def test_without_session_roles_every_assume_root_fires() -> None:
-    found = patterns(alarm_stack())
     event = HARMLESS_EVENTS["AssumeRoot by the tool"]
-    assert alarms_of(event, found) == {"UnexpectedAssumeRoot"}
+    assert alarms_of(event, patterns(alarm_stack())) == {"UnexpectedAssumeRoot"}
 
 
 def test_a_copy_of_the_event_fires_only_where_it_names_another_role() -> None:
     """Whether there is such a copy is not known. Of a role it would have the ID alone."""
-    copies = {
-        id_: assume_root_event(principal_id=f"{id_}:x", issuer=None, identity_type="AWSAccount")
-        for id_ in (TOOL_ROLE_ID, "AROAOTHEROTHEROTHERO")
-    }
-    own = patterns(
-        alarm_stack(session_roles=lambda stack: RootTasks(stack, "RootTasks").session_roles)
+    of_tool, of_other_role = (
+        assume_root_event(principal_id=f"{id_}:x", issuer=None, identity_type="AWSAccount")
+        for id_ in (TOOL_ROLE_ID, OTHER_ROLE_ID)
     )
-    by_id = {
-        name: re.sub(r"\$\{\w+\.RoleId\}", TOOL_ROLE_ID, text_with_references(pattern))
-        for name, pattern in own.items()
-    }
-    assert {id_: alarms_of(event, by_id) for id_, event in copies.items()} == {
-        TOOL_ROLE_ID: set(),
-        "AROAOTHEROTHEROTHERO": {"UnexpectedAssumeRoot"},
-    }
-    by_arn = patterns(
-        alarm_stack(
-            session_roles=lambda stack: [
-                iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR_ROLE_ARN)
-            ]
-        )
+    # Roles of the stack are known by their IDs, ...
+    stack = alarm_stack(session_roles=lambda stack: RootTasks(stack, "RootTasks").session_roles)
+    patterns_by_id = with_ids_of_tool(patterns(stack))
+    assert alarms_of(of_tool, patterns_by_id) == set()
+    assert alarms_of(of_other_role, patterns_by_id) == {"UnexpectedAssumeRoot"}
+    # ... and an imported role by its ARN, which the copy would not have.
+    stack = alarm_stack(
+        session_roles=lambda stack: [iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR_ROLE_ARN)]
     )
-    assert [alarms_of(event, by_arn) for event in copies.values()] == [set(), set()]
+    patterns_by_arn = patterns(stack)
+    assert alarms_of(of_tool, patterns_by_arn) == set()
+    assert alarms_of(of_other_role, patterns_by_arn) == set()
 
 
 def test_the_path_of_the_roles_is_one_pattern() -> None:
     path = f"arn:aws:iam::{MANAGEMENT_ID}:role/centralized-root-access/"
-    found = patterns(alarm_stack(session_roles=[f"{path}*"]))
-    for issuer, allowed in (
-        (f"{path}RootTasks-Audit-1A2B", True),
-        (f"{path.replace('-access', '-admin')}Audit", False),
-        (f"{path.replace(MANAGEMENT_ID, '999999999999')}Audit", False),
-    ):
-        event = assume_root_event(principal_id="AROAOTHEROTHEROTHERO:x", issuer=issuer)
-        assert alarms_of(event, found) == (set() if allowed else {"UnexpectedAssumeRoot"})
+    pattern_of_path = patterns(alarm_stack(session_roles=[f"{path}*"]))
+    alarms_by_role_arn: dict[str, set[str]] = {
+        f"{path}RootTasks-Audit-1A2B": set(),
+        f"{path.replace('-access', '-admin')}Audit": {"UnexpectedAssumeRoot"},
+        f"{path.replace(MANAGEMENT_ID, '999999999999')}Audit": {"UnexpectedAssumeRoot"},
+    }
+    for role_arn, alarms in alarms_by_role_arn.items():
+        event = assume_root_event(principal_id=f"{OTHER_ROLE_ID}:x", issuer=role_arn)
+        assert alarms_of(event, pattern_of_path) == alarms
 
 
 def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -> None:
     stack = notices_stack(MANAGEMENT_ENVIRONMENT, management_account=MANAGEMENT_ID)
-    found = template_of(stack)
-    (subscription,) = resources_of_type(found, "AWS::Logs::SubscriptionFilter").values()
+    synthesized = template_of(stack)
+    (subscription,) = resources_of_type(synthesized, "AWS::Logs::SubscriptionFilter").values()
     assert subscription["Properties"]["FilterPattern"] == patterns(stack)["RootUserUsed"]
-    (function,) = resources_of_type(found, "AWS::Lambda::Function")
+    (function,) = resources_of_type(synthesized, "AWS::Lambda::Function")
     assert subscription["Properties"]["DestinationArn"] == {"Fn::GetAtt": [function, "Arn"]}
     # CloudWatch Logs refuses a subscription of a function that it may not invoke.
-    (permission,) = resources_of_type(found, "AWS::Lambda::Permission")
+    (permission,) = resources_of_type(synthesized, "AWS::Lambda::Permission")
     assert permission in subscription["DependsOn"]
 
 
+# The environment of a delegated administrator.
 SECURITY = Environment(account="222222222222", region="us-east-1")
 
 
 @pytest.mark.parametrize(
-    ("env", "of_root_access", "argument", "expected"),
+    ("env", "env_of_root_access", "argument", "expected"),
     [
         (MANAGEMENT_ENVIRONMENT, MANAGEMENT_ENVIRONMENT, None, MANAGEMENT_ID),
         (SECURITY, MANAGEMENT_ENVIRONMENT, None, MANAGEMENT_ID),
@@ -201,28 +207,30 @@ SECURITY = Environment(account="222222222222", region="us-east-1")
 )
 def test_the_notices_know_the_management_account(
     env: Environment | None,
-    of_root_access: Environment | None,
+    env_of_root_access: Environment | None,
     argument: str | None,
     expected: object,
 ) -> None:
     stack = notices_stack(env, management_account=argument)
-    CentralizedRootAccess(
-        Stack(cast("App", stack.node.root), "Root", env=of_root_access), "RootAccess"
-    )
+    add_root_access_in_another_stack(stack, env=env_of_root_access)
     (function,) = properties_of_type(template_of(stack), "AWS::Lambda::Function").values()
-    written = function["Environment"]["Variables"]["SETTINGS"]
-    assert json.loads(text_with_references(written))["managementAccount"] == text_with_references(
+    assert settings_of_function(function)["managementAccount"] == text_with_references(
         {"Fn::Join": ["", [expected]]}
     )
 
 
-@pytest.mark.parametrize("of_root_access", [None, "a stack without an account"])
+def add_root_access_in_another_stack(stack: Stack, *, env: Environment | None) -> None:
+    app = cast("App", stack.node.root)
+    CentralizedRootAccess(Stack(app, "Root", env=env), "RootAccess")
+
+
+@pytest.mark.parametrize("has_root_access", [False, True], ids=["none", "of an unknown account"])
 def test_notices_that_would_not_know_the_management_account_are_refused(
-    of_root_access: str | None,
+    has_root_access: bool,
 ) -> None:
     stack = notices_stack(SECURITY)
-    if of_root_access:
-        CentralizedRootAccess(Stack(cast("App", stack.node.root), "Root"), "RootAccess")
+    if has_root_access:
+        add_root_access_in_another_stack(stack, env=None)
     with pytest.raises(RuntimeError, match=r"root_user_notices needs.*management_account="):
         template_of(stack)
 
@@ -237,17 +245,21 @@ def notices_stack(env: Environment | None, **arguments: Any) -> Stack:
 def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group(
     emergency_policy: bool,
 ) -> None:
-    found = alarm_stack(
-        trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(stack, "Long", "a" * 512),
+    longest_name = "a" * 512
+    stack = alarm_stack(
+        trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(
+            stack, "Long", longest_name
+        ),
         emergency_policy=emergency_policy,
     )
-    texts = [
-        text_with_references(alarm["AlarmDescription"])
-        for alarm in properties_of_type(template_of(found), "AWS::CloudWatch::Alarm").values()
+    alarms = properties_of_type(template_of(stack), "AWS::CloudWatch::Alarm").values()
+    descriptions = [text_with_references(alarm["AlarmDescription"]) for alarm in alarms]
+    # The query follows the name, and is the rest of its line.
+    queries = [
+        description.partition(f"{longest_name}: ")[2].split("\n")[0] for description in descriptions
     ]
-    queries = [found.partition(f"{'a' * 512}: ")[2].split("\n")[0] for found in texts]
     assert queries == QUERIES
-    assert max(map(len, texts)) <= 1024
+    assert max(map(len, descriptions)) <= 1024, "CloudWatch's limit"
 
 
 def test_the_order_of_the_roles_does_not_change_the_template() -> None:
@@ -263,13 +275,15 @@ def test_the_order_of_the_roles_does_not_change_the_template() -> None:
 
 def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
     def roles(stack: Stack) -> list[iam.IRole]:
-        there = Construct(stack, "There")
+        # The CDK creates no role there, but takes the one of that name.
+        customized = Construct(stack, "Customized")
         iam.Role.customize_roles(
-            there, use_precreated_roles={"OrganizationBootstrap/There/Role": "there"}
+            customized,
+            use_precreated_roles={"OrganizationBootstrap/Customized/Role": "precreated"},
         )
         created, precreated = (
             iam.Role(scope, "Role", assumed_by=iam.AccountRootPrincipal())
-            for scope in (stack, there)
+            for scope in (stack, customized)
         )
         return [created, precreated, iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR_ROLE_ARN)]
 
@@ -277,10 +291,11 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
         patterns(alarm_stack(session_roles=roles))["UnexpectedAssumeRoot"]
     )
 
+    # The IDs and ARNs that the caller's differ from.
     assert re.findall(r'!= "(\S+:\S+)"', pattern) == [
         "${Role1ABCC5F0.RoleId}:*",
         ADMINISTRATOR_ROLE_ARN,
-        f"arn:${{AWS::Partition}}:iam::{MANAGEMENT_ID}:role/there",
+        f"arn:${{AWS::Partition}}:iam::{MANAGEMENT_ID}:role/precreated",
     ]
 
 

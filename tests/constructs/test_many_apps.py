@@ -37,11 +37,19 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that is built from the checkout."""
     return build(REPOSITORY, tmp_path_factory.mktemp("dist"))[1]
 
 
 def synthesize_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Path:
-    """Synthesize the apps by the wheel, in an environment of its own."""
+    """Synthesize the apps by the wheel, in a virtual environment of its own; return the folder.
+
+    Args:
+        interpreter: The Python.
+        folder: Where the environment is created.
+        wheel: The wheel.
+        dependencies: The folder that has the packages which the wheel needs.
+    """
     installed = create_environment(
         interpreter, folder / "venv", wheel=wheel, dependencies=dependencies
     )
@@ -52,6 +60,7 @@ def synthesize_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies:
 
 
 def templates(folder: Path) -> dict[str, Any]:
+    """Return the templates below a folder, by their paths in it."""
     return {
         str(file.relative_to(folder)): json.loads(file.read_text())
         for file in sorted(folder.rglob("*.template.json"))
@@ -59,7 +68,7 @@ def templates(folder: Path) -> dict[str, Any]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What CloudFormation and the CLI get: the templates, and the assets with their content."""
+    """Return what CloudFormation and the CDK CLI get: templates, and assets with their content."""
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
@@ -72,12 +81,13 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_every_form_of_app_has_the_construct_once_per_organization(
     checkout: Path, app: str
 ) -> None:
-    found = [
+    custom_resources = [
         resource
         for template in templates(checkout / app).values()
         for resource in resources_of_type(template, "Custom::CentralizedRootAccess").values()
     ]
-    assert len(found) == (2 if app == "stages" else 1)
+    organizations = 2 if app == "stages" else 1
+    assert len(custom_resources) == organizations
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ from support.templates import (
 pytestmark = pytest.mark.no_cover
 
 
+# The properties of the custom resource: Features, and DelegatedAdministrators if they are managed.
 Properties = dict[str, list[str]]
 
 FEATURES: tuple[tuple[str, ...], ...] = (
@@ -52,7 +53,7 @@ DELEGATES: tuple[Properties, ...] = (
     {},
     *({"DelegatedAdministrators": ids} for ids in ([], [MEMBER])),
 )
-# What a stack can list: the properties of its custom resource.
+# Everything that a stack can list.
 CONFIGURATIONS = [
     {"Features": list(features), **delegates}
     for features, delegates in itertools.product(FEATURES, DELEGATES)
@@ -70,8 +71,8 @@ COMPARED: dict[str, Properties] = {
 }
 
 
-def policy(properties: Properties) -> tuple[PolicyStatement, ...]:
-    """Return what the function's role may do besides logging."""
+def allowed_by_role(properties: Properties) -> tuple[PolicyStatement, ...]:
+    """Return what the custom resource's role may do besides logging, with some properties."""
     synthesized = root_access_template(
         features=properties["Features"],
         delegated_administrators=properties.get("DelegatedAdministrators"),
@@ -84,15 +85,21 @@ def policy(properties: Properties) -> tuple[PolicyStatement, ...]:
 
 
 def _is_for_logs(statement: Mapping[str, Any]) -> bool:
+    """Return whether a statement lets a function write its logs."""
     return any(action.startswith("logs:") for action in actions_of_statement(statement))
 
 
-class Role:
+class RecordedRole:
     """What the function requests of AWS while the policy of some properties is in effect.
 
     CloudFormation changes the role before the custom resource: an Update runs under the policy of
     its new properties, and the Update that rolls it back under that of the old ones. So an event's
     own properties say which policy is in effect.
+
+    Attributes:
+        properties: The properties.
+        organization: The organization that the function changes.
+        requests: What it has requested.
     """
 
     def __init__(self, properties: Properties, organization: LocalOrganization) -> None:
@@ -102,7 +109,10 @@ class Role:
         self._function = CustomResourceFunction()
 
     def stack(self) -> FakeCloudFormation:
-        """Return a stack that is not deployed yet, in a new organization."""
+        """Return a stack that is not deployed yet, in a new organization.
+
+        Its custom resource is served by the function, whose requests are recorded.
+        """
         self.organization.reset()
 
         def invoke(event: Mapping[str, Any]) -> HandledEvent:
@@ -119,7 +129,7 @@ class Role:
         return FakeCloudFormation(function=invoke)
 
 
-def create(role: Role) -> None:
+def create(role: RecordedRole) -> None:
     """Create the resource in every state of an organization, and delete it."""
     assert role.stack().create(**role.properties).succeeded
     for features, administrators in (
@@ -136,20 +146,25 @@ def create(role: Role) -> None:
     assert hidden.create(**role.properties).succeeded
 
 
-def update(role: Role) -> None:
-    """Update the resource from the properties that differ in one list: narrower, wider, other."""
+def update(role: RecordedRole) -> None:
+    """Update the resource from all properties that differ from the role's in one list."""
     new = role.properties
     stack = role.stack()
     assert stack.create(**new).succeeded
     for old in CONFIGURATIONS:
-        same = [old.get(name) == new.get(name) for name in ("Features", "DelegatedAdministrators")]
-        if any(same) and not all(same):
+        is_same = [
+            old.get(name) == new.get(name) for name in ("Features", "DelegatedAdministrators")
+        ]
+        if any(is_same) and not all(is_same):
             assert stack.update(**old).succeeded
             assert stack.update(**new).succeeded
 
 
-def roll_back(role: Role) -> None:
-    """Make an Update to the opposite fail at its last step: the old properties are sent again."""
+def roll_back(role: RecordedRole) -> None:
+    """Make an Update to the opposite fail at its last step: the old properties are sent again.
+
+    Its last step registers delegated administrators, of which the stranger is no member account.
+    """
     features = [feature for feature in BOTH_FEATURES if feature not in role.properties["Features"]]
     stack = role.stack()
     assert stack.create(**role.properties).succeeded
@@ -166,7 +181,7 @@ PATHS = (create, update, roll_back)
 def requests_of_every_path(properties: Properties) -> tuple[PolicyRequest, ...]:
     """Return what the function requests of AWS on every path, with some properties."""
     with mock_organization() as organization:
-        role = Role(properties, organization)
+        role = RecordedRole(properties, organization)
         for path in PATHS:
             path(role)
     return tuple(role.requests)
@@ -177,18 +192,19 @@ def test_the_role_may_do_exactly_what_the_function_does_on_every_path(
     properties: Properties,
 ) -> None:
     requests = requests_of_every_path(properties)
-    assert compare_policy(policy(properties), requests) == PolicyComparison()
+    assert compare_policy(allowed_by_role(properties), requests) == PolicyComparison()
 
 
 def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
     accounts = "arn:aws:organizations::111111111111:account/o-*/*"
-    assert {
+    resources_and_conditions = {
         statement.sid: (
             *statement.resources,
             *(condition.values for condition in statement.conditions),
         )
-        for statement in policy(WIDEST)
-    } == {
+        for statement in allowed_by_role(WIDEST)
+    }
+    assert resources_and_conditions == {
         "ReadRootAccess": ("*",),
         "ReadDelegatedAdministrators": ("*", ("iam.amazonaws.com",)),
         "EnableTrustedAccess": ("*", ("iam.amazonaws.com",)),
@@ -237,12 +253,13 @@ def drift_policy(
 def drift_requests(**configured: Any) -> list[PolicyRequest]:
     """Return what the drift check requests of AWS, in every state and by every event."""
     requests: list[PolicyRequest] = []
-    # A notice names a call only for what it can have caused.
+    # Each of these calls can cause drift of one feature or of both, which a notice then tells.
     calls = ("DisableOrganizationsRootCredentialsManagement", "DisableOrganizationsRootSessions")
     events = (
         SCHEDULED_EVENT,
         *(cloudtrail_event(eventName=name) for name in (*calls, "DisableAWSServiceAccess")),
     )
+    # Features are hidden while trusted access is disabled.
     states = [(features, hidden) for features in FEATURES for hidden in (False, True)]
     with mock_organization() as organization:
         for (features, hidden), event in itertools.product(states, events):
@@ -262,8 +279,8 @@ def drift_requests(**configured: Any) -> list[PolicyRequest]:
 def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
     configured: dict[str, Any],
 ) -> None:
-    compared = compare_policy(drift_policy(**configured), drift_requests(**configured))
-    assert compared == PolicyComparison()
+    requests = drift_requests(**configured)
+    assert compare_policy(drift_policy(**configured), requests) == PolicyComparison()
 
 
 # Notices of root use

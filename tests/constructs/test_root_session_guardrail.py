@@ -31,23 +31,24 @@ from support.templates import (
 )
 
 DELEGATE = MEMBER
+# The ARN of all session roles, by their path, and their path with a name.
 PATH = f"arn:aws:iam::{DELEGATE}:role/centralized-root-access/*"
+SESSION_ROLE = "centralized-root-access/Tasks-Audit-1A2B"
 SECURITY = Environment(account=DELEGATE, region="us-east-1")
 GOVCLOUD = Environment(account=DELEGATE, region="us-gov-west-1")
 PATH_IN_GOVCLOUD = PATH.replace("aws", "aws-us-gov")
 
 
-def guardrail(stack: Stack, **arguments: Any) -> RootSessionGuardrail:
+def add_guardrail(stack: Stack, **arguments: Any) -> None:
+    """Add a guardrail for the session roles, by default with both policies."""
     both = {"delegated_administrators": [DELEGATE], "targets": ["r-a1b2"]}
-    return RootSessionGuardrail(
-        stack, "Guardrail", **{"session_roles": [PATH], **both, **arguments}
-    )
+    RootSessionGuardrail(stack, "Guardrail", **{"session_roles": [PATH], **both, **arguments})
 
 
 def policies(**arguments: Any) -> dict[str, dict[str, Any]]:
     """Return the properties of the guardrail's policies, by their type."""
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
-    guardrail(stack, **arguments)
+    add_guardrail(stack, **arguments)
     found = properties_of_type(template_of(stack), "AWS::Organizations::Policy").values()
     return {properties["Type"]: properties for properties in found}
 
@@ -93,7 +94,14 @@ def assume_root(
     role: str | None,
     task: Any = AUDIT_TASK_POLICY,
 ) -> None:
-    """Open a root session as an administrator of an account, or in a role of it."""
+    """Open a root session as an administrator of an account, or in a role of it.
+
+    Args:
+        organization: The organization.
+        account_id: The account of the administrator or the role.
+        role: The role's path and name; None: the administrator.
+        task: The ARN of the task's policy.
+    """
     credentials: Any = None
     if role is not None:
         arn = f"arn:aws:iam::{account_id}:role/{role}"
@@ -104,7 +112,7 @@ def assume_root(
 
 
 def test_a_session_role_can_open_a_root_session_for_its_task(guarded: LocalOrganization) -> None:
-    assume_root(guarded, DELEGATE, "centralized-root-access/Tasks-Audit-1A2B")
+    assume_root(guarded, DELEGATE, SESSION_ROLE)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +120,10 @@ def test_a_session_role_can_open_a_root_session_for_its_task(guarded: LocalOrgan
     [
         (DELEGATE, None, AUDIT_TASK_POLICY, "service"),
         (DELEGATE, "Administrator", AUDIT_TASK_POLICY, "service"),
-        (DELEGATE, "centralized-root-access/Tasks-Audit-1A2B", DELETE_TASK_POLICY, "service"),
+        (DELEGATE, SESSION_ROLE, DELETE_TASK_POLICY, "service"),
         (MANAGEMENT_ID, None, AUDIT_TASK_POLICY, "resource"),
         (MANAGEMENT_ID, "Administrator", AUDIT_TASK_POLICY, "resource"),
-        (MANAGEMENT_ID, "centralized-root-access/Tasks-Audit-1A2B", AUDIT_TASK_POLICY, "resource"),
+        (MANAGEMENT_ID, SESSION_ROLE, AUDIT_TASK_POLICY, "resource"),
     ],
     ids=[
         "user of the delegate",
@@ -137,10 +145,12 @@ def test_everyone_else_is_denied_in_the_delegate_and_in_the_management_account(
 
 
 def new_role(stack: Stack) -> list[iam.IRole | str]:
+    """Return a role of the app that is no session role."""
     return [iam.Role(stack, "Other", assumed_by=iam.AccountRootPrincipal())]
 
 
 def imported_role(stack: Stack) -> list[iam.IRole | str]:
+    """Return an imported role that has the path of the session roles."""
     return [iam.Role.from_role_arn(stack, "Imported", PATH.replace("*", "RootTasks-Audit-1A2B"))]
 
 
@@ -149,16 +159,18 @@ NO_ROLES = (
 )
 
 
-def root_use_alarm(stack: Stack, **arguments: Any) -> RootUseAlarm:
+def add_root_use_alarm(stack: Stack, **arguments: Any) -> None:
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    return RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
+    RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
 
 
-def root_access(stack: Stack, **arguments: Any) -> CentralizedRootAccess:
-    return CentralizedRootAccess(stack, "RootAccess", **arguments)
+def add_root_access(stack: Stack, **arguments: Any) -> None:
+    CentralizedRootAccess(stack, "RootAccess", **arguments)
 
 
 NO_DELEGATE = f"delegated_administrators lacks {DELEGATE}, the account of Security/RootTasks"
+# Arguments by which a construct locks out root tasks of the same app, and the error that says so.
+# ``add`` adds the construct, by default the guardrail; ``env`` and ``role_path`` are of RootTasks.
 LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
     "another account": ({"session_roles": [PATH.replace(DELEGATE, OTHER_MEMBER)]}, NO_ROLES),
     "another path": ({"session_roles": [PATH.replace("access", "admin")]}, NO_ROLES),
@@ -184,18 +196,19 @@ LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
         "tasks lacks audit, which Security/RootTasks needs",
     ),
     "by an alarm": (
-        {"build": root_use_alarm, "session_roles": [PATH.replace(DELEGATE, OTHER_MEMBER)]},
+        {"add": add_root_use_alarm, "session_roles": [PATH.replace(DELEGATE, OTHER_MEMBER)]},
         NO_ROLES,
     ),
     "by root access": (
-        {"build": root_access, "delegated_administrators": [OTHER_MEMBER]},
+        {"add": add_root_access, "delegated_administrators": [OTHER_MEMBER]},
         NO_DELEGATE,
     ),
     "by root access without any": (
-        {"build": root_access, "delegated_administrators": []},
+        {"add": add_root_access, "delegated_administrators": []},
         NO_DELEGATE,
     ),
 }
+# Arguments by which it locks out none.
 ADMITTED: dict[str, dict[str, Any]] = {
     "the path": {},
     "the path in another partition": {"env": GOVCLOUD, "session_roles": [PATH_IN_GOVCLOUD]},
@@ -207,10 +220,10 @@ ADMITTED: dict[str, dict[str, Any]] = {
         "targets": (),
         "delegated_administrators": [OTHER_MEMBER],
     },
-    "an alarm on their path": {"build": root_use_alarm, "session_roles": [PATH]},
-    "an alarm on everyone": {"build": root_use_alarm},
-    "a delegate": {"build": root_access, "delegated_administrators": [DELEGATE]},
-    "a delegate that is not managed": {"build": root_access},
+    "an alarm on their path": {"add": add_root_use_alarm, "session_roles": [PATH]},
+    "an alarm on everyone": {"add": add_root_use_alarm},
+    "a delegate": {"add": add_root_access, "delegated_administrators": [DELEGATE]},
+    "a delegate that is not managed": {"add": add_root_access},
 }
 
 
@@ -218,14 +231,16 @@ def organization_app(arguments: dict[str, Any]) -> App:
     """Return an app with a guardrail or another construct, and then root tasks of a delegate."""
     app = App(analytics_reporting=False)
     stack = Stack(app, "Management", env=MANAGEMENT_ENVIRONMENT)
-    build = arguments.get("build", guardrail)
-    given = arguments_in_stack(
-        stack, {name: given for name, given in arguments.items() if name != "build"}
-    )
-    security = Stack(app, "Security", env=given.pop("env", SECURITY))
-    of_tasks = {"role_path": given.pop("role_path")} if "role_path" in given else {}
-    build(stack, **given)
-    RootTasks(security, "RootTasks", tasks=[RootTask.DELETE], **of_tasks)
+    given: dict[str, Any] = {
+        "add": add_guardrail,
+        "env": SECURITY,
+        "role_path": "/centralized-root-access/",
+    }
+    given |= arguments
+    add, env, role_path = (given.pop(name) for name in ("add", "env", "role_path"))
+    add(stack, **arguments_in_stack(stack, given))
+    security = Stack(app, "Security", env=env)
+    RootTasks(security, "RootTasks", tasks=[RootTask.DELETE], role_path=role_path)
     return app
 
 
@@ -245,7 +260,7 @@ def test_a_list_that_may_name_the_roles_of_the_app_is_accepted(arguments: dict[s
 def test_the_roles_of_another_organization_do_not_count() -> None:
     app = App(analytics_reporting=False)
     stack = Stack(Stage(app, "Production", env=MANAGEMENT_ENVIRONMENT), "Management")
-    guardrail(stack, session_roles=RootTasks(stack, "RootTasks", tasks=RootTask).session_roles)
+    add_guardrail(stack, session_roles=RootTasks(stack, "RootTasks", tasks=RootTask).session_roles)
     RootTasks(
         Stack(Stage(app, "Test", env=Environment(account="999999999999")), "Security"), "RootTasks"
     )
@@ -256,6 +271,6 @@ def test_two_management_accounts_are_two_organizations() -> None:
     app = App(analytics_reporting=False)
     for account in ("111111111111", "999999999999"):
         stack = Stack(app, f"Of{account}", env=Environment(account=account, region="us-east-1"))
-        root_access(stack, delegated_administrators=[DELEGATE])
-        root_use_alarm(stack, session_roles=RootTasks(stack, "RootTasks").session_roles)
+        add_root_access(stack, delegated_administrators=[DELEGATE])
+        add_root_use_alarm(stack, session_roles=RootTasks(stack, "RootTasks").session_roles)
     app.synth()

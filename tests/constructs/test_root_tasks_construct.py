@@ -44,13 +44,14 @@ MAX_POLICY_CHARACTERS = 10_240
 # escaped.
 MAX_ENVIRONMENT_CHARACTERS = 4096
 
+# The handlers of the functions of each state machine.
 READ_ONLY = {"start_run", "run_batch", "write_report"}
 MAKING_CHANGES = {"start_execution", "execute_batch", "write_execution_report"}
 
 
 @pytest.fixture(scope="module")
 def whole() -> dict[str, Any]:
-    """The template with every task, an interval, a topic and a protected account."""
+    """The template of RootTasks with every task, an interval, a topic and a protected account."""
     return root_tasks_template(
         tasks=RootTask,
         audit_interval=Duration.days(1),
@@ -78,20 +79,26 @@ def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
 @pytest.mark.parametrize("task", RootTask)
 def test_functions_that_make_changes_exist_only_for_tasks_that_do(task: RootTask) -> None:
     makes_changes = task is not RootTask.AUDIT
-    whole = root_tasks_template(tasks=[task])
-    assert len(resources_of_type(whole, "AWS::StepFunctions::StateMachine")) == 1 + makes_changes
-    assert ("RootTasksExecuteStateMachineArn" in whole["Outputs"]) == makes_changes
-    handlers = {
-        function["Handler"].rpartition(".")[2]
-        for function in properties_of_type(whole, "AWS::Lambda::Function").values()
-    }
+    synthesized = root_tasks_template(tasks=[task])
+    assert (
+        len(resources_of_type(synthesized, "AWS::StepFunctions::StateMachine")) == 1 + makes_changes
+    )
+    assert ("RootTasksExecuteStateMachineArn" in synthesized["Outputs"]) == makes_changes
+    functions = properties_of_type(synthesized, "AWS::Lambda::Function").values()
+    handlers = {handler_of(function) for function in functions}
     assert handlers == (READ_ONLY | MAKING_CHANGES if makes_changes else READ_ONLY)
 
 
+def handler_of(function: dict[str, Any]) -> str:
+    """Return the name of a function's handler, without its module."""
+    return str(function["Handler"]).rpartition(".")[2]
+
+
 def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, Any]) -> None:
-    def handlers(which: str) -> set[str]:
-        role = f"RootTasks{which}StateMachineRole"
-        invoked = json.dumps(
+    def invoked_by(state_machine: str) -> set[str]:
+        """Return the handlers that the role of a state machine may invoke."""
+        role = f"RootTasks{state_machine}StateMachineRole"
+        allowed = json.dumps(
             [
                 statement
                 for statement in statements_of_role(whole, role)
@@ -99,20 +106,20 @@ def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, A
             ]
         )
         return {
-            function["Handler"].rpartition(".")[2]
+            handler_of(function)
             for id_, function in properties_of_type(whole, "AWS::Lambda::Function").items()
-            if f'"{id_}"' in invoked
+            if f'"{id_}"' in allowed
         }
 
-    assert handlers("Audit") == READ_ONLY
-    assert handlers("Execute") == MAKING_CHANGES
+    assert invoked_by("Audit") == READ_ONLY
+    assert invoked_by("Execute") == MAKING_CHANGES
 
 
-@pytest.mark.parametrize("which", ["Audit", "Execute"])
+@pytest.mark.parametrize("state_machine", ["Audit", "Execute"])
 def test_the_report_is_written_even_if_batches_or_the_map_fail(
-    whole: dict[str, Any], which: str
+    whole: dict[str, Any], state_machine: str
 ) -> None:
-    states = state_machine_definition(whole, which)["States"]
+    states = state_machine_definition(whole, state_machine)["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ToleratedFailurePercentage"] == 100
     (catch,) = mapped["Catch"]
@@ -120,15 +127,17 @@ def test_the_report_is_written_even_if_batches_or_the_map_fail(
     assert states[catch["Next"]]["Next"] == mapped["Next"] == "Write report"
 
 
-@pytest.mark.parametrize(("which", "batches"), [("Audit", 3), ("Execute", 4)])
+@pytest.mark.parametrize(
+    ("state_machine", "batch_functions"), [("Audit", 3), ("Execute", 4)], ids=["Audit", "Execute"]
+)
 def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start(
-    whole: dict[str, Any], which: str, batches: int
+    whole: dict[str, Any], state_machine: str, batch_functions: int
 ) -> None:
-    states = state_machine_definition(whole, which)["States"]
-    children = states["Batches of accounts"]["ItemProcessor"]["States"].values()
-    mapped = [child for child in children if child["Type"] == "Task"]
-    assert len(mapped) == batches
-    for state in mapped + [states["Start run"], states["Write report"]]:
+    states = state_machine_definition(whole, state_machine)["States"]
+    states_of_batch = states["Batches of accounts"]["ItemProcessor"]["States"].values()
+    batches = [state for state in states_of_batch if state["Type"] == "Task"]
+    assert len(batches) == batch_functions
+    for state in batches + [states["Start run"], states["Write report"]]:
         attempts = {
             error: retry["MaxAttempts"]
             for retry in state["Retry"]
@@ -138,9 +147,10 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
         assert "States.ALL" not in attempts, (
             "an input that a function refuses is not given to it again"
         )
-        if which == "Execute" and state in mapped:
+        if state_machine == "Execute" and state in batches:
+            # Step Functions' error for a function that did not start.
             assert attempts.keys() == {"Lambda.TooManyRequestsException"}
-    for state in mapped:
+    for state in batches:
         assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "No result"}]
         # A minute more than the function has.
         assert state["TimeoutSeconds"] == 660
@@ -149,12 +159,11 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
 def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
     whole: dict[str, Any],
 ) -> None:
-    roles = ids_of_function_roles(whole)
     policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
-    without_tls, everyone_else, *own = policy["Statement"]
+    without_tls, everyone_else, *by_objects = policy["Statement"]
     assert (without_tls["Effect"], without_tls["Action"]) == ("Deny", "s3:*")
     assert without_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    for statement in [everyone_else] + own:
+    for statement in [everyone_else] + by_objects:
         assert statement["Effect"] == "Deny"
         assert statement["Principal"] == {"AWS": "*"}
         assert set(statement["Condition"]) == {"ArnNotEquals"}
@@ -163,15 +172,21 @@ def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
             for action in actions_of_statement(statement)
             if "Get" in action or "List" in action
         ]
-    assert writers(everyone_else) == roles
+    # Each object may be written by the roles whose own policies allow it, and by no one else.
+    roles = ids_of_function_roles(whole)
+    assert excepted_roles(everyone_else) == roles
     allowed: dict[str, set[str]] = {}
     for role in roles:
         for statement in statements_of_role(whole, role):
             if "s3:PutObject" in actions_of_statement(statement):
-                for pattern in patterns(statement):
+                for pattern in object_patterns(statement):
                     allowed.setdefault(pattern, set()).add(role)
-    denied = {pattern: writers(statement) for statement in own for pattern in patterns(statement)}
-    assert denied == allowed
+    not_denied = {
+        pattern: excepted_roles(statement)
+        for statement in by_objects
+        for pattern in object_patterns(statement)
+    }
+    assert not_denied == allowed
     shared = {pattern for pattern, roles in allowed.items() if len(roles) > 1}
     assert shared == {"backups/*"}
     assert [pair for pair in permutations(allowed, 2) if fnmatchcase(*pair)] == [], (
@@ -184,14 +199,16 @@ def test_backups_and_the_latest_report_never_expire_and_no_one_may_delete_an_obj
 ) -> None:
     bucket = only_resource(whole, "AWS::S3::Bucket")["Properties"]
     rules = bucket["LifecycleConfiguration"]["Rules"]
-    runs = {"runs/", "executions/", "recoveries/"}
-    assert {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule} == runs
-    noncurrent = {rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule}
-    assert noncurrent == runs | {"latest/"}
+    expire = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
+    assert expire == {"runs/", "executions/", "recoveries/"}
+    old_versions_expire = {
+        rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule
+    }
+    assert old_versions_expire == expire | {"latest/"}
     policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
-    assert "s3:DeleteObject*" in actions_of_statement(policy["Statement"][1]), (
-        "which excepts the functions"
-    )
+    # The bucket's policy denies it to everyone but the functions, whose roles do not allow it.
+    _without_tls, everyone_else, *_by_objects = policy["Statement"]
+    assert "s3:DeleteObject*" in actions_of_statement(everyone_else)
     allowed = re.findall(
         r"s3:[A-Z]\w+\*?", json.dumps(properties_of_type(whole, "AWS::IAM::Policy"))
     )
@@ -207,12 +224,14 @@ def test_what_is_stored_stays_protected_when_the_stack_is_deleted(whole: dict[st
         )
 
 
-def writers(statement: dict[str, Any]) -> set[str]:
+def excepted_roles(statement: dict[str, Any]) -> set[str]:
+    """Return the logical IDs of the roles to which a statement does not apply."""
     arns = as_list(statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"])
     return {arn["Fn::GetAtt"][0] for arn in arns}
 
 
-def patterns(statement: dict[str, Any]) -> list[str]:
+def object_patterns(statement: dict[str, Any]) -> list[str]:
+    """Return the patterns of the keys of objects that a statement is for."""
     return [text_with_references(arn).partition("/")[2] for arn in as_list(statement["Resource"])]
 
 
@@ -237,18 +256,18 @@ def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
 @pytest.mark.parametrize("nested", [False, True], ids=["beside", "nested"])
 def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nested: bool) -> None:
     app = App()
-    people = Stack(app, "People", env=MANAGEMENT_ENVIRONMENT)
-    tasks = (
-        NestedStack(people, "Tasks") if nested else Stack(app, "Tasks", env=MANAGEMENT_ENVIRONMENT)
-    )
-    role = iam.Role(people, "Operator", assumed_by=iam.AccountRootPrincipal())
-    RootTasks(tasks, "RootTasks").grant_plan(role)
-    (found,) = [
+    stack_of_people = Stack(app, "People", env=MANAGEMENT_ENVIRONMENT)
+    stack_of_tasks = Stack(app, "Tasks", env=MANAGEMENT_ENVIRONMENT)
+    if nested:
+        stack_of_tasks = NestedStack(stack_of_people, "Tasks")
+    role = iam.Role(stack_of_people, "Operator", assumed_by=iam.AccountRootPrincipal())
+    RootTasks(stack_of_tasks, "RootTasks").grant_plan(role)
+    (stack_arn,) = [
         statement["Resource"]
-        for statement in statements_of_role(template_of(people), "Operator")
+        for statement in statements_of_role(template_of(stack_of_people), "Operator")
         if "cloudformation:DescribeStacks" in statement["Action"]
     ]
-    separator, (*_, name, rest) = found["Fn::Join"]
+    separator, (*_, name, rest) = stack_arn["Fn::Join"]
     assert (separator, rest) == ("", "/*")
     if nested:
         (resource, output) = name["Fn::GetAtt"]
@@ -310,7 +329,7 @@ def test_there_is_nothing_to_execute_where_no_task_makes_changes() -> None:
 def test_only_its_own_rule_can_start_audits_by_its_role(whole: dict[str, Any]) -> None:
     """Otherwise who may pass roles to EventBridge could start an execution with any input."""
     rule = only_resource(whole, "AWS::Events::Rule")["Properties"]
-    assert len(rule["Name"]) <= 64
+    assert len(rule["Name"]) <= 64, "EventBridge's limit"
     role = whole["Resources"][rule["Targets"][0]["RoleArn"]["Fn::GetAtt"][0]]
     (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
@@ -332,7 +351,9 @@ def test_the_interval_starts_no_audit_before_the_roles_have_their_policies() -> 
 
 
 @pytest.mark.parametrize(
-    ("region", "warned"), [("mx-central-1", True), ("us-east-1", False), (None, False)]
+    ("region", "warned"),
+    [("mx-central-1", True), ("us-east-1", False), (None, False)],
+    ids=["disabled by default", "enabled by default", "unknown at synth"],
 )
 def test_a_region_that_member_accounts_may_not_have_enabled_warns(
     region: str | None, warned: bool
@@ -354,8 +375,8 @@ def test_audits_that_stopped_are_noticed_after_three_intervals(
     interval: Duration, warm_up_minutes: int | None
 ) -> None:
     """After one interval, an audit that takes longer than the previous one would set it off."""
-    found = root_tasks_template(audit_interval=interval)
-    alarms = properties_of_type(found, "AWS::CloudWatch::Alarm", "AuditsStopped").values()
+    synthesized = root_tasks_template(audit_interval=interval)
+    alarms = properties_of_type(synthesized, "AWS::CloudWatch::Alarm", "AuditsStopped").values()
     for stopped in alarms:
         assert stopped["EvaluationPeriods"] == stopped["DatapointsToAlarm"] == 3
         assert stopped["TreatMissingData"] == "breaching"
@@ -378,11 +399,12 @@ def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> N
         encryption_key=new_key,
     )
     assert not resources_of_type(longest, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
-    sizes: dict[str, int] = {}
+    # The limit is for all inline policies of a role.
+    size_by_role: dict[str, int] = {}
     for policy in properties_of_type(longest, "AWS::IAM::Policy").values():
         role = policy["Roles"][0]["Ref"]
-        sizes[role] = sizes.get(role, 0) + _max_size(policy["PolicyDocument"])
-    assert max(sizes.values()) <= MAX_POLICY_CHARACTERS
+        size_by_role[role] = size_by_role.get(role, 0) + _max_size(policy["PolicyDocument"])
+    assert max(size_by_role.values()) <= MAX_POLICY_CHARACTERS
     environments = [
         _max_size(function["Environment"]["Variables"])
         for function in properties_of_type(longest, "AWS::Lambda::Function").values()
@@ -391,7 +413,7 @@ def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> N
 
 
 def _max_size(document: object) -> int:
-    """The size with every token as long as it can become."""
+    """Return the size of a document as JSON, with every token as long as it can become."""
 
     def longest(value: dict[str, Any]) -> Any:
         match value:
@@ -409,6 +431,7 @@ def _max_size(document: object) -> int:
 
 def test_a_function_is_denied_protected_accounts_before_it_exists(whole: dict[str, Any]) -> None:
     for id_, function in properties_of_type(whole, "AWS::Lambda::Function").items():
+        # Audits may open sessions in protected accounts.
         if function["Handler"].endswith("_batch") and "RootTasksAudit" not in id_:
             role = function["Role"]["Fn::GetAtt"][0]
             (denying,) = [
@@ -424,7 +447,7 @@ def test_the_session_roles_alone_open_root_sessions_and_have_the_path() -> None:
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     tasks = RootTasks(stack, "RootTasks", tasks=RootTask)
     other = RootTasks(stack, "Other", role_path="/a/b/")
-    expected = {
+    path_by_session_role = {
         stack.resolve(role.role_name)["Ref"]: path
         for construct, path in ((tasks, "/centralized-root-access/"), (other, "/a/b/"))
         for role in construct.session_roles
@@ -434,6 +457,7 @@ def test_the_session_roles_alone_open_root_sessions_and_have_the_path() -> None:
         for policy in properties_of_type(template_of(stack), "AWS::IAM::Policy").values()
         if "sts:AssumeRoot" in json.dumps(policy)
     }
-    assert expected.keys() == may_open
+    assert path_by_session_role.keys() == may_open
     roles = properties_of_type(template_of(stack), "AWS::IAM::Role")
-    assert {id_: role["Path"] for id_, role in roles.items() if "Path" in role} == expected
+    path_by_role = {id_: role["Path"] for id_, role in roles.items() if "Path" in role}
+    assert path_by_role == path_by_session_role

@@ -31,11 +31,13 @@ from support.scp import attach_policy, policy_document, statement
 from support.templates import new_topic, resources_of_type, root_tasks_template, statements_of_role
 
 if TYPE_CHECKING:
+    # The template, and the requests of each function by its name in the run driver.
     Everything = tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]]
 
 pytestmark = pytest.mark.no_cover
 
 PROTECTED = THIRD_MEMBER
+# The ids of the functions in the template, by their names in the run driver.
 FUNCTIONS = {
     "StartRun": "StartRun",
     RootTask.AUDIT: "Audit",
@@ -52,6 +54,7 @@ FUNCTIONS = {
 
 
 def synthesized(*tasks: RootTask) -> dict[str, Any]:
+    """Return the template of RootTasks with some tasks, and everything that needs a permission."""
     return root_tasks_template(
         tasks=tasks,
         protected_accounts=[PROTECTED],
@@ -60,19 +63,20 @@ def synthesized(*tasks: RootTask) -> dict[str, Any]:
     )
 
 
-def listed(synthesized: Mapping[str, Any], function: str) -> list[dict[str, Any]]:
+def role_statements(synthesized: Mapping[str, Any], function: str) -> list[dict[str, Any]]:
+    """Return the statements of a function's role; none if the template lacks the function."""
     return statements_of_role(synthesized, f"RootTasks{function}Role")
 
 
-def policy(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStatement, ...]:
-    """Return what a function may do besides logging."""
+def allowed_to(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStatement, ...]:
+    """Return what a function may do besides logging, with the driver's names for resources."""
     (bucket,) = resources_of_type(synthesized, "AWS::S3::Bucket")
     machines = resources_of_type(synthesized, "AWS::StepFunctions::StateMachine")
     (topic,) = resources_of_type(synthesized, "AWS::SNS::Topic")
     return parse_statements(
         (
             statement
-            for statement in listed(synthesized, function)
+            for statement in role_statements(synthesized, function)
             if statement["Effect"] == "Allow" and "logs:" not in json.dumps(statement["Action"])
         ),
         references={
@@ -96,24 +100,13 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             tasks=tuple(map(Task, tasks)), security_hub_findings=True
         )
         root_tasks.client("securityhub").enable_security_hub()
+        # Every batch is run twice, as after a lost response.
         root_tasks.run_batches_twice = True
         # Where the SDK knows the paths, fewer calls are made.
         root_tasks.omit_member_of_accounts("Paths")
-        organizations, root_id = organization.client("organizations"), organization.root_id
         unit_id = add_unit(organization, "Workloads", MEMBER)
-        root_tasks.run({"organizationalUnits": ["Workloads"]})
-        root_tasks.run({"accounts": [MEMBER]})
-        root_tasks.run(name="audited")
-        root_tasks.run(name="audited")
-        root_tasks.advance(days=90)
-        root_tasks.run(name="audited")
-        overtaken = root_tasks.run(name="overtaken")
-        root_tasks.advance(minutes=1)
-        root_tasks.run()
-        root_tasks.redrive(overtaken, {})
-        organization.put_root_credentials(account_id=MEMBER, password=True)
-        root_tasks.advance(hours=1)
-        root_tasks.run()
+        _audit_in_every_way(root_tasks)
+        # Executions that end well, and those that do not.
         if RootTask.DELETE in tasks:
             _stop_and_redrive(root_tasks, RootTask.DELETE, accounts=["all"])
             _plan_and_execute(root_tasks, RootTask.DELETE, accounts=["all"])
@@ -123,10 +116,10 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         for locked, named in running.lock_bucket_and_queue(root_tasks).items():
             if (task := RootTask(locked)) in tasks:
                 _unlock_and_give_back(root_tasks, task, **named)
-        # More than are read one by one.
+        # More accounts than StartRun reads one by one, of which one is in a unit.
         *many, last = add_accounts(organization, 102)
-        organizations.move_account(
-            AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id
+        organization.client("organizations").move_account(
+            AccountId=many[0], SourceParentId=organization.root_id, DestinationParentId=unit_id
         )
         if RootTask.DELETE in tasks:
             for account_id in (*many, last):
@@ -140,15 +133,34 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             _execute_with_a_denied_result(root_tasks, RootTask.UNLOCK_QUEUE, queues=[other])
         _deny_a_result(root_tasks)
         root_tasks.run({"accounts": [MEMBER]})
-        # What is denied is not read again.
-        attach_policy(
-            organization, root_id, statement(Action="iam:GetAccountSummary"), name="no-summary"
-        )
+        # A policy denies what audits read first.
+        denial = statement(Action="iam:GetAccountSummary")
+        attach_policy(organization, organization.root_id, denial, name="no-summary")
         root_tasks.run()
         return root_tasks.requests
 
 
+def _audit_in_every_way(root_tasks: running.RootTasks) -> None:
+    """Audit a unit, an account, and everything: twice by one name, and overtaken by another run."""
+    root_tasks.run({"organizationalUnits": ["Workloads"]})
+    root_tasks.run({"accounts": [MEMBER]})
+    # Step Functions allows a name again after 90 days.
+    root_tasks.run(name="audited")
+    root_tasks.run(name="audited")
+    root_tasks.advance(days=90)
+    root_tasks.run(name="audited")
+    overtaken = root_tasks.run(name="overtaken")
+    root_tasks.advance(minutes=1)
+    root_tasks.run()
+    root_tasks.redrive(overtaken, {})
+    # A change that a notice and a finding tell.
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.advance(hours=1)
+    root_tasks.run()
+
+
 def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask | Task, **named: object) -> Any:
+    """Plan a task for what is named, and execute the plan, losing the response of each write."""
     plan = root_tasks.run({"task": task, **named})
     # A retry finds the mark, the run and the claim that an earlier attempt has stored.
     root_tasks.lose_response("s3:PutObject", url="executed-by.json")
@@ -160,19 +172,24 @@ def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask | Task, **na
 
 
 def _deny_a_result(root_tasks: running.RootTasks) -> None:
-    # S3 also denies what is not there, so it is looked for in the list.
+    """Let S3 deny the next read of a batch's result, as S3 denies what does not exist.
+
+    The function then looks for the result in the list.
+    """
     root_tasks.fail_calls("s3:GetObject", "AccessDenied", url="/00000-", times=1)
 
 
 def _execute_with_a_denied_result(
     root_tasks: running.RootTasks, task: RootTask, **named: object
 ) -> None:
+    """Plan and execute a task whose results the report cannot read."""
     plan = root_tasks.run({"task": task, **named})
     _deny_a_result(root_tasks)
     assert root_tasks.execute(plan).status == "FAILED"
 
 
 def _stop_and_redrive(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
+    """Plan and execute a task, stop the execution before its batches, and redrive it."""
     plan = root_tasks.run({"task": task, **named})
     root_tasks.lose_batches = lambda batch: True
     stopped = root_tasks.execute(plan)
@@ -182,13 +199,15 @@ def _stop_and_redrive(root_tasks: running.RootTasks, task: RootTask, **named: ob
 
 
 def _unlock_and_give_back(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
+    """Remove a policy, give it back from its backup, and lose the result of another removal."""
     _stop_and_redrive(root_tasks, task, **named)
     root_tasks.lose_response("s3:PutObject", url="backups/")
-    (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
+    unlocked = _plan_and_execute(root_tasks, task, **named)
+    (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
     root_tasks.fail_calls("s3:GetObject", "AccessDenied", url="backups/", times=1)
-    given = {**named, "backup": item["backup"]}
-    assert root_tasks.run({"task": task, **given}).status == "FAILED"
-    _plan_and_execute(root_tasks, task, **given)
+    with_backup = {**named, "backup": item["backup"]}
+    assert root_tasks.run({"task": task, **with_backup}).status == "FAILED"
+    _plan_and_execute(root_tasks, task, **with_backup)
     plan = root_tasks.run({"task": task, **named})
     root_tasks.lose_results = lambda batch: True
     assert set(root_tasks.execute(plan).totals) == {"UNKNOWN"}
@@ -196,6 +215,7 @@ def _unlock_and_give_back(root_tasks: running.RootTasks, task: RootTask, **named
 
 
 def _lock_queue(root_tasks: running.RootTasks, account_id: str) -> str:
+    """Create a queue whose policy denies everyone everything, and return its ARN."""
     arn = f"arn:aws:sqs:us-east-1:{account_id}:locked"
     sqs = root_tasks.client("sqs", account_id=account_id)
     denies = policy_document(statement(Principal="*", Action="sqs:*", Resource=arn))
@@ -205,6 +225,7 @@ def _lock_queue(root_tasks: running.RootTasks, account_id: str) -> str:
 
 @pytest.fixture(scope="module")
 def everything() -> Everything:
+    """The template with every task, and what the functions request for all of them."""
     return synthesized(*RootTask), requests_of_every_path(*RootTask)
 
 
@@ -212,21 +233,23 @@ def everything() -> Everything:
 def test_each_function_may_do_exactly_what_it_does(everything: Everything, function: str) -> None:
     whole, requests = everything
     made = [request for name, request in requests if name == function]
-    assert compare_policy(policy(whole, FUNCTIONS[function]), made) == PolicyComparison()
+    assert compare_policy(allowed_to(whole, FUNCTIONS[function]), made) == PolicyComparison()
 
 
 @pytest.mark.parametrize(
-    "acting",
+    "tasks_with_changes",
     [pytest.param((), marks=pytest.mark.slow), (RootTask.UNLOCK_QUEUE,)],
     ids=["none", "one"],
 )
-def test_no_function_may_do_more_than_the_listed_tasks_need(acting: Sequence[RootTask]) -> None:
-    whole = synthesized(RootTask.AUDIT, *acting)
-    requests = requests_of_every_path(RootTask.AUDIT, *acting)
+def test_no_function_may_do_more_than_the_listed_tasks_need(
+    tasks_with_changes: Sequence[RootTask],
+) -> None:
+    whole = synthesized(RootTask.AUDIT, *tasks_with_changes)
+    requests = requests_of_every_path(RootTask.AUDIT, *tasks_with_changes)
     for name, function in FUNCTIONS.items():
-        if listed(whole, function):
+        if role_statements(whole, function):
             made = [request for requesting, request in requests if requesting == name]
-            assert compare_policy(policy(whole, function), made) == PolicyComparison(), name
+            assert compare_policy(allowed_to(whole, function), made) == PolicyComparison(), name
 
 
 @pytest.mark.parametrize(
@@ -240,7 +263,8 @@ def test_no_function_may_do_more_than_the_listed_tasks_need(acting: Sequence[Roo
 def test_a_function_can_assume_root_for_its_task_only(
     everything: Everything, function: str, task: RootTask
 ) -> None:
-    own = policy(everything[0], FUNCTIONS[function])
+    whole, _requests = everything
+    allowed = allowed_to(whole, FUNCTIONS[function])
     for other in RootTask:
         request = PolicyRequest(
             action="sts:AssumeRoot",
@@ -249,7 +273,7 @@ def test_a_function_can_assume_root_for_its_task_only(
                 "sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{Task(other).policy}"
             },
         )
-        assert any(statement.allows(request) for statement in own) == (other is task)
+        assert any(statement.allows(request) for statement in allowed) == (other is task)
 
 
 @pytest.mark.parametrize(
@@ -258,9 +282,10 @@ def test_a_function_can_assume_root_for_its_task_only(
 def test_a_root_session_in_a_protected_account_is_denied_to_all_but_audits(
     everything: Everything, function: str
 ) -> None:
+    whole, _requests = everything
     denied = [
         (statement["Action"], statement["Resource"], statement.get("Condition"))
-        for statement in listed(everything[0], FUNCTIONS[function])
+        for statement in role_statements(whole, FUNCTIONS[function])
         if statement["Effect"] == "Deny"
     ]
     audits = function == RootTask.AUDIT

@@ -22,11 +22,12 @@ ASL_VALIDATOR = REPOSITORY / "tests" / "node" / "node_modules" / ".bin" / "asl-v
 # instead of substituting it, which cfn-lint also reports as an error in a CodePipeline action.
 CDK_STYLE = "W3005,I1022,E3703"
 # CDK grants the use of a connection by the service's former name, in whichever form its ARN is.
-ACCEPTED = ("I3510", "action 'codestar-connections:UseConnection'")
+ACCEPTED_FINDING = ("I3510", "action 'codestar-connections:UseConnection'")
 
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The files of the templates of every app: the examples, and apps of every form."""
     folder = tmp_path_factory.mktemp("apps")
     for app in APPS:
         synthesize(app, folder / app.stem)
@@ -42,7 +43,7 @@ def test_cfn_lint_finds_nothing_in_any_template_that_is_not_accepted(templates: 
         (finding["Rule"]["Id"], finding["Message"].partition(" requires ")[0])
         for finding in findings
     }
-    assert found == {ACCEPTED}
+    assert found == {ACCEPTED_FINDING}
 
 
 def test_cloudformation_has_no_resource_of_its_own_for_what_the_custom_resource_does() -> None:
