@@ -25,39 +25,40 @@ from support.accounts import MEMBER, OTHER_MEMBER
 from support.reports import HIDDEN_CHARACTERS, account_result, hostile_audit, report_of
 from support.root_tasks import Execution, RootTasks, lock_bucket_and_queue
 
-BUCKETS = Task.UNLOCK_BUCKET
+UNLOCK_BUCKET = Task.UNLOCK_BUCKET
 SECRET = "secret-name@example.com"
 
 
 # Inputs
 
 
-def override(policy: object) -> dict[str, object]:
-    """An input that sets a policy."""
-    return {"task": BUCKETS, "buckets": {MEMBER: ["abc"]}, "policyOverride": policy}
+def input_with_policy(policy: object) -> dict[str, object]:
+    """Return an input of the Audit state machine that sets this policy in a bucket."""
+    return {"task": UNLOCK_BUCKET, "buckets": {MEMBER: ["abc"]}, "policyOverride": policy}
 
 
 LONG = "x" * 100_000
+# Why an input is refused, and the input.
 MALFORMED: dict[str, tuple[RefusalReason, object]] = {
     "100,000 lists in a policy's text": (
         RefusalReason.INVALID_POLICY,
-        override("[" * 100_000 + "]" * 100_000),
+        input_with_policy("[" * 100_000 + "]" * 100_000),
     ),
     "NaN in a policy": (
         RefusalReason.INVALID_POLICY,
-        override({"Version": float("nan")}),
+        input_with_policy({"Version": float("nan")}),
     ),
     "infinity in a policy's text": (
         RefusalReason.INVALID_POLICY,
-        override('{"Version": -Infinity}'),
+        input_with_policy('{"Version": -Infinity}'),
     ),
     "a number of 5,000 digits in a policy's text": (
         RefusalReason.INVALID_POLICY,
-        override(f'{{"Version": {"1" * 5_000}}}'),
+        input_with_policy(f'{{"Version": {"1" * 5_000}}}'),
     ),
     "the same key twice in a statement": (
         RefusalReason.INVALID_POLICY,
-        override('{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}'),
+        input_with_policy('{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}'),
     ),
     "a long key": (RefusalReason.UNKNOWN_KEYS, {LONG: 1}),
     "1,000 keys": (RefusalReason.UNKNOWN_KEYS, {f"key-{number}": 1 for number in range(1_000)}),
@@ -66,13 +67,13 @@ MALFORMED: dict[str, tuple[RefusalReason, object]] = {
     "a long value": (RefusalReason.INVALID_VALUE, {"accounts": LONG}),
     "a long key among the buckets": (
         RefusalReason.INVALID_ENTRY,
-        {"task": BUCKETS, "buckets": {LONG: ["a-bucket"]}},
+        {"task": UNLOCK_BUCKET, "buckets": {LONG: ["a-bucket"]}},
     ),
 }
 
 
-def assert_short(message: str) -> None:
-    """One line of what Step Functions keeps of an error."""
+def assert_is_one_short_line(message: str) -> None:
+    """Assert that a refusal is one line, and no longer than what Step Functions keeps of it."""
     assert len(json.dumps(message)) <= MAX_REFUSAL_BYTES
     assert message.isprintable()
 
@@ -87,7 +88,7 @@ def test_a_malformed_input_is_refused_with_one_short_line(
     with pytest.raises(RunRefusedError) as by_execute:
         parse_plan_request(input_)
     for refused in (by_audit.value, by_execute.value):
-        assert_short(str(refused))
+        assert_is_one_short_line(str(refused))
 
 
 json_values = st.recursive(
@@ -97,6 +98,7 @@ json_values = st.recursive(
     ),
     max_leaves=12,
 )
+# Keys that inputs of tasks have.
 KEYS = ("task", "accounts", "organizationalUnits", "buckets", "queues", "skipBackup", "backup")
 inputs = json_values | st.dictionaries(
     st.sampled_from([*KEYS, "policyOverride"]) | st.text(max_size=8),
@@ -111,7 +113,7 @@ def test_every_input_is_a_request_or_a_refusal_of_one_short_line(input_: object)
     try:
         parse_request(input_, tasks=tuple(Task))
     except RunRefusedError as refused:
-        assert_short(str(refused))
+        assert_is_one_short_line(str(refused))
 
 
 def test_the_refusal_of_many_strangers_is_short() -> None:
@@ -155,11 +157,12 @@ csv_texts = st.text(
 
 
 def is_formula(cell: str) -> bool:
+    """Return whether a spreadsheet may take a cell for a formula: some skip blanks and quotes."""
     return cell.lstrip(' \xa0\u200b\ufeff\x00"').startswith(tuple(FORMULA_SIGNS))
 
 
-def cells(text: str, delimiter: str) -> Iterator[str]:
-    """The cells of a program that splits at a delimiter, simply or by the rules of CSV."""
+def cells_of(text: str, delimiter: str) -> Iterator[str]:
+    """Yield the cells as a program sees them that splits at a delimiter, with or without quotes."""
     for line in re.split(r"[\r\n\u2028]+", text):
         yield from line.split(delimiter)
     if delimiter not in "\r\n":
@@ -180,13 +183,13 @@ def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
     )
     text = as_csv(replace(failed, reason=name)).decode("utf-8-sig")
     for delimiter in DELIMITERS:
-        assert [cell for cell in cells(text, delimiter) if is_formula(cell)] == []
+        assert [cell for cell in cells_of(text, delimiter) if is_formula(cell)] == []
 
 
 # What a person decides by
 
 
-@pytest.mark.parametrize("task", [Task.AUDIT, BUCKETS])
+@pytest.mark.parametrize("task", [Task.AUDIT, UNLOCK_BUCKET])
 @pytest.mark.parametrize("columns", ["80", "400"])
 def test_nothing_is_invisible_in_the_terminal_and_in_the_csv(
     task: Task, columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -205,22 +208,25 @@ def test_nothing_is_invisible_in_the_terminal_and_in_the_csv(
 
 @pytest.fixture
 def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    """The deployed construct, in whose organization the root user of MEMBER has a password."""
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     return root_tasks
 
 
-def events(root_tasks: RootTasks) -> list[object]:
+def logged_events(root_tasks: RootTasks) -> list[object]:
+    """Return the names of the events that the functions have logged."""
     return [event.get("event") for event in root_tasks.log]
 
 
 def full_audit(**changes: object) -> bytes:
+    """Return the report.json of a full audit, in which some keys have other values."""
     return json.dumps(
         {**json.loads(as_json(report_of(account_result(MEMBER)))), **changes}
     ).encode()
 
 
 EXAMPLE_ORGANIZATION = report_of().organization_id.encode()
-LATEST = {
+DAMAGED_OR_FOREIGN_REPORTS = {
     "not UTF-8": f"\xff {SECRET}".encode("latin-1"),
     "of another organization": full_audit(organizationId=SECRET),
     "with a damaged time": full_audit(startedAt=SECRET),
@@ -230,18 +236,22 @@ LATEST = {
 LATEST_FILES = ("report.json", "report.csv", "report.html")
 
 
-@pytest.mark.parametrize("name", [name for name in LATEST if name != "not UTF-8"])
+@pytest.mark.parametrize(
+    "name", [name for name in DAMAGED_OR_FOREIGN_REPORTS if name != "not UTF-8"]
+)
 def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     root_tasks: RootTasks, name: str
 ) -> None:
     organization_id = root_tasks.report(root_tasks.run())["organizationId"]
     for file in LATEST_FILES:
-        body = LATEST[name].replace(EXAMPLE_ORGANIZATION, organization_id.encode())
+        body = DAMAGED_OR_FOREIGN_REPORTS[name].replace(
+            EXAMPLE_ORGANIZATION, organization_id.encode()
+        )
         root_tasks.write_object(f"latest/{file}", body)
     root_tasks.advance(hours=1)
     audit = root_tasks.run()
-    assert_latest(root_tasks, audit)
-    assert "comparison_skipped" in events(root_tasks)
+    assert_is_the_latest(root_tasks, audit)
+    assert "comparison_skipped" in logged_events(root_tasks)
     (warning,) = root_tasks.report(audit)["warnings"]
     assert warning.startswith("This audit was not compared with the latest one.")
     assert root_tasks.report(audit)["changes"] is None
@@ -253,8 +263,8 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     assert "secret" not in json.dumps([root_tasks.log, root_tasks.notices, warning])
 
 
-def assert_latest(root_tasks: RootTasks, audit: Execution) -> None:
-    """The audit succeeded, and the latest files are its own."""
+def assert_is_the_latest(root_tasks: RootTasks, audit: Execution) -> None:
+    """Assert that an audit succeeded, and that the latest files are its own."""
     assert audit.status == "SUCCEEDED"
     for file in LATEST_FILES:
         assert root_tasks.read_object(f"latest/{file}") == root_tasks.read_object(
@@ -269,7 +279,7 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
         """Replace every result right before the report is written."""
         for key in root_tasks.object_keys(""):
             if "/results/" in key:
-                root_tasks.write_object(key, LATEST["not UTF-8"])
+                root_tasks.write_object(key, DAMAGED_OR_FOREIGN_REPORTS["not UTF-8"])
 
     root_tasks.before_report = overwrite
     for execution, outcome, reason in (
@@ -284,15 +294,21 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
         assert (result["outcome"], result["reason"]) == (outcome, reason)
         (warning,) = root_tasks.report(execution)["warnings"]
         assert warning.startswith("The result of batch 0 was not followed.")
-    assert events(root_tasks).count("result_damaged") == 2
+    assert logged_events(root_tasks).count("result_damaged") == 2
     assert "secret" not in json.dumps(root_tasks.log)
 
 
 # Surprises
 
 
-def surprise(root_tasks: RootTasks, *, service: str, account_id: str = "") -> None:
-    """Let a call of an account raise an unexpected error with hostile text."""
+def raise_unexpected_error(root_tasks: RootTasks, *, service: str, account_id: str = "") -> None:
+    """Have each call of a service raise an error that no code expects, with a secret in it.
+
+    Args:
+        root_tasks: The deployed construct.
+        service: The service, or the service and its operation.
+        account_id: The account whose calls fail; empty: the one that the construct is in.
+    """
 
     def fail(**_: object) -> None:
         raise KeyError(SECRET)
@@ -301,7 +317,7 @@ def surprise(root_tasks: RootTasks, *, service: str, account_id: str = "") -> No
 
 
 def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTasks) -> None:
-    surprise(root_tasks, service="iam", account_id=MEMBER)
+    raise_unexpected_error(root_tasks, service="iam", account_id=MEMBER)
     audit = root_tasks.run({"accounts": [MEMBER, OTHER_MEMBER]})
     assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE", OTHER_MEMBER: "CLEAN"}
     reason = root_tasks.results(audit)[MEMBER]["reason"]
@@ -312,8 +328,10 @@ def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTask
 
 
 def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run({"task": BUCKETS, **lock_bucket_and_queue(root_tasks)[BUCKETS]})
-    surprise(root_tasks, service="s3.DeleteBucketPolicy", account_id=MEMBER)
+    plan = root_tasks.run(
+        {"task": UNLOCK_BUCKET, **lock_bucket_and_queue(root_tasks)[UNLOCK_BUCKET]}
+    )
+    raise_unexpected_error(root_tasks, service="s3.DeleteBucketPolicy", account_id=MEMBER)
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]
     assert result["outcome"] == "UNKNOWN"
@@ -326,7 +344,7 @@ def test_a_surprise_before_there_is_a_session_changes_nothing_and_says_so(
     root_tasks: RootTasks,
 ) -> None:
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
-    surprise(root_tasks, service="sts.AssumeRoot")
+    raise_unexpected_error(root_tasks, service="sts.AssumeRoot")
     audit = root_tasks.run({"accounts": [MEMBER]})
     assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE"}
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "FAILED"}

@@ -8,24 +8,24 @@ import pytest
 
 from root_tasks.tasks.policy_documents import difference, effect_on_everyone, policy_text
 
-NAMED = {"AWS": "arn:aws:iam::222222222222:role/a"}
-CONDITION = {"Bool": {"aws:SecureTransport": "false"}}
+A_ROLE = {"AWS": "arn:aws:iam::222222222222:role/a"}
+A_CONDITION = {"Bool": {"aws:SecureTransport": "false"}}
 
 
 @pytest.mark.parametrize(
     ("statements", "sentence"),
     [
         ([], ""),
-        ([{"Effect": "Allow", "Principal": NAMED}], ""),
+        ([{"Effect": "Allow", "Principal": A_ROLE}], ""),
         ([{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}}], ""),
         ({"Effect": "Allow", "Principal": "*"}, "allows everyone"),
         ([{"Effect": "Allow", "Principal": {"AWS": "*"}}], "allows everyone"),
-        ([{"Effect": "Allow", "Principal": {"AWS": [NAMED["AWS"], "*"]}}], "allows everyone"),
+        ([{"Effect": "Allow", "Principal": {"AWS": [A_ROLE["AWS"], "*"]}}], "allows everyone"),
         ([{"Effect": "Deny", "Principal": {"AWS": ["*"]}}], "denies everyone"),
-        ([{"Effect": "Deny", "NotPrincipal": NAMED}], "denies everyone whom it does not name"),
+        ([{"Effect": "Deny", "NotPrincipal": A_ROLE}], "denies everyone whom it does not name"),
         (
             [
-                {"Effect": "Deny", "Principal": "*", "Condition": CONDITION},
+                {"Effect": "Deny", "Principal": "*", "Condition": A_CONDITION},
                 {"Effect": "Allow", "Principal": "*", "Condition": {}},
             ],
             "allows everyone and denies everyone who meets a condition",
@@ -44,8 +44,8 @@ CONDITION = {"Bool": {"aws:SecureTransport": "false"}}
     ],
 )
 def test_a_policy_says_what_it_means_for_everyone(statements: object, sentence: str) -> None:
-    said = effect_on_everyone(json.dumps({"Statement": statements}))
-    assert said == (f"The new policy {sentence}." if sentence else "")
+    effect = effect_on_everyone(json.dumps({"Statement": statements}))
+    assert effect == (f"The new policy {sentence}." if sentence else "")
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,23 @@ def test_what_aws_would_refuse_as_a_policy_of_a_bucket_is_not_planned(statement:
         policy_text({"Statement": [statement]})
 
 
-def test_a_policy_and_its_difference_have_every_line() -> None:
-    assert difference(None, None) == difference('{"A": 1}', '{ "A":1 }') == ""
-    assert difference('{"A": 1}', None) == '-{\n-  "A": 1\n-}'
-    assert difference(None, '{"A": 1}') == '+{\n+  "A": 1\n+}'
-    assert difference('{"A": 1, "B": 2}', '{"A": 1, "B": 3}') == (
-        ' {\n   "A": 1,\n-  "B": 2\n+  "B": 3\n }'
-    )
-    assert difference("no JSON", '{"A": 1}') == '-no JSON\n+{\n+  "A": 1\n+}'
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        (None, None, ""),
+        ('{"A": 1}', '{ "A":1 }', ""),
+        ('{"A": 1}', None, '-{\n-  "A": 1\n-}'),
+        (None, '{"A": 1}', '+{\n+  "A": 1\n+}'),
+        (
+            '{"A": 1, "B": 2}',
+            '{"A": 1, "B": 3}',
+            ' {\n   "A": 1,\n-  "B": 2\n+  "B": 3\n }',
+        ),
+        ("no JSON", '{"A": 1}', '-no JSON\n+{\n+  "A": 1\n+}'),
+    ],
+    ids=["no policy", "only blanks differ", "removed", "added", "changed", "not JSON before"],
+)
+def test_a_difference_has_every_line_of_both_policies(
+    old: str | None, new: str | None, lines: str
+) -> None:
+    assert difference(old, new) == lines

@@ -31,13 +31,13 @@ from support.root_tasks import (
     refusal_reason_and_data,
 )
 
-ONE_OF_EACH: dict[str, Any] = {
+ONE_CREDENTIAL_OF_EACH_TYPE: dict[str, Any] = {
     "password": True,
     "access_keys": 1,
     "certificates": 1,
     "mfa_devices": 1,
 }
-DELETE = {"task": Task.DELETE, "accounts": ["all"]}
+PLAN_DELETION = {"task": Task.DELETE, "accounts": ["all"]}
 
 
 # Pre-flight
@@ -79,14 +79,14 @@ def test_every_root_session_names_its_run_and_no_call_in_the_member_account_does
     organization.put_root_credentials(account_id=MEMBER, password=True)
     for execute in (
         lambda: root_tasks.run({"accounts": [MEMBER]}, name="audit-1"),
-        lambda: root_tasks.run({**DELETE, "accounts": [MEMBER]}, name="plan-1"),
+        lambda: root_tasks.run({**PLAN_DELETION, "accounts": [MEMBER]}, name="plan-1"),
         lambda: root_tasks.execute("plan-1", name="execution-1"),
     ):
-        before = len(organization.calls)
+        calls_before = len(organization.calls)
         finished = execute()
         assert finished.totals, finished.cause
         name = f"centralized-root-access/{finished.run_id}"
-        assert accounts_of_sessions_by_run(organization, before) == {name: {MEMBER}}
+        assert accounts_of_sessions_by_run(organization, calls_before) == {name: {MEMBER}}
     in_member = [call.user_agent for call in organization.calls if call.root_session]
     assert in_member
     assert "centralized-root-access" not in " ".join(in_member)
@@ -102,10 +102,10 @@ def test_each_session_of_two_runs_at_once_names_its_own(
         )
         for number, ids in enumerate(accounts)
     ]
-    before = len(organization.calls)
+    calls_before = len(organization.calls)
     with ThreadPoolExecutor() as threads:
         list(threads.map(lambda run: root_tasks.run_batch(run, batch=0), runs))
-    assert accounts_of_sessions_by_run(organization, before) == {
+    assert accounts_of_sessions_by_run(organization, calls_before) == {
         f"centralized-root-access/run-{number}": set(ids) for number, ids in enumerate(accounts)
     }
 
@@ -134,8 +134,7 @@ def test_a_denied_call_before_any_account_fails_with_awss_words(root_tasks: Root
     assert isinstance(error, CallError)
     failure = error.failure
     assert (failure.operation, failure.name) == ("organizations:ListAccounts", "AccessDenied")
-    # The role may be new.
-    assert failure.attempts == 15
+    assert failure.attempts == 15, "the role may be new, so its policy is waited for"
 
 
 def test_features_that_a_response_omits_are_not_taken_for_disabled(root_tasks: RootTasks) -> None:
@@ -188,7 +187,7 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(root_tasks: RootTa
         account_id=MEMBER,
         password_last_used=root_tasks.now,
         access_key_last_used=root_tasks.now,
-        **ONE_OF_EACH,
+        **ONE_CREDENTIAL_OF_EACH_TYPE,
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "HAS_CREDENTIALS"
@@ -227,15 +226,15 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(root_tasks: RootTa
 def test_what_a_response_omits_is_never_taken_for_clean(
     root_tasks: RootTasks, action: str, path: list[str]
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, **ONE_OF_EACH)
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, **ONE_CREDENTIAL_OF_EACH_TYPE)
     root_tasks.omit_from_response(action, *path)
     result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
     assert result["outcome"] == "INACCESSIBLE"
     assert f"{action}: IncompleteResponse: the response has no {path[-1]}" in result["reason"]
 
 
-def everything_of(credentials: Mapping[str, Any]) -> dict[str, object]:
-    """Which credentials are reported: their IDs; None for a list that could not be read."""
+def ids_of(credentials: Mapping[str, Any]) -> dict[str, object]:
+    """Return the IDs of the reported credentials; None for a list that could not be read."""
     keys = credentials["accessKeys"]
     return {
         "password": credentials["password"],
@@ -245,6 +244,8 @@ def everything_of(credentials: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
+# Each call that reads details, the member of its response that has them, and the list of the report
+# that is unknown without; None: only a last use is.
 DETAIL_CALLS = [
     ("iam:GetUser", "User", None),
     ("iam:ListAccessKeys", "AccessKeyMetadata", "accessKeys"),
@@ -252,6 +253,7 @@ DETAIL_CALLS = [
     ("iam:ListMFADevices", "MFADevices", "mfaDevices"),
     ("iam:ListSigningCertificates", "Certificates", "signingCertificates"),
 ]
+# The calls that read the last use of the password, and of a key.
 LAST_USES = ("iam:GetUser", "iam:GetAccessKeyLastUsed")
 
 
@@ -261,9 +263,9 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     root_tasks: RootTasks, action: str, member: str, unlisted: str | None, fault: str
 ) -> None:
     root_tasks.organization.put_root_credentials(
-        account_id=MEMBER, **{**ONE_OF_EACH, "access_keys": 2}
+        account_id=MEMBER, **{**ONE_CREDENTIAL_OF_EACH_TYPE, "access_keys": 2}
     )
-    whole = everything_of(
+    all_ids = ids_of(
         root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]["credentials"]
     )
     if fault == "denied":
@@ -274,9 +276,11 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     assert result["outcome"] == "HAS_CREDENTIALS"
     assert action in result["reason"]
     credentials = result["credentials"]
-    assert everything_of(credentials) == {**whole, **({unlisted: None} if unlisted else {})}
-    keys = [key["lastUseUnread"] for key in credentials["accessKeys"] or ()]
-    assert (credentials["passwordLastUseUnread"], any(keys)) == tuple(
+    if unlisted is not None:
+        all_ids[unlisted] = None
+    assert ids_of(credentials) == all_ids
+    unread_keys = [key["lastUseUnread"] for key in credentials["accessKeys"] or ()]
+    assert (credentials["passwordLastUseUnread"], any(unread_keys)) == tuple(
         action == use for use in LAST_USES
     )
     (metric,) = root_tasks.metrics()
@@ -311,6 +315,7 @@ def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(
 
 
 def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: RootTasks) -> None:
+    # The first session takes all but the seconds that are reserved for the results.
     root_tasks.change_before(
         "sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.function_timeout - 70)
     )
@@ -364,7 +369,7 @@ def test_a_run_whose_name_is_another_folder_or_an_option_is_refused(
         == expected
     )
     assert refusal_reason_and_data(root_tasks.execute(name))[0] is RefusalReason.INVALID_VALUE
-    assert root_tasks.object_keys() == []
+    assert root_tasks.object_keys() == [], "nothing is stored"
 
 
 # Batches
@@ -382,7 +387,7 @@ def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:DeleteAccessKey")
     execution = root_tasks.execute(plan)
     assert (execution.status, execution.totals) == ("FAILED", {"FAILED": 1})
@@ -392,33 +397,36 @@ def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(
 
 
 @pytest.mark.parametrize(
-    ("executor", "is_one"),
+    ("executor", "is_the_planner"),
     [("planner/jane", True), ("planner/john", False), ("executor/jane", False), (None, False)],
+    ids=["the same session", "another session name", "another role", "not stated"],
 )
 def test_an_execution_says_who_planned_it_and_marks_the_same_principal(
-    root_tasks: RootTasks, executor: str | None, *, is_one: bool
+    root_tasks: RootTasks, executor: str | None, *, is_the_planner: bool
 ) -> None:
     role = f"arn:aws:sts::{MANAGEMENT}:assumed-role/"
-    plan = root_tasks.run({**DELETE, "requestedBy": f"{role}planner/jane"})
-    asked = {} if executor is None else {"requestedBy": role + executor}
-    execution = root_tasks.run_execute_machine({"plan": plan.run_id, **asked})
+    plan = root_tasks.run({**PLAN_DELETION, "requestedBy": f"{role}planner/jane"})
+    stated = {} if executor is None else {"requestedBy": role + executor}
+    execution = root_tasks.run_execute_machine({"plan": plan.run_id, **stated})
     report = root_tasks.report(execution)
     assert (report["plannedBy"], report["requestedBy"]) == (
         f"{role}planner/jane",
-        asked.get("requestedBy"),
+        stated.get("requestedBy"),
     )
     assert root_tasks.report(plan)["plannedBy"] is None
     page = root_tasks.read_object(f"executions/{execution.run_id}/report.html").decode()
-    executed_by = asked.get("requestedBy", "an unknown principal")
-    other = f"{executed_by}; planned by {role}planner/jane"
-    assert (f"{executed_by}, the same principal that planned it" if is_one else other) in page
+    executed_by = stated.get("requestedBy", "an unknown principal")
+    if is_the_planner:
+        assert f"{executed_by}, the same principal that planned it" in page
+    else:
+        assert f"{executed_by}; planned by {role}planner/jane" in page
 
 
 # What others write to the bucket
 
 
 def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[str, object]:
-    """Store a finding as the result of run a's first batch, and return its output."""
+    """Store a finding as the result of the first batch of run "a", and return its output."""
     body = encode(BatchResult(findings=(finding,), finished_at=root_tasks.now))
     root_tasks.write_object(f"runs/a/results/{task}/00000-{sha256(body)}.json", body)
     return {"batch": 0, "sha256": sha256(body)}
@@ -438,7 +446,7 @@ def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(root_tasks: 
 
 def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks: RootTasks) -> None:
     run = root_tasks.start_run(
-        {**DELETE, "accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now
+        {**PLAN_DELETION, "accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now
     )
     finding = Finding(
         account_id=MEMBER,
@@ -483,7 +491,8 @@ def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
 
 def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) -> None:
     root_tasks.run({"accounts": [MEMBER]})
-    root_tasks.run(DELETE)
+    root_tasks.run(PLAN_DELETION)
+    # An audit of one account and a plan are in their own folders only.
     assert root_tasks.object_keys("latest/") == root_tasks.notices == []
     assert root_tasks.metrics() == []
     full = root_tasks.run()
@@ -499,7 +508,7 @@ def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) ->
     )
 
 
-@pytest.mark.parametrize("password", [True, False])
+@pytest.mark.parametrize("password", [True, False], ids=["a password", "no credentials"])
 def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=password)
     root_tasks.organization.deny(account_id=OTHER_MEMBER, action="iam:*")
@@ -515,7 +524,7 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
 
 
 @pytest.mark.parametrize(
-    ("arrange", "is_now"),
+    ("arrange", "has_alarms"),
     [
         (lambda stack: None, False),
         (lambda stack: stack.organization.deny(account_id=MEMBER, action="iam:*"), True),
@@ -540,15 +549,17 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
     ],
 )
 def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
-    root_tasks: RootTasks, arrange: Callable[[RootTasks], object], is_now: bool
+    root_tasks: RootTasks, arrange: Callable[[RootTasks], object], has_alarms: bool
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
     arrange(root_tasks)
     looked_at = root_tasks.now
+    # As after a redrive: the batches have ended hours before the report is written.
     root_tasks.before_report = lambda: root_tasks.advance(hours=20)
     root_tasks.run()
     counted = root_tasks.metrics()[-1]
-    moment = root_tasks.now if is_now else looked_at
+    # CloudWatch's alarms do not see data points of hours ago.
+    moment = root_tasks.now if has_alarms else looked_at
     assert counted["_aws"]["Timestamp"] == moment.timestamp() * 1000
     report = json.loads(root_tasks.read_object("latest/report.json"))
     assert datetime.fromisoformat(report["finishedAt"]) == looked_at
@@ -593,7 +604,7 @@ def test_names_emails_and_awss_messages_are_in_no_log_and_no_output(root_tasks: 
     account_id = root_tasks.organization.add_account(name="secret-name", email="secret@example.com")
     root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:*", message="secret-message")
-    execution = root_tasks.execute(root_tasks.run(DELETE))
+    execution = root_tasks.execute(root_tasks.run(PLAN_DELETION))
     audit = root_tasks.run()
     published = json.dumps(
         [root_tasks.log, execution.output, execution.cause, audit.output, root_tasks.notices]

@@ -42,21 +42,24 @@ from support.root_tasks import (
     refusal_reason_and_data,
 )
 
-DELETE = {"task": Task.DELETE, "accounts": ["all"]}
-ONE_OF_EACH: dict[str, Any] = {
+# The inputs of the Audit state machine that plan to delete, and to recover.
+PLAN_DELETION = {"task": Task.DELETE, "accounts": ["all"]}
+ONE_CREDENTIAL_OF_EACH_TYPE: dict[str, Any] = {
     "password": True,
     "access_keys": 1,
     "certificates": 1,
     "mfa_devices": 1,
 }
-RECOVER = {"task": Task.RECOVER, "accounts": [MEMBER]}
+PLAN_RECOVERY = {"task": Task.RECOVER, "accounts": [MEMBER]}
+# The IDs that the emulation gives the credentials of this account.
 KEY, CERTIFICATE = f"AKIA{MEMBER}0001", f"CERT{MEMBER}{1:016}"
 MFA = f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"
 
 
 @pytest.fixture
 def root_tasks(root_tasks: RootTasks) -> RootTasks:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, **ONE_OF_EACH)
+    """The deployed construct, in whose organization MEMBER has a root credential of each type."""
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, **ONE_CREDENTIAL_OF_EACH_TYPE)
     return root_tasks
 
 
@@ -64,7 +67,7 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
 
 
 def test_a_plan_lists_what_it_would_delete_and_deletes_nothing(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     assert root_tasks.outcomes(plan) == {
         MANAGEMENT: "SKIPPED",
         MEMBER: "PLANNED",
@@ -85,9 +88,12 @@ def test_a_plan_lists_what_it_would_delete_and_deletes_nothing(root_tasks: RootT
 def test_a_plan_shows_what_to_decide_by(root_tasks: RootTasks) -> None:
     used = root_tasks.now - timedelta(days=200)
     root_tasks.organization.put_root_credentials(
-        account_id=MEMBER, password_last_used=used, access_key_last_used=used, **ONE_OF_EACH
+        account_id=MEMBER,
+        password_last_used=used,
+        access_key_last_used=used,
+        **ONE_CREDENTIAL_OF_EACH_TYPE,
     )
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     items = root_tasks.results(plan)[MEMBER]["items"]
     assert [item["credential"].pop("createdAt", None) is not None for item in items] == [True] * 4
     last_use = {"lastUsedAt": "2026-05-08T12:00:00Z", "lastUsedService": None}
@@ -103,7 +109,7 @@ def test_a_plan_shows_what_to_decide_by(root_tasks: RootTasks) -> None:
 def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     root_tasks.run(name="the-audit")
     root_tasks.run({"task": "nonsense"}, name="the-refused")
-    root_tasks.run(DELETE, name="the-plan")
+    root_tasks.run(PLAN_DELETION, name="the-plan")
     root_tasks.execute("the-plan", name="the-execution")
     root_tasks.organization.clear_calls()
     for run_id, reason in (
@@ -119,10 +125,10 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
 def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(
     root_tasks: RootTasks,
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.settings = replace(root_tasks.settings, tasks=(Task.AUDIT,))
     in_code = ["RootTask.AUDIT", "RootTask.DELETE"]
-    for refused in (root_tasks.run(DELETE), root_tasks.execute(plan)):
+    for refused in (root_tasks.run(PLAN_DELETION), root_tasks.execute(plan)):
         assert refusal_reason_and_data(refused) == (
             RefusalReason.TASK_NOT_IN_STACK,
             {"task": Task.DELETE, "in_code": in_code},
@@ -136,7 +142,8 @@ def test_a_plan_of_another_state_machine_is_not_executed(root_tasks: RootTasks) 
         account_id=OTHER_MEMBER,
         executions=root_tasks.executions,
     )
-    plan = elsewhere.run(DELETE, name="the-plan")
+    plan = elsewhere.run(PLAN_DELETION, name="the-plan")
+    # The other account's Audit state machine has a plan of that name, this one has none.
     assert plan.status == "SUCCEEDED"
     assert refusal_reason_and_data(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_NOT_FOUND,
@@ -146,20 +153,21 @@ def test_a_plan_of_another_state_machine_is_not_executed(root_tasks: RootTasks) 
 
 def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks) -> None:
     started_at = root_tasks.now
-    in_time = root_tasks.run(DELETE)
-    # From its start, however late its report is written.
+    in_time = root_tasks.run(PLAN_DELETION)
+    # A plan expires 24 hours after its start, however late its report is written.
     root_tasks.before_report = lambda: root_tasks.advance(hours=1)
-    late = root_tasks.run(DELETE)
+    reported_late = root_tasks.run(PLAN_DELETION)
     root_tasks.before_report = lambda: None
     expires_at = format_time(started_at + timedelta(hours=24))
-    assert root_tasks.report(late)["planExpiresAt"] == expires_at
+    assert root_tasks.report(reported_late)["planExpiresAt"] == expires_at
     root_tasks.advance(hours=23)
     assert root_tasks.outcomes(root_tasks.execute(in_time)) == {MEMBER: "DONE"}
     root_tasks.advance(seconds=1)
-    refused = root_tasks.execute(late)
+    refused = root_tasks.execute(reported_late)
     assert refusal_reason_and_data(refused)[0] is RefusalReason.PLAN_EXPIRED
     assert (
-        f"Run {late.run_id} cannot be executed: it is older than 24 hours. Create" in refused.cause
+        f"Run {reported_late.run_id} cannot be executed: it is older than 24 hours. Create"
+        in refused.cause
     )
 
 
@@ -167,16 +175,16 @@ def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1)
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.advance(hours=24, seconds=-1)
     deleted = threading.Event()
 
-    def wait_in_second(params: Mapping[str, Any], **_: object) -> None:
+    def expire_before_the_second_account(params: Mapping[str, Any], **_: object) -> None:
         if OTHER_MEMBER in str(params["body"]):
             assert deleted.wait(60)
             root_tasks.advance(seconds=2)
 
-    root_tasks.on_event("before-call.sts.AssumeRoot", wait_in_second)
+    root_tasks.on_event("before-call.sts.AssumeRoot", expire_before_the_second_account)
     root_tasks.on_event("after-call.iam.DeleteAccessKey", lambda **_: deleted.set())
     execution = root_tasks.execute(plan)
     assert root_tasks.outcomes(execution) == {MEMBER: "DONE", OTHER_MEMBER: "FAILED"}
@@ -187,14 +195,9 @@ def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(
 def test_no_session_is_opened_for_a_plan_that_expired_before_its_batch(
     root_tasks: RootTasks,
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.advance(hours=24, seconds=-1)
-
-    def expire(batch: int) -> bool:
-        root_tasks.advance(seconds=2)
-        return False
-
-    root_tasks.lose_batches = expire
+    root_tasks.before_batch = lambda: root_tasks.advance(seconds=2)
     root_tasks.organization.clear_calls()
     execution = root_tasks.execute(plan)
     assert root_tasks.results(execution)[MEMBER]["reason"] == EXPIRED
@@ -202,9 +205,10 @@ def test_no_session_is_opened_for_a_plan_that_expired_before_its_batch(
 
 
 def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.fail_calls("organizations:DescribeOrganization", "AccessDeniedException", times=1)
     failed = root_tasks.execute(plan)
+    # Step Functions allows a redrive for 14 days.
     root_tasks.advance(days=13)
     again = root_tasks.redrive(failed, {"plan": plan.run_id})
     assert refusal_reason_and_data(again)[0] is RefusalReason.PLAN_EXPIRED
@@ -215,17 +219,18 @@ def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
 def test_no_batch_makes_changes_once_its_execution_was_stopped(
     root_tasks: RootTasks, *, redriven: bool
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
 
-    def stop(batch: int) -> bool:
+    def stop() -> None:
         execution = list(root_tasks.executions.values())[-1]
         execution.status = "ABORTED"
-        return redriven
 
-    root_tasks.lose_batches = stop
+    root_tasks.before_batch = stop
+    root_tasks.lose_batches = lambda batch: redriven
     execution = root_tasks.execute(plan)
     if redriven:
-        execution.status, root_tasks.lose_batches = "ABORTED", lambda batch: False
+        execution.status = "ABORTED"
+        root_tasks.lose_batches = lambda batch: False
         execution = root_tasks.redrive(execution, {"plan": plan.run_id})
     (result,) = root_tasks.results(execution).values()
     assert (result["outcome"], result["reason"]) == ("FAILED", STOPPED)
@@ -235,13 +240,12 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
 def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(
     root_tasks: RootTasks,
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
 
-    def deny(batch: int) -> bool:
+    def deny() -> None:
         root_tasks.description_error = "AccessDeniedException"
-        return False
 
-    root_tasks.lose_batches = deny
+    root_tasks.before_batch = deny
     (result,) = root_tasks.results(root_tasks.execute(plan)).values()
     assert (result["outcome"], result["reason"]) == (
         "FAILED",
@@ -251,7 +255,7 @@ def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(
 
 
 def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     executed = root_tasks.execute(plan, name="first")
     assert root_tasks.report(executed)["executedPlan"] == plan.run_id
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
@@ -265,36 +269,37 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
 @pytest.mark.parametrize(
     ("action", "url"),
     [("organizations:DescribeAccount", ""), ("s3:PutObject", "work.json")],
-    ids=str,
+    ids=["an account is not described", "the work is not stored"],
 )
-@pytest.mark.parametrize("redriven", [True, False])
+@pytest.mark.parametrize("redriven", [True, False], ids=["redriven", "started again"])
 def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     root_tasks: RootTasks, action: str, url: str, redriven: bool
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.fail_calls(action, "AccessDenied", url=url, times=1)
     failed = root_tasks.execute(plan)
     assert isinstance(failed.error, CallError)
-    again = (
-        root_tasks.redrive(failed, {"plan": plan.run_id}) if redriven else root_tasks.execute(plan)
-    )
+    if redriven:
+        again = root_tasks.redrive(failed, {"plan": plan.run_id})
+    else:
+        again = root_tasks.execute(plan)
     assert root_tasks.outcomes(again) == {MEMBER: "DONE"}
 
 
 def test_an_execution_that_may_not_be_described_is_not_taken_for_none(
     root_tasks: RootTasks,
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.description_error = "AccessDeniedException"
     assert isinstance(root_tasks.execute(plan).error, CallError)
 
 
 def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTasks) -> None:
-    first = root_tasks.execute(root_tasks.run(DELETE), name="weekly")
+    first = root_tasks.execute(root_tasks.run(PLAN_DELETION), name="weekly")
     root_tasks.advance(days=95)
     # Step Functions has forgotten the name, the bucket has not.
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     assert (
         refusal_reason_and_data(root_tasks.execute(plan, name=first.run_id))[0]
         is RefusalReason.NAME_ALREADY_USED
@@ -309,12 +314,12 @@ def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTask
         [{"output": None}],
         [None, {"status": "RUNNING", "output": None}],
     ],
-    ids=["running", "no output", "unknown"],
+    ids=["running", "without output", "unknown execution"],
 )
 def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     root_tasks: RootTasks, outdated: list[dict[str, Any] | None]
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.outdated_descriptions = {root_tasks.arn(plan.run_id): list(outdated)}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "DONE"}
     assert refusal_reason_and_data(root_tasks.execute(plan))[0] is RefusalReason.PLAN_CLAIMED
@@ -322,7 +327,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
 
 
 def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     arn = root_tasks.arn(plan.run_id)
     root_tasks.outdated_descriptions = {arn: [{"status": "RUNNING", "output": None}] * 1000}
     before = root_tasks.time.seconds
@@ -344,7 +349,7 @@ def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: R
     assert refusal_reason_and_data(altered) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
     assert altered.status == "FAILED"
     assert root_tasks.organization.writes == ()
-    # Of a release with another format.
+    # A plan of a release with another format, whose hash Step Functions holds.
     body = root_tasks.read_object(key).replace(b'"schemaVersion":1', b'"schemaVersion":2')
     root_tasks.write_object(key, body)
     plan.output["planSha256"] = sha256(body)
@@ -357,13 +362,9 @@ def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: R
 def test_an_execution_that_the_next_release_cannot_read_fails_and_changes_nothing(
     root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
 
-    def upgrade(batch: int) -> bool:
-        monkeypatch.setattr(Work, "SCHEMA_VERSION", 2)
-        return False
-
-    root_tasks.lose_batches = upgrade
+    root_tasks.before_batch = lambda: monkeypatch.setattr(Work, "SCHEMA_VERSION", 2)
     execution = root_tasks.execute(plan)
     assert (execution.status, execution.totals) == ("FAILED", {"UNKNOWN": 1})
     assert root_tasks.organization.writes == ()
@@ -399,7 +400,7 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
 ) -> None:
     for account_id in (OTHER_MEMBER, THIRD_MEMBER):
         root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.suspend(OTHER_MEMBER)
     root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD_MEMBER]))
     root_tasks.organization.client("organizations").remove_account_from_organization(
@@ -412,8 +413,10 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
         THIRD_MEMBER: PROTECTED,
     }
     assert executed.output["totals"] == {"SKIPPED": 3}
-    # A new plan must not name it.
-    refused = root_tasks.run({**DELETE, "accounts": [MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION]})
+    # A new plan must not name what is no longer a member.
+    refused = root_tasks.run(
+        {**PLAN_DELETION, "accounts": [MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION]}
+    )
     reason, data = refusal_reason_and_data(refused)
     assert (reason, data["account_ids"]) == (
         RefusalReason.NOT_MEMBERS,
@@ -426,6 +429,7 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
 
 
 def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
+    # The days since the last use, None for never; the input; the outcome in the plan.
     cases: list[tuple[int | None, dict[str, object], str]] = [
         (90, {}, "IN_USE"),
         (91, {}, "PLANNED"),
@@ -445,7 +449,7 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
             password_last_used=moment,
             access_key_last_used=moment,
         )
-        plan = root_tasks.run({**DELETE, **input_})
+        plan = root_tasks.run({**PLAN_DELETION, **input_})
         assert root_tasks.items(plan, MEMBER) == [
             ("PASSWORD", outcome),
             (f"ACCESS_KEY {KEY}", outcome),
@@ -463,7 +467,7 @@ def test_an_account_with_something_planned_and_something_in_use_is_planned(
         mfa_devices=1,
         access_key_last_used=root_tasks.now,
     )
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     assert root_tasks.items(plan, MEMBER) == [
         ("PASSWORD", "PLANNED"),
         (f"ACCESS_KEY {KEY}", "IN_USE"),
@@ -480,13 +484,17 @@ def test_an_account_with_something_planned_and_something_in_use_is_planned(
     assert (left.access_keys, left.mfa_devices) == ((KEY,), (MFA,))
 
 
-@pytest.mark.parametrize(("include", "outcome"), [(False, "INACCESSIBLE"), (True, "PLANNED")])
+@pytest.mark.parametrize(
+    ("include_in_use", "outcome"),
+    [(False, "INACCESSIBLE"), (True, "PLANNED")],
+    ids=["left out", "included"],
+)
 def test_what_may_be_in_use_is_left_out_of_a_plan(
-    root_tasks: RootTasks, include: bool, outcome: str
+    root_tasks: RootTasks, include_in_use: bool, outcome: str
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:GetAccessKeyLastUsed")
-    plan = root_tasks.run({**DELETE, "includeInUse": include})
+    plan = root_tasks.run({**PLAN_DELETION, "includeInUse": include_in_use})
     (item,) = root_tasks.results(plan)[MEMBER]["items"]
     assert item["outcome"] == root_tasks.outcomes(plan)[MEMBER] == outcome
     assert item["credential"]["lastUseUnread"]
@@ -501,7 +509,7 @@ def test_a_plan_can_be_limited_to_types_of_credentials(root_tasks: RootTasks) ->
         "MFA_DEVICE": f"MFA_DEVICE {MFA}",
     }
     for types in (["ACCESS_KEY"], ["PASSWORD", "SIGNING_CERTIFICATE"], list(items)):
-        plan = root_tasks.run({**DELETE, "credentialTypes": types[::-1]})
+        plan = root_tasks.run({**PLAN_DELETION, "credentialTypes": types[::-1]})
         assert root_tasks.items(plan, MEMBER) == [(items[type_], "PLANNED") for type_ in types]
 
 
@@ -512,7 +520,7 @@ def test_mfa_is_not_planned_while_another_credential_stays(
     root_tasks: RootTasks, others: dict[str, Any]
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1, **others)
-    plan = root_tasks.run({**DELETE, "credentialTypes": ["MFA_DEVICE"]})
+    plan = root_tasks.run({**PLAN_DELETION, "credentialTypes": ["MFA_DEVICE"]})
     assert root_tasks.items(plan, MEMBER) == [(f"MFA_DEVICE {MFA}", "SKIPPED")]
     assert root_tasks.results(plan)[MEMBER]["reason"] == MFA_LEFT_OUT
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {}
@@ -524,11 +532,11 @@ def test_mfa_is_not_planned_while_another_credential_stays(
 def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
     root_tasks: RootTasks,
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.clear_calls()
     root_tasks.execute(plan)
     calls = [call.partition(" ")[2] for call in calls_in_root_sessions(root_tasks.organization)]
-    # These are read at once.
+    # The four reads after the deletions are made in parallel, in any order.
     calls[4:8] = sorted(calls[4:8])
     assert calls == [
         "GetLoginProfile",
@@ -546,7 +554,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
 
 def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=2)
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_user = current_emulation().root_user(MEMBER)
     root_tasks.change_before(
         "iam:DeactivateMFADevice", lambda: setattr(root_user, "password_created_at", root_tasks.now)
@@ -563,11 +571,15 @@ def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks:
     )
 
 
-@pytest.mark.parametrize(("times", "outcome", "left"), [(3, "DONE", ()), (1000, "FAILED", (MFA,))])
+@pytest.mark.parametrize(
+    ("times", "outcome", "left"),
+    [(3, "DONE", ()), (1000, "FAILED", (MFA,))],
+    ids=["for a while", "always"],
+)
 def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactivated(
     root_tasks: RootTasks, times: int, outcome: str, left: tuple[str, ...]
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     remaining = iter(range(times))
 
     def lag(parsed: dict[str, Any], **_: object) -> None:
@@ -593,7 +605,7 @@ def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactiva
 def test_what_was_created_after_the_plan_is_not_deleted(
     root_tasks: RootTasks, replaced: dict[str, Any], item: str
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.advance_clock(1)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, **replaced)
     executed = root_tasks.execute(plan)
@@ -604,6 +616,7 @@ def test_what_was_created_after_the_plan_is_not_deleted(
     assert (left.password, left.mfa_devices) == ("password" in replaced, (MFA,))
 
 
+# The call that lists the credentials with their status, and the member of its response.
 STATUS_OF = {
     "key": ("iam.ListAccessKeys", "AccessKeyMetadata"),
     "certificate": ("iam.ListSigningCertificates", "Certificates"),
@@ -626,15 +639,16 @@ def test_what_was_inactive_in_the_plan_and_is_active_again_is_left(
     credentials: dict[str, Any] = {"access_keys": 1} if kind == "key" else {"certificates": 1}
     root_tasks.organization.put_root_credentials(account_id=MEMBER, **credentials)
     call, listed = STATUS_OF[kind]
-    status = [planned]
+    # Of one entry, which changes after the plan.
+    current_status = [planned]
 
     def set_status(parsed: dict[str, Any], **_: object) -> None:
         for entry in parsed[listed]:
-            entry["Status"] = status[0]
+            entry["Status"] = current_status[0]
 
     root_tasks.on_event(f"after-call.{call}", set_status)
-    plan = root_tasks.run(DELETE)
-    status[0] = later
+    plan = root_tasks.run(PLAN_DELETION)
+    current_status[0] = later
     (item,) = root_tasks.results(root_tasks.execute(plan))[MEMBER]["items"]
     assert (item["outcome"], item["message"]) == outcome
     left = root_tasks.organization.root_credentials(MEMBER)
@@ -643,14 +657,14 @@ def test_what_was_inactive_in_the_plan_and_is_active_again_is_left(
 
 def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: RootTasks) -> None:
     root_tasks.omit_from_response("iam:GetLoginProfile", "LoginProfile", "CreateDate")
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     assert root_tasks.outcomes(plan)[MEMBER] == "INACCESSIBLE"
     assert json.loads(root_tasks.read_object(f"runs/{plan.run_id}/plan.json"))["assignments"] == []
 
 
 def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=2, mfa_devices=1)
     executed = root_tasks.execute(plan)
     new = KEY.replace("0001", "0002")
@@ -666,44 +680,43 @@ def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTa
 
 def test_an_execution_that_cannot_look_for_other_credentials_says_so(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:ListAccessKeys")
     result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
     assert result["outcome"] == "DONE"
     assert result["reason"].startswith(f"{OTHERS_NOT_READ} iam:ListAccessKeys: AccessDenied: ")
 
 
-DENIED = {
+# The outcomes of the password, the key, the certificate and the MFA device if a call is denied.
+OUTCOMES_IF_DENIED = {
     "DeleteLoginProfile": ["FAILED", "DONE", "DONE", "FAILED"],
     "DeleteAccessKey": ["DONE", "FAILED", "DONE", "FAILED"],
     "DeleteSigningCertificate": ["DONE", "DONE", "FAILED", "FAILED"],
-    # Without it, which password it is, is not known.
+    # Whether the password is still the planned one is not known then.
     "GetLoginProfile": ["FAILED", "DONE", "DONE", "FAILED"],
-    # Nor which device.
+    # Nor whether the device is.
     "ListMFADevices": ["DONE", "DONE", "DONE", "FAILED"],
     "ListAccessKeys": ["DONE", "DONE", "DONE", "FAILED"],
     "ListSigningCertificates": ["DONE", "DONE", "DONE", "FAILED"],
 }
 
 
-@pytest.mark.parametrize(("action", "outcomes"), DENIED.items(), ids=DENIED)
+@pytest.mark.parametrize(("action", "outcomes"), OUTCOMES_IF_DENIED.items(), ids=OUTCOMES_IF_DENIED)
 def test_mfa_stays_where_a_credential_could_not_be_deleted_or_not_be_looked_for(
     root_tasks: RootTasks, action: str, outcomes: list[str]
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.deny(account_id=MEMBER, action=f"iam:{action}")
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "FAILED"}
     assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == outcomes
-    # Nothing is said twice.
-    assert (
-        root_tasks.results(executed)[MEMBER]["items"][3]["message"].count("could not be read") <= 1
-    )
+    why_mfa_stays = root_tasks.results(executed)[MEMBER]["items"][3]["message"]
+    assert why_mfa_stays.count("could not be read") <= 1, "nothing is said twice"
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (MFA,)
 
 
 def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_user = current_emulation().root_user(MEMBER)
     root_user.password_created_at = None
     root_user.access_keys.clear()
@@ -718,7 +731,7 @@ def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     executed = root_tasks.execute(plan)
     assert root_tasks.items(executed, MEMBER) == [
@@ -730,7 +743,7 @@ def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(
 def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(
     root_tasks: RootTasks,
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.lose_response("iam:DeleteAccessKey")
     root_tasks.lose_response("iam:DeleteSigningCertificate")
     root_tasks.fail_calls("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
@@ -745,7 +758,7 @@ def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(
 def test_an_account_without_a_session_fails_and_nothing_was_attempted(
     root_tasks: RootTasks,
 ) -> None:
-    plan = root_tasks.run(DELETE)
+    plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.deny(account_id=MANAGEMENT, action="sts:AssumeRoot")
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]
@@ -757,12 +770,12 @@ def test_an_account_without_a_session_fails_and_nothing_was_attempted(
 # Recovery
 
 
-@pytest.mark.parametrize("lost_responses", [0, 1])
+@pytest.mark.parametrize("lost_responses", [0, 1], ids=["no response lost", "one lost"])
 def test_recovery_is_allowed_where_it_was_planned(
     root_tasks: RootTasks, lost_responses: int
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
-    plan = root_tasks.run(RECOVER)
+    plan = root_tasks.run(PLAN_RECOVERY)
     assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED"}
     assert not root_tasks.organization.root_credentials(MEMBER).password
     root_tasks.lose_response("iam:CreateLoginProfile", times=lost_responses)
@@ -771,9 +784,9 @@ def test_recovery_is_allowed_where_it_was_planned(
     assert root_tasks.organization.root_credentials(MEMBER).password
     writes = root_tasks.organization.writes
     assert [call.operation for call in writes] == ["CreateLoginProfile"] * (1 + lost_responses)
-    assert [
-        call.parameters for call in writes if {"UserName", "Password"} & set(call.parameters)
-    ] == []
+    assert not any({"UserName", "Password"} & set(call.parameters) for call in writes), (
+        "AWS takes a call without a password as permission to reset it by e-mail"
+    )
 
 
 def test_a_recovery_for_another_address_than_the_plan_showed_is_not_allowed(
@@ -781,7 +794,7 @@ def test_a_recovery_for_another_address_than_the_plan_showed_is_not_allowed(
 ) -> None:
     root_tasks.settings = DeployedSettings(root_email_domains=("example.com",))
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
-    plan = root_tasks.run(RECOVER)
+    plan = root_tasks.run(PLAN_RECOVERY)
 
     def change_address(parsed: dict[str, Any], **_: object) -> None:
         parsed["Account"]["Email"] = "other@example.net"
@@ -797,10 +810,10 @@ def test_a_recovery_for_another_address_than_the_plan_showed_is_not_allowed(
 def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(
     root_tasks: RootTasks,
 ) -> None:
-    having = root_tasks.run(RECOVER)
+    planned_with_password = root_tasks.run(PLAN_RECOVERY)
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
-    plan = root_tasks.run(RECOVER)
+    plan = root_tasks.run(PLAN_RECOVERY)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    for finished in (having, root_tasks.execute(plan)):
+    for finished in (planned_with_password, root_tasks.execute(plan)):
         assert root_tasks.outcomes(finished) == {MEMBER: "NOTHING_TO_DO"}
         assert root_tasks.results(finished)[MEMBER]["items"][0]["message"] == HAS_PASSWORD

@@ -29,26 +29,28 @@ from support.accounts import MEMBER, OTHER_MEMBER
 from support.root_tasks import DeployedSettings, Execution, RootTasks, refusal_reason_and_data
 
 REGION = "eu-west-1"
-ID = {"bucket": "locked-bucket", "queue": f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"}
+RESOURCE_ID = {"bucket": "locked-bucket", "queue": f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"}
 TASK = {"bucket": Task.UNLOCK_BUCKET, "queue": Task.UNLOCK_QUEUE}
-NAMED: dict[str, dict[str, Any]] = {
-    "bucket": {"buckets": {MEMBER: [ID["bucket"]]}},
-    "queue": {"queues": [ID["queue"]]},
+INPUT: dict[str, dict[str, Any]] = {
+    "bucket": {"buckets": {MEMBER: [RESOURCE_ID["bucket"]]}},
+    "queue": {"queues": [RESOURCE_ID["queue"]]},
 }
-READ = {"bucket": "s3:GetBucketPolicy", "queue": "sqs:GetQueueAttributes"}
+READ_CALL = {"bucket": "s3:GetBucketPolicy", "queue": "sqs:GetQueueAttributes"}
 SKIP_BACKUP: dict[str, dict[str, object]] = {"bucket": {}, "queue": {"skipBackup": True}}
-ABSENT = {"bucket": NO_SUCH_BUCKET, "queue": NO_SUCH_QUEUE}
-REMOVE = {"bucket": "s3:DeleteBucketPolicy", "queue": "sqs:SetQueueAttributes"}
+DOES_NOT_EXIST = {"bucket": NO_SUCH_BUCKET, "queue": NO_SUCH_QUEUE}
+REMOVE_CALL = {"bucket": "s3:DeleteBucketPolicy", "queue": "sqs:SetQueueAttributes"}
 # Of each policy here.
-DENIES = "The new policy denies everyone."
-ATTACH = {**REMOVE, "bucket": "s3:PutBucketPolicy"}
+SENTENCE_OF_EACH_POLICY = "The new policy denies everyone."
+ATTACH_CALL = {**REMOVE_CALL, "bucket": "s3:PutBucketPolicy"}
 
 BUCKET_ONLY = pytest.mark.parametrize("kind", ["bucket"])
 QUEUE_ONLY = pytest.mark.parametrize("kind", ["queue"])
 
 
-class Locked:
-    """A bucket or a queue with a policy that locks everybody out, and its tasks.
+class LockedResource:
+    """A bucket or a queue with the policy "Everybody", which locks everyone out, and its tasks.
+
+    A policy is named by the ID of its one statement.
 
     Args:
         root_tasks: The deployed construct.
@@ -62,17 +64,19 @@ class Locked:
         self._client = root_tasks.client(service, account_id=MEMBER, region=REGION)
         if kind == "bucket":
             location = {"LocationConstraint": REGION}
-            self._client.create_bucket(Bucket=ID["bucket"], CreateBucketConfiguration=location)
+            self._client.create_bucket(
+                Bucket=RESOURCE_ID["bucket"], CreateBucketConfiguration=location
+            )
         else:
             self._url = self._client.create_queue(QueueName="locked-queue")["QueueUrl"]
         self.attach("Everybody")
 
     def text(self, sid: str) -> str:
-        """The text of a policy."""
+        """Return the text of the policy of this name, which denies everyone everything."""
         resource, action = (
             ("arn:aws:s3:::locked-bucket", "s3:*")
             if self.kind == "bucket"
-            else (ID["queue"], "sqs:*")
+            else (RESOURCE_ID["queue"], "sqs:*")
         )
         statement = {
             "Sid": sid,
@@ -84,9 +88,9 @@ class Locked:
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
     def attach(self, sid: str) -> None:
-        """Attach a policy."""
+        """Attach the policy of this name."""
         if self.kind == "bucket":
-            self._client.put_bucket_policy(Bucket=ID["bucket"], Policy=self.text(sid))
+            self._client.put_bucket_policy(Bucket=RESOURCE_ID["bucket"], Policy=self.text(sid))
         else:
             self._client.set_queue_attributes(
                 QueueUrl=self._url, Attributes={"Policy": self.text(sid)}
@@ -95,20 +99,20 @@ class Locked:
     def detach(self) -> None:
         """Remove the policy."""
         if self.kind == "bucket":
-            self._client.delete_bucket_policy(Bucket=ID["bucket"])
+            self._client.delete_bucket_policy(Bucket=RESOURCE_ID["bucket"])
         else:
             self._client.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": ""})
 
     def delete(self) -> None:
         """Delete the bucket or the queue."""
         if self.kind == "bucket":
-            self._client.delete_bucket(Bucket=ID["bucket"])
+            self._client.delete_bucket(Bucket=RESOURCE_ID["bucket"])
         else:
             self._client.delete_queue(QueueUrl=self._url)
 
     @property
     def policy(self) -> str | None:
-        """The `Sid` of the policy as it is; None: there is none."""
+        """The name of the policy that is attached; None: there is none."""
         if self.kind == "queue":
             attributes = self._client.get_queue_attributes(
                 QueueUrl=self._url, AttributeNames=["All"]
@@ -116,7 +120,7 @@ class Locked:
             text = attributes["Attributes"].get("Policy")
         else:
             try:
-                text = self._client.get_bucket_policy(Bucket=ID["bucket"])["Policy"]
+                text = self._client.get_bucket_policy(Bucket=RESOURCE_ID["bucket"])["Policy"]
             except ClientError as error:
                 if error.response["Error"]["Code"] != "NoSuchBucketPolicy":
                     raise
@@ -129,7 +133,7 @@ class Locked:
 
     def plan(self, **others: object) -> Execution:
         """Plan to remove the policy, or to set the one that the other keys of the input give."""
-        return self.root_tasks.run({"task": TASK[self.kind], **NAMED[self.kind], **others})
+        return self.root_tasks.run({"task": TASK[self.kind], **INPUT[self.kind], **others})
 
     def plan_replacement(self) -> Execution:
         """Plan to set another policy, in a stack that allows it."""
@@ -145,12 +149,12 @@ class Locked:
         return str(self.item(self.execute(self.plan()))["backup"])
 
     def item(self, finished: Execution) -> dict[str, Any]:
-        """What the report says of it."""
+        """Return what the report says of the bucket or the queue."""
         (only,) = self.root_tasks.results(finished)[MEMBER]["items"]
         return dict(only)
 
-    def outcome(self, finished: Execution) -> tuple[str, str | None]:
-        """The outcome of the execution, which is that of the account, and the message."""
+    def outcome_and_message(self, finished: Execution) -> tuple[str, str | None]:
+        """Return the outcome, which is that of the account as well, and the message."""
         item = self.item(finished)
         assert self.root_tasks.outcomes(finished) == {MEMBER: item["outcome"]}
         return item["outcome"], item["message"]
@@ -167,68 +171,72 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def locked(root_tasks: RootTasks, kind: str) -> Locked:
-    return Locked(root_tasks, kind)
+def locked(root_tasks: RootTasks, kind: str) -> LockedResource:
+    return LockedResource(root_tasks, kind)
 
 
-def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
-    # What can be read is backed up despite skipBackup.
+def test_unlocking_is_planned_then_done_with_a_backup(locked: LockedResource) -> None:
+    # A policy that can be read is backed up despite skipBackup.
     plan, another = locked.plan(**SKIP_BACKUP[locked.kind]), locked.plan()
     shown = locked.item(plan)
-    assert locked.outcome(plan) == ("PLANNED", None)
+    assert locked.outcome_and_message(plan) == ("PLANNED", None)
     assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
     assert (shown["region"], shown["backup"]) == (REGION, None)
     assert shown["difference"] == difference(locked.text("Everybody"), None)
     assert locked.policy == "Everybody"
     executed = locked.execute(plan)
-    assert locked.outcome(executed) == ("DONE", None)
+    assert locked.outcome_and_message(executed) == ("DONE", None)
     assert locked.policy is None
     (reference,) = locked.backups
     assert locked.item(executed)["backup"] == reference
     backup = json.loads(locked.root_tasks.read_object(reference))
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert (backup["accountId"], backup["region"]) == (MEMBER, REGION)
-    # What has no policy has nothing to do.
-    assert (
-        locked.outcome(locked.plan())
-        == locked.outcome(locked.execute(another))
-        == ("NOTHING_TO_DO", None)
-    )
+    # Without a policy there is nothing to do.
+    for later in (locked.plan(), locked.execute(another)):
+        assert locked.outcome_and_message(later) == ("NOTHING_TO_DO", None)
 
 
-def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) -> None:
+def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: LockedResource) -> None:
     reference = locked.unlock()
-    locked.root_tasks.change_before(READ[locked.kind], locked.delete)
+    locked.root_tasks.change_before(READ_CALL[locked.kind], locked.delete)
     for plan in (locked.plan(**SKIP_BACKUP[locked.kind]), locked.plan(backup=reference)):
-        assert locked.outcome(plan) == ("FAILED", ABSENT[locked.kind])
+        assert locked.outcome_and_message(plan) == ("FAILED", DOES_NOT_EXIST[locked.kind])
 
 
 @pytest.mark.parametrize(
     ("calls", "url"),
-    [(READ, ""), (dict.fromkeys(READ, "s3:PutObject"), "backups/"), (REMOVE, "")],
+    [(READ_CALL, ""), (dict.fromkeys(READ_CALL, "s3:PutObject"), "backups/"), (REMOVE_CALL, "")],
     ids=["since the plan", "while it is backed up", "before its removal"],
 )
 def test_what_was_deleted_has_nothing_to_do(
-    locked: Locked, calls: dict[str, str], url: str
+    locked: LockedResource, calls: dict[str, str], url: str
 ) -> None:
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
     locked.root_tasks.change_before(calls[locked.kind], locked.delete, url=url)
-    assert locked.outcome(locked.execute(plan)) == ("NOTHING_TO_DO", ABSENT[locked.kind])
+    assert locked.outcome_and_message(locked.execute(plan)) == (
+        "NOTHING_TO_DO",
+        DOES_NOT_EXIST[locked.kind],
+    )
 
 
-@pytest.mark.parametrize("calls", [READ, ATTACH], ids=["since the plan", "before it is set"])
-def test_no_policy_is_set_in_what_was_deleted(locked: Locked, calls: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "calls", [READ_CALL, ATTACH_CALL], ids=["since the plan", "before it is set"]
+)
+def test_no_policy_is_set_in_what_was_deleted(
+    locked: LockedResource, calls: dict[str, str]
+) -> None:
     plan = locked.plan(backup=locked.unlock())
     locked.root_tasks.change_before(calls[locked.kind], locked.delete)
     executed = locked.execute(plan)
-    assert locked.outcome(executed) == ("FAILED", ABSENT[locked.kind])
-    # Another plan could only fail.
+    assert locked.outcome_and_message(executed) == ("FAILED", DOES_NOT_EXIST[locked.kind])
+    # Another plan could only fail, so the report suggests none.
     assert locked.root_tasks.report(executed)["nextSteps"] == []
 
 
 @BUCKET_ONLY
 def test_a_bucket_is_addressed_in_its_region_as_its_owners_and_never_given_up(
-    locked: Locked,
+    locked: LockedResource,
 ) -> None:
     requests: list[tuple[str | None, ...]] = []
     lists: list[dict[str, object]] = []
@@ -237,28 +245,33 @@ def test_a_bucket_is_addressed_in_its_region_as_its_owners_and_never_given_up(
     def record(params: dict[str, Any], **_: object) -> None:
         requests.append((params["url"].split("/")[2], *map(params["headers"].get, headers)))
 
-    for action in (READ["bucket"], REMOVE["bucket"], "s3:PutBucketPolicy"):
+    for action in (READ_CALL["bucket"], REMOVE_CALL["bucket"], "s3:PutBucketPolicy"):
         locked.root_tasks.on_event(f"before-call.{action.replace(':', '.')}", record)
     locked.root_tasks.on_event(
         "before-call.s3.ListBuckets", lambda params, **_: lists.append(params["query_string"])
     )
     locked.execute(locked.plan(backup=locked.unlock()))
-    # Without a page size ListBuckets leaves the Regions out.
+    # Both plans look for the bucket. Without a page size ListBuckets leaves the Regions out.
     assert lists == [{"max-buckets": 1000, "prefix": "locked-bucket"}] * 2
     host = f"locked-bucket.s3.{REGION}.amazonaws.com"
+    # To unlock: one read for the plan, two around the backup, the removal. To give back: one read
+    # for the plan, one before the call, the call.
     assert requests == [(host, MEMBER, None)] * 7
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "SlowDown"])
-def test_no_backup_no_removal_and_time_to_store_that_result(locked: Locked, code: str) -> None:
+def test_no_backup_no_removal_and_time_to_store_that_result(
+    locked: LockedResource, code: str
+) -> None:
     plan = locked.plan()
 
     def take_time(params: dict[str, Any], **_: object) -> None:
-        locked.root_tasks.time.seconds += 20 * ("backups/" in params["url"])
+        if "backups/" in params["url"]:
+            locked.root_tasks.time.seconds += 20
 
     locked.root_tasks.on_event("before-call.s3.PutObject", take_time)
     locked.root_tasks.fail_calls("s3:PutObject", code, url="backups/")
-    outcome, message = locked.outcome(locked.execute(plan))
+    outcome, message = locked.outcome_and_message(locked.execute(plan))
     assert outcome == "FAILED"
     assert f"s3:PutObject: {code}" in str(message)
     assert locked.policy == "Everybody"
@@ -268,7 +281,7 @@ def test_no_backup_no_removal_and_time_to_store_that_result(locked: Locked, code
 @pytest.mark.parametrize("change", ["attached", "removed"])
 @pytest.mark.parametrize("when", ["since the plan", "while it is backed up"])
 def test_a_policy_that_has_changed_since_the_plan_stays(
-    locked: Locked, replaces: bool, change: str, when: str
+    locked: LockedResource, replaces: bool, change: str, when: str
 ) -> None:
     plan = locked.plan_replacement() if replaces else locked.plan()
 
@@ -284,32 +297,37 @@ def test_a_policy_that_has_changed_since_the_plan_stays(
         locked.root_tasks.change_before("s3:PutObject", change_policy, url="backups/")
     is_done = change == "removed" and not replaces
     expected = ("NOTHING_TO_DO", None) if is_done else ("FAILED", CHANGED_SINCE_PLAN)
-    assert locked.outcome(locked.execute(plan)) == expected
+    assert locked.outcome_and_message(locked.execute(plan)) == expected
     assert locked.policy == (None if change == "removed" else "Another")
     assert len(locked.backups) == (when == "while it is backed up")
 
 
 @pytest.mark.parametrize("backed_up", [False, True], ids=["since the plan", "after its backup"])
-def test_a_policy_that_can_no_longer_be_read_stays(locked: Locked, *, backed_up: bool) -> None:
+def test_a_policy_that_can_no_longer_be_read_stays(
+    locked: LockedResource, *, backed_up: bool
+) -> None:
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
 
     def deny() -> None:
-        locked.root_tasks.fail_calls(READ[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
+        locked.root_tasks.fail_calls(
+            READ_CALL[locked.kind], "AccessDenied", account_id=MEMBER, times=1
+        )
 
     if backed_up:
         locked.root_tasks.change_before("s3:PutObject", deny, url="backups/")
     else:
         deny()
     executed = locked.execute(plan)
-    outcome, message = locked.outcome(executed)
+    outcome, message = locked.outcome_and_message(executed)
     # A policy of the organization may deny it by now: nothing says that this one has changed.
     assert (outcome, str(message).partition(": This")[0]) == (
         "FAILED",
-        f"{READ[locked.kind]}: AccessDenied",
+        f"{READ_CALL[locked.kind]}: AccessDenied",
     )
     assert locked.policy == "Everybody"
     assert len(locked.backups) == backed_up
-    assert [locked.item(executed)["backup"]] == [*locked.backups, None][:1]
+    reference = locked.backups[0] if backed_up else None
+    assert locked.item(executed)["backup"] == reference
 
 
 @pytest.mark.parametrize("replaces", [False, True], ids=["to remove", "to replace"])
@@ -318,17 +336,17 @@ def test_a_policy_that_can_no_longer_be_read_stays(locked: Locked, *, backed_up:
     [("refused", "FAILED"), ("one response lost", "DONE"), ("every response lost", "UNKNOWN")],
 )
 def test_a_change_that_may_have_failed_says_which_policy_is_attached_and_names_its_backup(
-    locked: Locked, replaces: bool, fault: str, outcome: str
+    locked: LockedResource, replaces: bool, fault: str, outcome: str
 ) -> None:
     plan = locked.plan_replacement() if replaces else locked.plan()
-    call = ATTACH[locked.kind] if replaces else REMOVE[locked.kind]
+    call = ATTACH_CALL[locked.kind] if replaces else REMOVE_CALL[locked.kind]
     if fault == "refused":
         locked.root_tasks.fail_calls(call, "MalformedPolicy", account_id=MEMBER)
     else:
         times = 1 if fault == "one response lost" else 1000
         locked.root_tasks.lose_response(call, account_id=MEMBER, times=times)
     executed = locked.execute(plan)
-    said, message = locked.outcome(executed)
+    said, message = locked.outcome_and_message(executed)
     attached = "Fixed" if replaces else None
     assert (said, locked.policy) == (outcome, "Everybody" if fault == "refused" else attached)
     if outcome != "DONE":
@@ -338,60 +356,65 @@ def test_a_change_that_may_have_failed_says_which_policy_is_attached_and_names_i
     item = locked.item(executed)
     assert [item["backup"]] == locked.backups
     assert item["policy"] == locked.text("Everybody")
-    given_back = locked.outcome(locked.plan(backup=item["backup"]))[0]
+    given_back = locked.outcome_and_message(locked.plan(backup=item["backup"]))[0]
     assert given_back == ("NOTHING_TO_DO" if fault == "refused" else "PLANNED")
 
 
 @BUCKET_ONLY
-def test_a_bucket_that_the_account_does_not_have_is_not_touched(locked: Locked) -> None:
-    # A name that another one begins with is not that one.
-    assert locked.outcome(locked.plan(buckets={MEMBER: ["locked"]})) == ("FAILED", NO_SUCH_BUCKET)
-    plan = locked.plan(buckets={OTHER_MEMBER: [ID["bucket"]]})
+def test_a_bucket_that_the_account_does_not_have_is_not_touched(locked: LockedResource) -> None:
+    # AWS lists the buckets by the beginning of their names.
+    assert locked.outcome_and_message(locked.plan(buckets={MEMBER: ["locked"]})) == (
+        "FAILED",
+        NO_SUCH_BUCKET,
+    )
+    plan = locked.plan(buckets={OTHER_MEMBER: [RESOURCE_ID["bucket"]]})
     (only,) = locked.root_tasks.results(plan)[OTHER_MEMBER]["items"]
     assert (only["outcome"], only["message"]) == ("FAILED", NO_SUCH_BUCKET)
     assert locked.execute(plan).output["totals"] == {}
 
 
 @BUCKET_ONLY
-def test_a_bucket_whose_region_is_not_named_is_not_touched(locked: Locked) -> None:
+def test_a_bucket_whose_region_is_not_named_is_not_touched(locked: LockedResource) -> None:
     locked.root_tasks.omit_from_response("s3:ListBuckets", "Buckets", "BucketRegion")
-    outcome, message = locked.outcome(locked.plan())
+    outcome, message = locked.outcome_and_message(locked.plan())
     assert outcome == "INACCESSIBLE"
     assert "the response has no BucketRegion" in str(message)
 
 
 @QUEUE_ONLY
-def test_a_queue_whose_policy_is_an_empty_text_has_none(locked: Locked) -> None:
+def test_a_queue_whose_policy_is_an_empty_text_has_none(locked: LockedResource) -> None:
     def empty(parsed: dict[str, Any], **_: object) -> None:
         parsed["Attributes"]["Policy"] = ""
 
     locked.root_tasks.on_event("after-call.sqs.GetQueueAttributes", empty, account_id=MEMBER)
-    assert locked.outcome(locked.plan()) == ("NOTHING_TO_DO", None)
+    assert locked.outcome_and_message(locked.plan()) == ("NOTHING_TO_DO", None)
 
 
 @QUEUE_ONLY
-def test_a_queue_whose_policy_cannot_be_read_needs_skip_backup(locked: Locked) -> None:
-    locked.root_tasks.fail_calls(READ["queue"], "AccessDenied", account_id=MEMBER)
+def test_a_queue_whose_policy_cannot_be_read_needs_skip_backup(locked: LockedResource) -> None:
+    locked.root_tasks.fail_calls(READ_CALL["queue"], "AccessDenied", account_id=MEMBER)
     refused = locked.plan()
-    outcome, message = locked.outcome(refused)
+    outcome, message = locked.outcome_and_message(refused)
     assert outcome == "INACCESSIBLE"
     assert '"skipBackup": true' in str(message)
     locked.execute(refused)
     assert locked.policy == "Everybody"
 
     plan = locked.plan(skipBackup=True)
-    assert locked.outcome(plan) == ("PLANNED", POLICY_LOST)
-    assert locked.outcome(locked.execute(plan)) == ("DONE", REMOVED_WITHOUT_BACKUP)
+    assert locked.outcome_and_message(plan) == ("PLANNED", POLICY_LOST)
+    assert locked.outcome_and_message(locked.execute(plan)) == ("DONE", REMOVED_WITHOUT_BACKUP)
     assert locked.policy is None
     assert locked.backups == []
 
 
 @QUEUE_ONLY
-def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked: Locked) -> None:
-    locked.root_tasks.fail_calls(READ["queue"], "AccessDenied", account_id=MEMBER, times=1)
+def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(
+    locked: LockedResource,
+) -> None:
+    locked.root_tasks.fail_calls(READ_CALL["queue"], "AccessDenied", account_id=MEMBER, times=1)
     plan = locked.plan(skipBackup=True)
-    locked.root_tasks.fail_calls(READ["queue"], "InternalError", status=500, account_id=MEMBER)
-    assert locked.outcome(locked.execute(plan))[0] == "FAILED"
+    locked.root_tasks.fail_calls(READ_CALL["queue"], "InternalError", status=500, account_id=MEMBER)
+    assert locked.outcome_and_message(locked.execute(plan))[0] == "FAILED"
     assert locked.policy == "Everybody"
 
 
@@ -399,10 +422,10 @@ def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked:
 
 
 def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
-    locked: Locked,
+    locked: LockedResource,
 ) -> None:
     plan, calls = locked.plan_replacement(), []
-    for action in {REMOVE[locked.kind], ATTACH[locked.kind]}:
+    for action in {REMOVE_CALL[locked.kind], ATTACH_CALL[locked.kind]}:
         locked.root_tasks.on_event(
             f"before-call.{action.replace(':', '.')}", lambda model, **_: calls.append(model.name)
         )
@@ -410,21 +433,21 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
     (reference,) = locked.backups
     backup = json.loads(locked.root_tasks.read_object(reference))
     for finished, outcome, key in ((plan, "PLANNED", None), (executed, "DONE", reference)):
-        assert locked.outcome(finished) == (outcome, DENIES)
+        assert locked.outcome_and_message(finished) == (outcome, SENTENCE_OF_EACH_POLICY)
         shown = locked.item(finished)
         assert (shown["policy"], shown["backup"]) == (backup["policy"], key)
         changes = difference(locked.text("Everybody"), locked.text("Fixed"))
         assert shown["difference"] == changes
     assert all(locked.root_tasks.report(run)["setsPolicy"] for run in (plan, executed))
-    assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [
-        ATTACH[locked.kind]
+    assert [f"{ATTACH_CALL[locked.kind].partition(':')[0]}:{call}" for call in calls] == [
+        ATTACH_CALL[locked.kind]
     ]
     assert backup["policy"] == locked.text("Everybody")
     assert locked.policy == "Fixed"
-    assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
+    assert locked.outcome_and_message(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
 
 
-def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: Locked) -> None:
+def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: LockedResource) -> None:
     plan = locked.plan_replacement()
     locked.root_tasks.settings = replace(locked.root_tasks.settings, allow_policy_override=False)
     for refused in (locked.plan(policyOverride=locked.text("Fixed")), locked.execute(plan)):
@@ -432,17 +455,19 @@ def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: Lock
     assert locked.policy == "Everybody"
 
 
-def test_a_policy_is_set_where_there_is_none_unless_one_is_attached_since(locked: Locked) -> None:
+def test_a_policy_is_set_where_there_is_none_unless_one_is_attached_since(
+    locked: LockedResource,
+) -> None:
     locked.detach()
     plan, late = locked.plan_replacement(), locked.plan_replacement()
     shown = locked.item(plan)
-    assert locked.outcome(plan) == ("PLANNED", DENIES)
+    assert locked.outcome_and_message(plan) == ("PLANNED", SENTENCE_OF_EACH_POLICY)
     assert (shown["policy"], shown["backup"]) == (None, None)
     assert shown["difference"] == difference(None, locked.text("Fixed"))
-    assert locked.outcome(locked.execute(plan)) == ("DONE", DENIES)
+    assert locked.outcome_and_message(locked.execute(plan)) == ("DONE", SENTENCE_OF_EACH_POLICY)
     assert (locked.policy, locked.backups) == ("Fixed", [])
     locked.attach("Another")
-    assert locked.outcome(locked.execute(late)) == ("FAILED", CHANGED_SINCE_PLAN)
+    assert locked.outcome_and_message(locked.execute(late)) == ("FAILED", CHANGED_SINCE_PLAN)
     assert locked.policy == "Another"
 
 
@@ -451,39 +476,39 @@ def test_a_policy_is_set_where_there_is_none_unless_one_is_attached_since(locked
 
 @pytest.mark.parametrize("change", ["removed", "replaced"])
 def test_the_old_policy_is_given_back_whatever_is_attached_by_then(
-    locked: Locked, change: str
+    locked: LockedResource, change: str
 ) -> None:
     if change == "removed":
         reference, before = locked.unlock(), None
     else:
         executed = locked.execute(locked.plan_replacement())
         reference, before = locked.item(executed)["backup"], "Fixed"
-        # A backup needs no override.
+        # To give a backup back, the stack need not allow other policies.
         locked.root_tasks.settings = DeployedSettings()
     plan, another = locked.plan(backup=reference), locked.plan(backup=reference)
-    message = f"{policy_of_backup(reference)} {DENIES}"
-    assert locked.outcome(plan) == ("PLANNED", message)
+    message = f"{policy_of_backup(reference)} {SENTENCE_OF_EACH_POLICY}"
+    assert locked.outcome_and_message(plan) == ("PLANNED", message)
     assert locked.policy == before
     given_back = locked.execute(plan)
-    assert locked.outcome(given_back) == ("DONE", message)
+    assert locked.outcome_and_message(given_back) == ("DONE", message)
     assert locked.policy == "Everybody"
-    assert locked.outcome(locked.plan(backup=reference)) == ("NOTHING_TO_DO", None)
+    assert locked.outcome_and_message(locked.plan(backup=reference)) == ("NOTHING_TO_DO", None)
     # The other plan is of the policy that was attached when it was made.
-    assert locked.outcome(locked.execute(another)) == ("FAILED", CHANGED_SINCE_PLAN)
+    assert locked.outcome_and_message(locked.execute(another)) == ("FAILED", CHANGED_SINCE_PLAN)
     if before is not None:
         locked.execute(locked.plan(backup=locked.item(given_back)["backup"]))
         assert locked.policy == before
 
 
 @BUCKET_ONLY
-def test_a_bucket_whose_policy_cannot_be_read_is_not_unlocked(locked: Locked) -> None:
-    locked.root_tasks.fail_calls(READ["bucket"], "AccessDenied", account_id=MEMBER)
-    outcome, message = locked.outcome(locked.plan())
+def test_a_bucket_whose_policy_cannot_be_read_is_not_unlocked(locked: LockedResource) -> None:
+    locked.root_tasks.fail_calls(READ_CALL["bucket"], "AccessDenied", account_id=MEMBER)
+    outcome, message = locked.outcome_and_message(locked.plan())
     assert outcome == "INACCESSIBLE"
     assert "skipBackup" not in str(message)
 
 
-def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked) -> None:
+def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: LockedResource) -> None:
     root_tasks, unlocked = locked.root_tasks, locked.unlock()
     stored = root_tasks.read_object(unlocked)
 
@@ -501,7 +526,7 @@ def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked)
         (of_another("_POLICY", "_THING"), RefusalReason.NOT_A_BACKUP),
         (of_another(f"{locked.kind.upper()}_POLICY", "PASSWORD"), RefusalReason.BACKUP_OF_ANOTHER),
         (of_another(f'"{MEMBER}"', f'"{OTHER_MEMBER}"'), RefusalReason.BACKUP_OF_ANOTHER),
-        (of_another(ID[locked.kind], "another"), RefusalReason.BACKUP_OF_ANOTHER),
+        (of_another(RESOURCE_ID[locked.kind], "another"), RefusalReason.BACKUP_OF_ANOTHER),
     ]
     for reference, reason in expected:
         refused, data = refusal_reason_and_data(locked.plan(backup=reference))
@@ -516,7 +541,7 @@ def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked)
     assert locked.policy is None
 
 
-def test_a_backup_replaces_what_was_planted_under_its_key(locked: Locked) -> None:
+def test_a_backup_replaces_what_was_planted_under_its_key(locked: LockedResource) -> None:
     reference = locked.unlock()
     # The plan of the same run would have the same key.
     first, body = reference.split("/")[1], locked.root_tasks.read_object(reference)
@@ -532,11 +557,11 @@ def test_a_backup_replaces_what_was_planted_under_its_key(locked: Locked) -> Non
 
 @pytest.mark.parametrize("ends", ["before the change", "after it", "after it, backups unlisted"])
 def test_a_batch_that_ends_early_names_its_backups_and_the_same_plan_shows_what_is_attached(
-    locked: Locked, ends: str
+    locked: LockedResource, ends: str
 ) -> None:
     plan = locked.plan_replacement()
     if ends == "before the change":
-        locked.root_tasks.change_before(ATTACH[locked.kind], lambda: int("died"))
+        locked.root_tasks.change_before(ATTACH_CALL[locked.kind], lambda: int("died"))
     locked.root_tasks.lose_results = lambda batch: ends != "before the change"
     if ends == "after it, backups unlisted":
         locked.root_tasks.fail_calls("s3:ListObjectsV2", "AccessDenied", url="backups", times=1)
@@ -549,8 +574,13 @@ def test_a_batch_that_ends_early_names_its_backups_and_the_same_plan_shows_what_
     named = BACKUPS_UNREAD if ends == "after it, backups unlisted" else reference
     assert named in json.dumps(row)
     if ends == "before the change":
-        assert locked.outcome(locked.plan_replacement()) == ("PLANNED", DENIES)
+        assert locked.outcome_and_message(locked.plan_replacement()) == (
+            "PLANNED",
+            SENTENCE_OF_EACH_POLICY,
+        )
     else:
-        assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
-        assert locked.outcome(locked.execute(locked.plan(backup=reference)))[0] == "DONE"
+        assert locked.outcome_and_message(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
+        assert (
+            locked.outcome_and_message(locked.execute(locked.plan(backup=reference)))[0] == "DONE"
+        )
     assert locked.policy == "Everybody"

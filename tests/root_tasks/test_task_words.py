@@ -14,40 +14,40 @@ from root_tasks.report.summary import headline, summary, title, what_it_does
 from root_tasks.tasks import DEFINITIONS
 from support.reports import account_result, html_page_of, report_of
 
-RUNS = [
-    (task, override)
+TASKS_AND_WHETHER_A_POLICY_IS_SET = [
+    (task, sets_policy)
     for task, definition in DEFINITIONS.items()
-    for override in (False, True)
-    if definition.makes_changes and (definition.setting_words or not override)
+    for sets_policy in (False, True)
+    if definition.makes_changes and (definition.setting_words or not sets_policy)
 ]
-TYPES = {Task.UNLOCK_BUCKET: ItemType.BUCKET_POLICY, Task.UNLOCK_QUEUE: ItemType.QUEUE_POLICY}
+ITEM_TYPES = {Task.UNLOCK_BUCKET: ItemType.BUCKET_POLICY, Task.UNLOCK_QUEUE: ItemType.QUEUE_POLICY}
 
 
-def run(task: Task, override: bool, outcome: Outcome) -> Report:
-    """The plan or the execution of a task, in an account where everything else is the same."""
+def finished_run(task: Task, sets_policy: bool, outcome: Outcome) -> Report:
+    """Return the report of a plan or an execution, which differ in nothing but the arguments."""
     item = Item(
-        type=TYPES.get(task, ItemType.PASSWORD),
+        type=ITEM_TYPES.get(task, ItemType.PASSWORD),
         outcome=outcome,
         id="locked",
         policy="{}",
     )
     account = account_result("300000000001", outcome, items=(item,))
     executed_plan = None if outcome is Outcome.PLANNED else "plan"
-    return report_of(account, task=task, sets_policy=override, executed_plan=executed_plan)
+    return report_of(account, task=task, sets_policy=sets_policy, executed_plan=executed_plan)
 
 
-def texts(written: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...]:
-    """What people read of a run, text by text."""
-    screen.show_report(written)
+def texts_about(report: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...]:
+    """Return what people read of a run: each text in the same place for every run."""
+    screen.show_report(report)
     terminal = capsys.readouterr().out
-    page = html_page_of(written).partition("<main>")[0]
+    page = html_page_of(report).partition("<main>")[0]
     return (
-        title(written),
-        headline(written),
-        summary(written),
-        what_it_does(written),
+        title(report),
+        headline(report),
+        summary(report),
+        what_it_does(report),
         terminal,
-        as_csv(written).decode(),
+        as_csv(report).decode(),
         *re.findall(r'<(?:title|h1|p class="(?:summary|notice \w+)")>(.+?)</', page),
     )
 
@@ -56,8 +56,12 @@ def texts(written: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...
 def test_no_two_runs_that_differ_in_effect_share_a_text(
     outcome: Outcome, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = {each: texts(run(*each, outcome), capsys) for each in RUNS}
-    assert len(said) == len(RUNS) == 6
-    for (one, these), (other, those) in itertools.combinations(said.items(), 2):
-        shared = [words for words, others in zip(these, those, strict=True) if words == others]
+    said = {
+        each: texts_about(finished_run(*each, outcome), capsys)
+        for each in TASKS_AND_WHETHER_A_POLICY_IS_SET
+    }
+    assert len(said) == len(TASKS_AND_WHETHER_A_POLICY_IS_SET) == 6
+    for (one, its_texts), (other, other_texts) in itertools.combinations(said.items(), 2):
+        pairs = zip(its_texts, other_texts, strict=True)
+        shared = [its_text for its_text, other_text in pairs if its_text == other_text]
         assert shared == [], (one, other)

@@ -32,11 +32,11 @@ DENIED_LINE = (
     f"- 2026-11-25T04:00:01Z, account {MEMBER}: GetUser of iam.amazonaws.com from 192.0.2.7 in "
     "us-east-1, access key AKIAEXAMPLEEXAMPLE99, AccessDenied"
 )
-ID = f"{0:056}"
+FIRST_EVENT_ID = f"{0:056}"
 
 
-def lines(event: object) -> list[str]:
-    """Return the lines of the list in that notice."""
+def listed_lines(event: object) -> list[str]:
+    """Return the lines of the events that the notice of a delivery lists."""
     title, *listed = notice_of(event).message.split("\n\n")[0].split("\n")
     assert title == "Root use, other than through AssumeRoot:"
     return listed
@@ -45,36 +45,36 @@ def lines(event: object) -> list[str]:
 def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() -> None:
     unknown = f"- unknown, account {MEMBER}: "
     assert [
-        line.startswith(unknown) for line in lines(log_delivery(*ROOT_USE_EVENTS.values()))
+        line.startswith(unknown) for line in listed_lines(log_delivery(*ROOT_USE_EVENTS.values()))
     ] == [True] * len(ROOT_USE_EVENTS)
-    assert lines(log_delivery(ROOT_USE_EVENTS["a console sign-in"])) == [
+    assert listed_lines(log_delivery(ROOT_USE_EVENTS["a console sign-in"])) == [
         f"{unknown}ConsoleLogin of signin.amazonaws.com from unknown in unknown, unknown, "
         "MFA used: unknown"
     ]
 
 
-ELSEWHERE = identity_of_root_user(OTHER_MEMBER)
-MANAGED = identity_of_root_user(MANAGEMENT)
-CALL = {name: value for name, value in DENIED_CALL_EVENT.items() if name != "errorCode"}
+IN_OTHER_MEMBER = identity_of_root_user(OTHER_MEMBER)
+IN_MANAGEMENT_ACCOUNT = identity_of_root_user(MANAGEMENT)
+SUCCESSFUL_CALL = {name: value for name, value in DENIED_CALL_EVENT.items() if name != "errorCode"}
 
 
 SUBJECTS: dict[str, tuple[list[dict[str, Any]], str]] = {
     "denied": ([DENIED_CALL_EVENT, FAILED_SIGN_IN_EVENT], f"Root user of account {MEMBER}: denied"),
-    "used": ([DENIED_CALL_EVENT, CALL], f"Root user of account {MEMBER}: used"),
+    "used": ([DENIED_CALL_EVENT, SUCCESSFUL_CALL], f"Root user of account {MEMBER}: used"),
     "used in vain": (
-        [DENIED_CALL_EVENT, CALL | {"errorCode": "NoSuchEntity"}],
+        [DENIED_CALL_EVENT, SUCCESSFUL_CALL | {"errorCode": "NoSuchEntity"}],
         f"Root user of account {MEMBER}: used",
     ),
     "signed in": (
-        [DENIED_CALL_EVENT, CALL, SIGN_IN_EVENT],
+        [DENIED_CALL_EVENT, SUCCESSFUL_CALL, SIGN_IN_EVENT],
         f"Root user of account {MEMBER}: signed in",
     ),
     "elsewhere": (
-        [DENIED_CALL_EVENT, SIGN_IN_EVENT | ELSEWHERE],
+        [DENIED_CALL_EVENT, SIGN_IN_EVENT | IN_OTHER_MEMBER],
         f"Root user of account {OTHER_MEMBER}: signed in",
     ),
     "two accounts": (
-        [CALL, CALL | ELSEWHERE, DENIED_CALL_EVENT],
+        [SUCCESSFUL_CALL, SUCCESSFUL_CALL | IN_OTHER_MEMBER, DENIED_CALL_EVENT],
         f"Root user of account {MEMBER} and 1 more: used",
     ),
     "attempts": (
@@ -82,15 +82,15 @@ SUBJECTS: dict[str, tuple[list[dict[str, Any]], str]] = {
         f"Root user of account {MEMBER}: sign-in attempted",
     ),
     "management": (
-        [SIGN_IN_EVENT | MANAGED, DENIED_CALL_EVENT],
+        [SIGN_IN_EVENT | IN_MANAGEMENT_ACCOUNT, DENIED_CALL_EVENT],
         "Root user of the management account: signed in",
     ),
     "management denied": (
-        [SIGN_IN_EVENT, DENIED_CALL_EVENT | MANAGED],
+        [SIGN_IN_EVENT, DENIED_CALL_EVENT | IN_MANAGEMENT_ACCOUNT],
         f"Root user of account {MEMBER}: signed in",
     ),
     "management and one": (
-        [CALL, CALL | MANAGED],
+        [SUCCESSFUL_CALL, SUCCESSFUL_CALL | IN_MANAGEMENT_ACCOUNT],
         "Root user of the management account and 1 more: used",
     ),
 }
@@ -116,12 +116,16 @@ def test_calls_that_were_denied_hide_no_sign_in_and_accounts_without_commands_ar
 
 def test_no_command_denies_or_plans_anything_for_the_management_account() -> None:
     """No policy binds its root user, and no task changes it: each would look like containment."""
-    for command in commands_in_notice(SIGN_IN_EVENT | MANAGED, DENIED_CALL_EVENT | ELSEWHERE):
+    for command in commands_in_notice(
+        SIGN_IN_EVENT | IN_MANAGEMENT_ACCOUNT, DENIED_CALL_EVENT | IN_OTHER_MEMBER
+    ):
         if "attach-policy" in command or "plan delete" in command:
             assert MANAGEMENT not in command
 
 
-@pytest.mark.parametrize("account", [{}, MANAGED], ids=["member", "management account"])
+@pytest.mark.parametrize(
+    "account", [{}, IN_MANAGEMENT_ACCOUNT], ids=["member", "management account"]
+)
 def test_a_failed_sign_in_or_a_requested_recovery_asks_for_nothing_but_a_look(
     account: dict[str, Any],
 ) -> None:
@@ -153,8 +157,10 @@ def test_the_notices_of_a_log_group_are_one_thread() -> None:
     ids=lambda message: message[:6] or "nothing",
 )
 def test_an_event_that_cannot_be_read_is_said_and_hides_no_other(message: str) -> None:
-    unreadable = f"- an event that could not be read, with the ID {ID} in CloudWatch Logs"
-    assert lines(log_delivery(message, DENIED_CALL_EVENT)) == [unreadable, DENIED_LINE]
+    unreadable = (
+        f"- an event that could not be read, with the ID {FIRST_EVENT_ID} in CloudWatch Logs"
+    )
+    assert listed_lines(log_delivery(message, DENIED_CALL_EVENT)) == [unreadable, DENIED_LINE]
 
 
 UNREADABLE: dict[str, object] = {
@@ -176,7 +182,7 @@ UNREADABLE: dict[str, object] = {
 
 @pytest.mark.parametrize("event", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_delivery_that_cannot_be_read_is_published_as_such(event: object) -> None:
-    assert lines(event) == [
+    assert listed_lines(event) == [
         "- an event that could not be read, with the ID unknown in CloudWatch Logs"
     ]
 
@@ -184,7 +190,9 @@ def test_a_delivery_that_cannot_be_read_is_published_as_such(event: object) -> N
 def test_as_much_as_cloudwatch_logs_delivers_is_read() -> None:
     """A batch of events has at most 1 MB."""
     assert (
-        lines(log_delivery(DENIED_CALL_EVENT, DENIED_CALL_EVENT | {"padding": "x" * 1_048_576}))
+        listed_lines(
+            log_delivery(DENIED_CALL_EVENT, DENIED_CALL_EVENT | {"padding": "x" * 1_048_576})
+        )
         == [DENIED_LINE] * 2
     )
 

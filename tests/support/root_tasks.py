@@ -175,6 +175,7 @@ class RootTasks:
         log: What the functions logged.
         notices: What was published to SNS, as subject and message.
         cards: The same, as it arrives in chat.
+        before_batch: Runs before each batch.
         lose_batches: The batches whose function does not start.
         lose_results: The batches whose function dies after it acted, before it returns.
         before_report: Runs before the report is written.
@@ -198,6 +199,7 @@ class RootTasks:
     log: list[Mapping[str, object]] = field(default_factory=list)
     notices: list[tuple[str, str]] = field(default_factory=list)
     cards: list[dict[str, Any]] = field(default_factory=list)
+    before_batch: Callable[[], object] = lambda: None
     lose_batches: Callable[[int], bool] = lambda batch: False
     lose_results: Callable[[int], bool] = lambda batch: False
     before_report: Callable[[], object] = lambda: None
@@ -321,6 +323,7 @@ class RootTasks:
             if "results" in payload:
                 self.before_report()
             return self.invoke(handler, payload)
+        self.before_batch()
         if self.lose_batches(payload["batch"]):
             raise ExecutionFailedError("Lambda.Unknown", "It did not start.")
         result = self.invoke(handler, payload)

@@ -43,8 +43,8 @@ class Line:
     text: str = ""
 
 
-def page_bytes(**values: object) -> bytes:
-    """The bytes of a page with these values."""
+def encoded_page(**values: object) -> bytes:
+    """Return the bytes of a page with these values, valid or not."""
     return json.dumps({"schemaVersion": 1, "kind": "page", "pageNumber": "7", **values}).encode()
 
 
@@ -90,7 +90,7 @@ json_values = st.recursive(
     st.sampled_from(["pageNumber", "writtenAt", "isDraft", "words", "color", "inner"]), json_values
 )
 def test_whatever_value_a_field_has_only_a_decoding_error_is_raised(key: str, value: Any) -> None:
-    data = page_bytes(**{key: value})
+    data = encoded_page(**{key: value})
     try:
         page = decode(Page, data)
     except DecodingError as error:
@@ -103,7 +103,7 @@ def test_whatever_value_a_field_has_only_a_decoding_error_is_raised(key: str, va
 
 
 def test_optional_fields_that_an_earlier_release_did_not_have_take_their_default() -> None:
-    assert decode(Page, page_bytes()) == Page(page_number="7")
+    assert decode(Page, encoded_page()) == Page(page_number="7")
 
 
 def test_a_required_field_that_is_missing_is_a_decoding_error() -> None:
@@ -113,7 +113,7 @@ def test_a_required_field_that_is_missing_is_a_decoding_error() -> None:
 
 
 def test_a_time_is_read_in_utc_wherever_it_was_written() -> None:
-    page = decode(Page, page_bytes(writtenAt="2026-11-20T02:00:00+02:00"))
+    page = decode(Page, encoded_page(writtenAt="2026-11-20T02:00:00+02:00"))
     assert (page.written_at, page.written_at.utcoffset()) == (
         datetime(2026, 11, 20, tzinfo=UTC),
         timedelta(0),
@@ -134,7 +134,7 @@ def test_a_time_is_written_in_utc_and_needs_a_time_zone() -> None:
     [
         pytest.param(b'{"kind":"\xff"}', id="a byte that is not UTF-8"),
         pytest.param(b"{", id="the beginning"),
-        pytest.param(page_bytes() + page_bytes(), id="two documents"),
+        pytest.param(encoded_page() + encoded_page(), id="two documents"),
         pytest.param(b"[" * 100_000 + b"]" * 100_000, id="lists in lists"),
         pytest.param(
             b'{"kind":"page","schemaVersion":' + b"9" * 5_000 + b"}", id="a number of 5,000 digits"
@@ -171,7 +171,7 @@ def test_a_damaged_field_is_refused_with_its_place(
     values: dict[str, object], where: str, problem: str
 ) -> None:
     with pytest.raises(DecodingError) as refused:
-        decode(Page, page_bytes(**values))
+        decode(Page, encoded_page(**values))
     assert (refused.value.path, refused.value.problem) == (where, problem)
     assert str(refused.value) == f"This page cannot be read: {where} {problem}."
 
@@ -179,6 +179,7 @@ def test_a_damaged_field_is_refused_with_its_place(
 SECRET = "AKIASECRETSECRET"
 
 
+# Pages that cannot be read, each with the secret in another place.
 DAMAGED = [
     SECRET.encode(),
     f'"{SECRET}"'.encode(),
@@ -186,11 +187,11 @@ DAMAGED = [
     f'{{"kind": "{SECRET}"}}'.encode(),
     f'{{"kind": "page", "schemaVersion": "{SECRET}"}}'.encode(),
     SECRET.encode() + b"\xff",
-    *(page_bytes(**{key: SECRET}) for key in ("writtenAt", "isDraft", "color", "inner")),
-    page_bytes(pageNumber=[SECRET]),
-    page_bytes(inner=[SECRET]),
-    page_bytes(inner=[{"text": {SECRET: SECRET}}]),
-    page_bytes(inner=[{"text": f"{SECRET}\ud83d"}]),
+    *(encoded_page(**{key: SECRET}) for key in ("writtenAt", "isDraft", "color", "inner")),
+    encoded_page(pageNumber=[SECRET]),
+    encoded_page(inner=[SECRET]),
+    encoded_page(inner=[{"text": {SECRET: SECRET}}]),
+    encoded_page(inner=[{"text": f"{SECRET}\ud83d"}]),
 ]
 
 
@@ -219,4 +220,4 @@ def test_other_json_is_not_taken_for_the_document_that_was_expected(text: str) -
 @pytest.mark.parametrize("version", [2, 0, "1", None])
 def test_another_version_is_refused_with_the_one_that_is_read(version: object) -> None:
     with pytest.raises(DecodingError, match="another version than 1, which this release reads"):
-        decode(Page, page_bytes(schemaVersion=version))
+        decode(Page, encoded_page(schemaVersion=version))

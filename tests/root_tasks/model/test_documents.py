@@ -13,7 +13,7 @@ from root_tasks.model.codec import Document, decode, encode
 
 # Which knows every kind of document.
 import_module("root_tasks.handlers")
-TYPES = {
+TYPE_BY_KIND = {
     type_.KIND: type_
     for type_ in Document.__subclasses__()
     if type_.__module__.startswith("root_tasks.")
@@ -21,28 +21,28 @@ TYPES = {
 FOLDER = Path(__file__).parents[2] / "data" / "documents"
 # Never change or remove a file that a release has written. When a field is added, which has to be
 # optional, add a file that has it, and only read the one that does not.
-STORED = {path.name: path for path in FOLDER.glob("*.json")}
-each_document = pytest.mark.parametrize("name", sorted(STORED))
+PATH_BY_NAME = {path.name: path for path in FOLDER.glob("*.json")}
+each_document = pytest.mark.parametrize("name", sorted(PATH_BY_NAME))
 
 
-def stored(name: str) -> dict[str, Any]:
-    """A stored document of version 1, as JSON."""
-    document: dict[str, Any] = json.loads(STORED[name].read_bytes())
+def stored_json(name: str) -> dict[str, Any]:
+    """Return a document of version 1, as a release has stored it."""
+    document: dict[str, Any] = json.loads(PATH_BY_NAME[name].read_bytes())
     return document
 
 
-def read(document: dict[str, Any]) -> Document:
-    """A document as this release reads it."""
-    return decode(TYPES[document["kind"]], json.dumps(document).encode())
+def decoded(document: dict[str, Any]) -> Document:
+    """Return a document as this release reads it."""
+    return decode(TYPE_BY_KIND[document["kind"]], json.dumps(document).encode())
 
 
-def written_again(name: str) -> bytes:
+def encoded_again(name: str) -> bytes:
     """The bytes that this release stores of a document, but for a report's summary."""
-    document = stored(name)
+    document = stored_json(name)
     derived: dict[str, object] = {
         key: document[key] for key in ("summary", "totals") if key in document
     }
-    return encode(read(document), derived=derived)
+    return encode(decoded(document), derived=derived)
 
 
 def with_unknown_keys(value: Any) -> Any:
@@ -56,14 +56,14 @@ def with_unknown_keys(value: Any) -> Any:
 
 
 def test_each_kind_of_document_is_stored_as_this_release_writes_it() -> None:
-    assert {stored(name)["kind"] for name in STORED} == set(TYPES)
+    assert {stored_json(name)["kind"] for name in PATH_BY_NAME} == set(TYPE_BY_KIND)
 
 
 @each_document
 def test_this_release_stores_the_same_bytes(name: str) -> None:
-    assert written_again(name) == STORED[name].read_bytes()
+    assert encoded_again(name) == PATH_BY_NAME[name].read_bytes()
 
 
 @each_document
 def test_keys_of_a_later_release_are_ignored(name: str) -> None:
-    assert read(with_unknown_keys(stored(name))) == read(stored(name))
+    assert decoded(with_unknown_keys(stored_json(name))) == decoded(stored_json(name))

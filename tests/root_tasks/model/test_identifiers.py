@@ -26,7 +26,7 @@ from root_tasks.refusals import RefusalReason
 
 
 def enums_of(type_: Any) -> Iterator[type[StrEnum]]:
-    """The enums that the JSON of a type has values of."""
+    """Yield the enums whose values are in the JSON of a type, such as a dataclass of documents."""
     for argument in get_args(type_):
         yield from enums_of(argument)
     if dataclasses.is_dataclass(type_):
