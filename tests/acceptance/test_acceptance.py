@@ -348,7 +348,7 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
 
     event = "before-call.sts.AssumeRoot"
     aws = EmulatedAws(
-        organization, created=lambda client: client.meta.events.register(event, throttle)
+        organization, on_client=lambda client: client.meta.events.register(event, throttle)
     )
     measured = measure_assume_root(Callers(aws, run_names(organization)))
     assert measured == {"throttledAt": 5.0, "notThrottledAt": 2.0}
@@ -366,7 +366,7 @@ def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
 
     aws = EmulatedAws(
         organization,
-        created=lambda client: client.meta.events.register(
+        on_client=lambda client: client.meta.events.register(
             "before-call.s3.PutBucketPolicy", record
         ),
     )
@@ -452,7 +452,7 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
 
     aws = EmulatedAws(
         organization,
-        created=lambda client: client.meta.events.register(f"before-call.{call}", refuse),
+        on_client=lambda client: client.meta.events.register(f"before-call.{call}", refuse),
     )
     scene = Scene(Callers(aws, run_names(organization)), state=State())
     scene.converge(State(password=True, bucket="open", queue="open", policy="on password"))
@@ -500,7 +500,7 @@ def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
         ):
             client.meta.events.register(f"after-call.organizations.{call}", lag)
 
-    aws = EmulatedAws(organization, created=register)
+    aws = EmulatedAws(organization, on_client=register)
     scene = Scene(Callers(aws, run_names(organization)), state=State())
     for value in ("locked", "open", "locked"):
         scene.converge(State(bucket=value, queue=value, policy="on password"))
@@ -674,7 +674,7 @@ def test_the_report_bucket_is_emptied_again_if_a_function_has_written_to_it_mean
         client.meta.events.register("before-call.s3.DeleteBucket", write_once)
         NO_STACKS(client)
 
-    callers = Callers(EmulatedAws(organization, created=register), names)
+    callers = Callers(EmulatedAws(organization, on_client=register), names)
     Deployment(callers, tmp_path / "log").destroy()
     assert written == ["report.json"]
     assert s3.list_buckets()["Buckets"] == []
@@ -692,7 +692,7 @@ def test_a_stack_that_cannot_be_deployed_is_tried_once_and_does_not_end_the_run(
         started.append(arguments[1])
         raise error
 
-    callers = Callers(EmulatedAws(organization, created=NO_STACKS), run_names(organization))
+    callers = Callers(EmulatedAws(organization, on_client=NO_STACKS), run_names(organization))
     scene = Scene(callers, state=State(), deployment=Deployment(callers, tmp_path / "log", run=run))
     cases = [case for case in all_cases() if case.level is Level.DEPLOY and case.local is None]
     results = run_cases(cases[:2], scene, Level.DEPLOY)

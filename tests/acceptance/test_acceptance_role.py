@@ -41,7 +41,7 @@ def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(
     finished = terminal.run("--level", level.value, "--run", **accounts)
     assert finished.exit_code == 0, finished.output
     [aws] = terminal.connections
-    assert actions_needed_by(aws.own, level) == role_actions(level)
+    assert actions_needed_by(aws.own_operations, level) == role_actions(level)
 
 
 def may_open(level: Level, task: RootTask, account: str) -> bool:

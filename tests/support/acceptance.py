@@ -19,7 +19,7 @@ from local_aws.emulation import LocalOrganization, Organization
 
 if TYPE_CHECKING:
     import pytest
-    from click.testing import Result as Finished
+    from click.testing import Result
     from mypy_boto3_organizations.literals import PolicyTypeType
 
 
@@ -33,13 +33,13 @@ class EmulatedAws(LocalAws):
     Args:
         organization: The organization.
         on_call: Called after each call with its operation.
-        created: Called with each new client.
+        on_client: Called with each new client.
         options: Who the run calls as, as `Organization.client` takes it; default: the management
             account.
 
     Attributes:
         operations: Each call, named as in an IAM policy.
-        own: Those with the caller's own credentials.
+        own_operations: Those with the caller's own credentials, not those of a role.
     """
 
     def __init__(
@@ -47,15 +47,15 @@ class EmulatedAws(LocalAws):
         organization: Organization,
         *,
         on_call: Callable[[str], object] = lambda _: None,
-        created: Callable[[Any], object] = lambda _: None,
+        on_client: Callable[[Any], object] = lambda _: None,
         **options: Any,
     ) -> None:
         self._organization = organization
-        self._skipped = 0.0
+        self._waited_seconds = 0.0
         self.on_call = on_call
         self.operations: list[str] = []
-        self.own: set[str] = set()
-        self.created = created
+        self.own_operations: set[str] = set()
+        self.on_client = on_client
         self._options = options
         self._clients: dict[object, Any] = {}
 
@@ -67,6 +67,7 @@ class EmulatedAws(LocalAws):
         host: str | None = None,
         **_: object,
     ) -> Any:
+        """Return a client of a service, the same one for the same credentials and host."""
         key = (service, host, str(credentials))
         if key not in self._clients:
             self._clients[key] = self._create_client(service, credentials, host)
@@ -75,6 +76,7 @@ class EmulatedAws(LocalAws):
     def _create_client(
         self, service: str, credentials: Mapping[str, Any] | None, host: str | None
     ) -> Any:
+        """Create a client that signs for the host, and whose calls are recorded."""
         options = {"credentials": credentials} if credentials is not None else self._options
         client: Any = self._organization.client(service, **options)
         if host is not None:
@@ -84,25 +86,28 @@ class EmulatedAws(LocalAws):
         if service == "s3":
             client.meta.events.register("after-call.s3.ListBuckets", _add_regions)
         client.meta.events.register(
-            "after-call", lambda model, **_: self._notice(service, model.name)
+            "after-call", lambda model, **_: self._record_call(service, model.name)
         )
         if credentials is None:
             client.meta.events.register(
-                "before-call", lambda model, **_: self.own.add(f"{service}:{model.name}")
+                "before-call", lambda model, **_: self.own_operations.add(f"{service}:{model.name}")
             )
-        self.created(client)
+        self.on_client(client)
         return client
 
-    def _notice(self, service: str, operation: str) -> None:
+    def _record_call(self, service: str, operation: str) -> None:
+        """Record a call that AWS has responded to, and tell the test."""
         self.operations.append(f"{service}:{operation}")
         self.on_call(operation)
 
     def monotonic(self) -> float:
-        return self._skipped
+        """Return the seconds that the run has waited."""
+        return self._waited_seconds
 
     def wait(self, seconds: float) -> None:
+        """Move the organization's clock instead of waiting."""
         self._organization.advance_clock(seconds)
-        self._skipped += seconds
+        self._waited_seconds += seconds
 
 
 def _add_regions(parsed: dict[str, Any], **_: object) -> None:
@@ -114,7 +119,7 @@ def _add_regions(parsed: dict[str, Any], **_: object) -> None:
 def run_names(
     organization: Organization, *, member: str = "333333333333", delegate: str = "222222222222"
 ) -> Names:
-    """Return the names of a run in an organization."""
+    """Return what a run calls its accounts and resources in an organization."""
     return Names(
         organization_id=organization.id,
         management=organization.management_account_id,
@@ -135,13 +140,13 @@ def enable_policies(organization: Organization) -> None:
 
 
 def run_scene(organization: Organization) -> Scene:
-    """Return the scene of a run in an organization."""
+    """Return the scene of a run: its callers, and the root access that it found."""
     callers = Callers(EmulatedAws(organization), run_names(organization))
     return Scene(callers, state=observe_root_access(callers))
 
 
 def traces_of_run(organization: Organization, names: Names) -> dict[str, Any]:
-    """Return everything that a run might leave behind."""
+    """Return everything that a run might leave behind, to compare before and after."""
     root_access = organization.root_access()
     member = str(names.member)
     organizations = organization.client("organizations")
@@ -169,7 +174,14 @@ def traces_of_run(organization: Organization, names: Names) -> dict[str, Any]:
 
 
 class AcceptanceCommand:
-    """The command in this process, on an emulated organization."""
+    """The acceptance suite's command in this process, on an emulated organization.
+
+    Attributes:
+        organization: The organization.
+        folder: Where the command writes snapshots and reports.
+        connections: The AWS of each run, in order.
+        options: How the next runs call it, as `EmulatedAws` takes it.
+    """
 
     def __init__(
         self, organization: LocalOrganization, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -181,12 +193,13 @@ class AcceptanceCommand:
         monkeypatch.setattr(command, "connect", self._connect)
 
     def _connect(self, profile: str | None, region: str) -> EmulatedAws:
+        """Connect the command to the emulated organization, whatever profile it was given."""
         del profile, region
         aws = EmulatedAws(self.organization, **self.options)
         self.connections.append(aws)
         return aws
 
-    def run(self, *arguments: str, typed: str | None = None, **options: str) -> Finished:
+    def run(self, *arguments: str, typed: str | None = None, **options: str) -> Result:
         """Run the command.
 
         Args:
@@ -200,20 +213,20 @@ class AcceptanceCommand:
             **options,
         }
         line = [word for name, value in named.items() for word in (f"--{name}", value)]
-        entered = f"{self.organization.id if typed is None else typed}\n"
+        confirmation = f"{self.organization.id if typed is None else typed}\n"
         return CliRunner().invoke(
-            command.main, [*line, "--folder", str(self.folder), *arguments], input=entered
+            command.main, [*line, "--folder", str(self.folder), *arguments], input=confirmation
         )
 
-    def restore(self, path: Path, *, typed: str | None = None) -> Finished:
+    def restore(self, path: Path, *, typed: str | None = None) -> Result:
         """Run the command that restores a snapshot.
 
         Args:
             path: The snapshot.
             typed: What is typed for the confirmation; default: the organization's id.
         """
-        entered = f"{self.organization.id}\n" if typed is None else typed
-        return CliRunner().invoke(command.main, ["--restore", str(path)], input=entered)
+        confirmation = f"{self.organization.id}\n" if typed is None else typed
+        return CliRunner().invoke(command.main, ["--restore", str(path)], input=confirmation)
 
     def snapshots(self) -> list[Path]:
         """Return the snapshots in the folder."""

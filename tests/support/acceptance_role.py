@@ -13,15 +13,17 @@ from support.apps import REPOSITORY
 
 ROLE_FILE = REPOSITORY / "acceptance" / "role.yaml"
 
-_SERVICES = {"stepfunctions": "states"}
+# The services whose prefix in IAM differs from boto3's name.
+_PREFIXES = {"stepfunctions": "states"}
+# The actions that are not named as the call.
 _ACTIONS = {
     "lambda:Invoke": "lambda:InvokeFunction",
     "s3:DeleteObject": "s3:DeleteObjectVersion",
     "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
 }
-# AWS asks for no permission; the second one is called on the local AWS only.
-_FREE = {"sts:GetCallerIdentity", "organizations:EnablePolicyType"}
+# The first needs no permission, and the second one is called on the local AWS only.
+_CALLS_WITHOUT_PERMISSION = {"sts:GetCallerIdentity", "organizations:EnablePolicyType"}
 
 
 def role_template() -> dict[str, Any]:
@@ -46,12 +48,12 @@ def statements_of_role(level: Level) -> list[dict[str, Any]]:
 
 def role_actions(level: Level, *, resource: str | None = None) -> set[str]:
     """Return the actions that the role allows at a level, on one resource or on any."""
-    found: set[str] = set()
+    actions: set[str] = set()
     for statement in statements_of_role(level):
         if statement["Effect"] == "Allow" and resource in (None, statement["Resource"]):
             action = statement["Action"]
-            found.update([action] if isinstance(action, str) else action)
-    return found
+            actions.update([action] if isinstance(action, str) else action)
+    return actions
 
 
 def actions_needed_by(calls: Iterable[str], level: Level) -> set[str]:
@@ -72,5 +74,5 @@ def actions_needed_by(calls: Iterable[str], level: Level) -> set[str]:
     for call in (*calls, *not_shown):
         service, operation = call.split(":")
         if service not in ("deployment", "measurement"):
-            actions.add(_ACTIONS.get(call, f"{_SERVICES.get(service, service)}:{operation}"))
-    return actions - _FREE
+            actions.add(_ACTIONS.get(call, f"{_PREFIXES.get(service, service)}:{operation}"))
+    return actions - _CALLS_WITHOUT_PERMISSION

@@ -44,14 +44,19 @@ def chromium() -> str | None:
 
 
 class Browser:
-    """One page of Chromium, with its console messages and requests."""
+    """One page of Chromium.
+
+    Attributes:
+        complaints: The errors and warnings of the page's scripts.
+        requests: The URLs that it requested.
+    """
 
     def __init__(self, *, commands: int, responses: int) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self._commands, self._responses = commands, responses
         self._received = b""
-        self._last = 0
+        self._last_command_id = 0
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
@@ -67,17 +72,17 @@ class Browser:
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Return the browser's response to a command of the protocol."""
-        self._last += 1
-        command = {"id": self._last, "method": method, "params": parameters}
+        self._last_command_id += 1
+        command = {"id": self._last_command_id, "method": method, "params": parameters}
         if self._session:
             command["sessionId"] = self._session
         os.write(self._commands, json.dumps(command).encode() + b"\0")
         while True:
-            message = self._next()
-            if message.get("id") == self._last:
+            message = self._next_message()
+            if message.get("id") == self._last_command_id:
                 assert "error" not in message, f"{method}: {message['error']}"
                 return dict(message["result"])
-            self._note(message)
+            self._record_event(message)
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of an expression; wait if it is a promise."""
@@ -131,7 +136,8 @@ class Browser:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
-    def _next(self) -> dict[str, Any]:
+    def _next_message(self) -> dict[str, Any]:
+        """Wait for the browser's next message, and return it; messages end with a zero byte."""
         deadline = time.monotonic() + _MAX_WAIT_SECONDS
         while b"\0" not in self._received:
             ready, _, _ = select.select(
@@ -144,7 +150,8 @@ class Browser:
         message, _, self._received = self._received.partition(b"\0")
         return dict(json.loads(message))
 
-    def _note(self, message: dict[str, Any]) -> None:
+    def _record_event(self, message: dict[str, Any]) -> None:
+        """Record what the page complained of or requested, if an event of the browser says so."""
         about = message.get("params", {})
         match message["method"]:
             case "Runtime.exceptionThrown":
@@ -164,12 +171,12 @@ def browser(path: str) -> Iterator[Browser]:
     responses, response_end = _pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         # Chromium reads commands from descriptor 3 and writes responses to 4.
-        moved = f"3<&{command_end} 4>&{response_end} {command_end}<&- {response_end}>&-"
+        redirections = f"3<&{command_end} 4>&{response_end} {command_end}<&- {response_end}>&-"
         process = subprocess.Popen(
             [
                 "bash",
                 "-c",
-                f'exec "$0" "$@" {moved}',
+                f'exec "$0" "$@" {redirections}',
                 path,
                 *_FLAGS,
                 f"--user-data-dir={profile}",
@@ -195,19 +202,22 @@ def browser(path: str) -> Iterator[Browser]:
 
 
 def _environment(path: str) -> dict[str, str]:
+    """Return the browser's variables: that of the Makefile has its own libraries and fonts."""
     if path != str(_PACKAGED):
         return dict(os.environ)
     return {**os.environ, "LD_LIBRARY_PATH": str(_FOLDER / "lib"), "FONTCONFIG_PATH": str(_FOLDER)}
 
 
 def _element(selector: str) -> str:
+    """Return the JavaScript that finds the element of a CSS selector."""
     return f"document.querySelector({json.dumps(selector)})"
 
 
 def _pipe() -> tuple[int, int]:
     """Return a pipe whose descriptors are neither 3 nor 4."""
-    low = os.pipe()
-    reader, writer = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low)
-    for end in low:
+    pipe = os.pipe()
+    # Descriptors from 10 on are free: the browser needs 3 and 4 for itself.
+    reader, writer = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in pipe)
+    for end in pipe:
         os.close(end)
     return reader, writer

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
     """Create each client once, and hand out copies of it.
 
-    `prepare` is called with each of these.
+    Args:
+        prepare: Called with each copy.
     """
     create: Callable[..., Any] = ClientCreator.create_client
     clients: dict[object, Any] = {}
@@ -39,6 +40,7 @@ def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
     def create_client(
         creator: Any, *, credentials: object, client_config: Config, **options: object
     ) -> Any:
+        """Stand in for `ClientCreator.create_client`."""
         options["client_config"] = client_config
         if options["verify"]:
             # The stand-in of AWS, which counts the connections of each client, has a certificate of
@@ -47,12 +49,12 @@ def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
         endpoint = creator._config_store.get_config_variable("endpoint_url")
         config = client_config and vars(client_config)
         key = repr(
-            (options | {"client_config": config}, creator._user_agent, endpoint, _settings())
+            (options | {"client_config": config}, creator._user_agent, endpoint, _sdk_variables())
         )
         with lock:
             if key not in clients:
                 clients[key] = create(creator, credentials=credentials, **options)
-            client = _copy(clients[key], credentials)
+            client = _copy_client(clients[key], credentials)
         prepare(client)
         return client
 
@@ -60,6 +62,7 @@ def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
     handlers._emitter._handlers = _SharingTrie(handlers._emitter._handlers._root)
 
     def register_builtin_handlers(session: Any, events: Any) -> None:
+        """Give a session a copy of botocore's own handlers."""
         session._events = _copy_emitter(handlers)
         session._original_handler = session._events._emitter
 
@@ -74,10 +77,12 @@ def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
 
 
 def _cache_results(module: ModuleType, name: str) -> AbstractContextManager[object]:
+    """Return a patch with which a module's function computes each result once."""
     return patch.object(module, name, cache(getattr(module, name)))
 
 
-def _copy(shared: Any, credentials: object) -> Any:
+def _copy_client(shared: Any, credentials: object) -> Any:
+    """Return a client with handlers and credentials of its own; the connections are shared."""
     # Not by copy.copy, which asks a client that has no attributes yet for some.
     client = object.__new__(type(shared))
     vars(client).update(vars(shared), _cache={})
@@ -95,6 +100,7 @@ def _copy(shared: Any, credentials: object) -> Any:
 
 
 def _copy_emitter(shared: Any) -> Any:
+    """Return an emitter of events to which handlers are added without changing the shared one."""
     events = copy.copy(shared)
     # Which names are aliases depends on nothing but botocore.
     events._alias_name_cache = shared._alias_name_cache
@@ -111,14 +117,17 @@ class _SharingTrie(_PrefixTrie):  # type: ignore[misc]
         return _SharingTrie(self._root)
 
     def append_item(self, key: str, *item: object, **section: object) -> None:
-        self._own_nodes(key)
+        """Add a handler of an event."""
+        self._copy_path_to(key)
         super().append_item(key, *item, **section)
 
     def remove_item(self, key: str, value: object) -> None:
-        self._own_nodes(key)
+        """Remove a handler of an event."""
+        self._copy_path_to(key)
         super().remove_item(key, value)
 
-    def _own_nodes(self, key: str) -> None:
+    def _copy_path_to(self, key: str) -> None:
+        """Replace the nodes on the way to an event by copies, which may be changed."""
         node = self._root = _copy_node(self._root)
         for part in key.split("."):
             if part not in node["children"]:
@@ -127,9 +136,10 @@ class _SharingTrie(_PrefixTrie):  # type: ignore[misc]
 
 
 def _copy_node(node: dict[str, Any]) -> dict[str, Any]:
+    """Return a node of a trie with the same children and handlers, in containers of its own."""
     return node | {"children": node["children"].copy(), "values": copy.copy(node["values"])}
 
 
-def _settings() -> list[tuple[str, str]]:
+def _sdk_variables() -> list[tuple[str, str]]:
     """Return the SDK's own settings, such as AWS_ENDPOINT_URL."""
     return sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))

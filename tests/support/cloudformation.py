@@ -133,6 +133,7 @@ class FakeCloudFormation:
         *,
         old: Mapping[str, Any] | None = None,
     ) -> DeploymentOutcome:
+        """Send a request to the function as CloudFormation does, and return how it ended."""
         request_id = f"request-{next(_REQUEST_NUMBERS)}"
         event: dict[str, Any] = {
             "RequestType": request_type,
@@ -175,6 +176,7 @@ class FakeCloudFormation:
     def _accept(
         self, event: Mapping[str, Any], response: Mapping[str, Any] | None, error: Exception | None
     ) -> DeploymentOutcome:
+        """Check a response by CloudFormation's rules, and return how the request ended."""
         request_type, current = event["RequestType"], event.get("PhysicalResourceId")
         if response is None:
             return DeploymentOutcome(

@@ -38,7 +38,7 @@ _CREDENTIALS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 NOW = datetime(2026, 11, 25, 4, 32, tzinfo=UTC)
-# The SDK returns times in that of the machine.
+# The SDK returns times in the time zone of the machine.
 _MACHINES_ZONE = timezone(timedelta(hours=-5))
 
 
@@ -73,7 +73,7 @@ class DeployedServices:
     batch_outputs: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
     before_call: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    _described: dict[str, int] = field(default_factory=dict)
+    _polls: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.stacks = {
@@ -81,7 +81,7 @@ class DeployedServices:
             "Other": {"Url": "https://example.com"},
         }
         machines = (
-            ("AWS::StepFunctions::StateMachine", self._machine(machine))
+            ("AWS::StepFunctions::StateMachine", self._machine_arn(machine))
             for machine in (AUDIT_MACHINE, EXECUTE_MACHINE)
         )
         self.resources = [("AWS::S3::Bucket", REPORT_BUCKET), *machines]
@@ -91,11 +91,11 @@ class DeployedServices:
     ) -> dict[str, str]:
         """The outputs of a RootTasks construct."""
         outputs = {
-            f"{construct_id}AuditStateMachineArn": self._machine(AUDIT_MACHINE),
+            f"{construct_id}AuditStateMachineArn": self._machine_arn(AUDIT_MACHINE),
             f"{construct_id}Bucket": REPORT_BUCKET,
         }
         if executes:
-            outputs[f"{construct_id}ExecuteStateMachineArn"] = self._machine(EXECUTE_MACHINE)
+            outputs[f"{construct_id}ExecuteStateMachineArn"] = self._machine_arn(EXECUTE_MACHINE)
         return outputs
 
     @property
@@ -124,7 +124,8 @@ class DeployedServices:
         """The parameters of each call of an operation."""
         return [parameters for name, parameters in self.requests if name == operation]
 
-    def _machine(self, machine: str) -> str:
+    def _machine_arn(self, machine: str) -> str:
+        """Return the ARN of a state machine, by its name."""
         return (
             self.root_tasks.arn("", machine=machine)
             .replace(":execution:", ":stateMachine:")
@@ -134,6 +135,7 @@ class DeployedServices:
     # CloudFormation
 
     def _DescribeStacks(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        """Return one stack a page, or the stack of a name."""
         name = parameters.get("StackName")
         if name and name not in self.stacks:
             message = f"Stack with id {name} does not exist"
@@ -152,6 +154,7 @@ class DeployedServices:
         return {"Stacks": [stack], **token}
 
     def _ListStackResources(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        """Return one resource a page; every stack of the account has the same ones."""
         assert parameters["StackName"] in map(_stack_id, self.stacks)
         # One resource a page.
         place = int(parameters.get("NextToken", 0))
@@ -165,6 +168,7 @@ class DeployedServices:
     # Step Functions
 
     def _StartExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        """Run an execution to its end; one that has this name already is not run again."""
         name, input_ = parameters["name"], json.loads(parameters["input"])
         arn = f"{parameters['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{name}"
         if arn not in self.root_tasks.executions:
@@ -173,9 +177,10 @@ class DeployedServices:
                 self.root_tasks.run_execute_machine(input_, name=name)
             else:
                 self.root_tasks.run(input_, name=name)
-        return {"executionArn": arn, "startDate": self._find(arn).started_at}
+        return {"executionArn": arn, "startDate": self._find_execution(arn).started_at}
 
     def _DescribeExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        """Return an execution: as unknown or running for so many calls, then as it ended."""
         arn = parameters["executionArn"]
         if "/" in arn:
             parent, _, place = arn.replace("/Batches:", ":").rpartition(":")
@@ -185,27 +190,29 @@ class DeployedServices:
                 "input": json.dumps({"batch": number}),
                 "output": json.dumps(output),
             }
-        execution = self._find(arn)
-        described = self._described.get(arn, -self.polls_before_known)
-        self._described[arn] = described + 1
-        if described < 0:
+        execution = self._find_execution(arn)
+        poll = self._polls.get(arn, -self.polls_before_known)
+        self._polls[arn] = poll + 1
+        if poll < 0:
             raise _unknown_execution(arn)
-        ended = {**self._summary(arn, execution), "input": json.dumps(execution.input)}
-        if described < self.polls_while_running:
-            return {**ended, "status": "RUNNING"}
-        if described < self.polls_while_running + self.polls_without_output:
-            return ended
+        response = {**self._summary(arn, execution), "input": json.dumps(execution.input)}
+        if poll < self.polls_while_running:
+            return {**response, "status": "RUNNING"}
+        if poll < self.polls_while_running + self.polls_without_output:
+            return response
         if execution.status == "SUCCEEDED":
-            return {**ended, "output": json.dumps(execution.output)}
-        return {**ended, "cause": execution.cause}
+            return {**response, "output": json.dumps(execution.output)}
+        return {**response, "cause": execution.cause}
 
     def _StopExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        execution = self._find(parameters["executionArn"])
+        """Abort an execution that runs."""
+        execution = self._find_execution(parameters["executionArn"])
         if execution.status == "RUNNING":
             execution.status, execution.cause = "ABORTED", parameters["cause"]
         return {"stopDate": execution.started_at}
 
     def _GetExecutionHistory(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        """Return that the function which starts a run has returned, if the test says what."""
         started = self.start_outputs.get(parameters["executionArn"])
         exited = {
             "type": "TaskStateExited",
@@ -214,37 +221,42 @@ class DeployedServices:
         return {"events": [{"type": "ExecutionStarted"}, *([exited] if started else [])]}
 
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        """Return the only map run of an execution: that of its batches."""
         machine_arn, _, run_id = (
             parameters["executionArn"].replace(":execution:", ":mapRun:").rpartition(":")
         )
         return {"mapRuns": [{"mapRunArn": f"{machine_arn}/Batches:{run_id}"}]}
 
     def _DescribeMapRun(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        """Return the same progress always: one batch of one has succeeded."""
         return {"itemCounts": {"total": 1, "succeeded": 1}}
 
     def _ListExecutions(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        """Return the batches of a map run, or a state machine's executions, newest first."""
         if map_run := parameters.get("mapRunArn"):
             parent = map_run.replace(":mapRun:", ":execution:").replace("/Batches:", ":")
-            child = parent.rpartition(":")
+            machine_arn, _, run_id = parent.rpartition(":")
             arns = [
-                f"{child[0]}/Batches:{child[2]}:{place}"
+                f"{machine_arn}/Batches:{run_id}:{place}"
                 for place, _ in enumerate(self.batch_outputs.get(parent, ()))
             ]
             return {"executions": [{"executionArn": arn, "status": "ABORTED"} for arn in arns]}
         prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")
-        found = [
+        executions = [
             self._summary(arn, execution)
             for arn, execution in reversed(self.root_tasks.executions.items())
             if arn.startswith(f"{prefix}:")
         ]
-        return {"executions": found[: parameters["maxResults"]]}
+        return {"executions": executions[: parameters["maxResults"]]}
 
-    def _find(self, arn: str) -> Execution:
+    def _find_execution(self, arn: str) -> Execution:
+        """Return the execution that has an ARN, or raise the error of Step Functions."""
         if arn not in self.root_tasks.executions:
             raise _unknown_execution(arn)
         return self.root_tasks.executions[arn]
 
     def _summary(self, arn: str, execution: Execution) -> dict[str, Any]:
+        """Return the members of an execution that ListExecutions and DescribeExecution share."""
         machine_arn = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
         started_at = execution.started_at.astimezone(_MACHINES_ZONE)
         ended_at = (execution.stopped_at or started_at).astimezone(_MACHINES_ZONE)
@@ -259,11 +271,13 @@ class DeployedServices:
 
 
 def _stack_id(name: str) -> str:
+    """Return the ARN of a stack of this name, or the ARN itself."""
     arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{name}/0123"
     return name if name.startswith("arn:") else arn
 
 
 def _unknown_execution(arn: str) -> Exception:
+    """Return the error of Step Functions for an execution that it does not know."""
     message = f"Execution Does Not Exist: '{arn}'"
     return client_error("ExecutionDoesNotExist", message, operation="DescribeExecution")
 
@@ -317,10 +331,12 @@ class CommandLine:
         clock = [0.0]
 
         def monotonic() -> float:
+            """Return a time that passes a little with each look at it."""
             clock[0] += 0.001
             return clock[0]
 
         def sleep(seconds: float) -> None:
+            """Let seconds pass at once, and then whatever the test wants."""
             clock[0] += seconds
             self.sleep(seconds)
 
@@ -364,6 +380,7 @@ def change_each_client(
     create = Caller.client
 
     def create_client(caller: Caller, service: str, **options: Any) -> Any:
+        """Stand in for `Caller.client`."""
         client = create(caller, service, **options)
         change(client, service)
         return client
@@ -392,6 +409,7 @@ def running_command_line(
     services = DeployedServices(root_tasks=RootTasks(organization=organization))
 
     def respond(client: Any, service: str) -> None:
+        """Let the services of the test respond to a client's calls."""
         if service in ("cloudformation", "stepfunctions"):
             respond_to(client, services.respond)
 

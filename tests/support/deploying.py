@@ -48,6 +48,7 @@ class Deployer:
         return self._cdk("destroy", "--force")
 
     def _cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the CDK CLI on the stack, with the newest cloud assembly."""
         assembly = str(self._folder / f"{self._deployments}.out")
         return self._aws.cdk(*arguments, STACK_NAME, "--app", assembly, folder=self._folder)
 
@@ -125,6 +126,7 @@ def subscribed_inbox(aws: LocalAws, topic: str) -> Callable[[], list[str]]:
     )
 
     def receive() -> list[str]:
+        """Return the messages that have arrived since the last time."""
         received = []
         while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get(
             "Messages"

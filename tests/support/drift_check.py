@@ -169,6 +169,7 @@ class DriftCheck(NoticePublisher):
         return {"Stacks": [state]}
 
     def _settings(self) -> DriftCheckSettings:
+        """Return the settings that the stack gives the function."""
         return DriftCheckSettings(
             features=self.features,
             delegated_administrators=self.delegated_administrators,

@@ -27,7 +27,8 @@ def matches_filter_pattern(
     """
     assert len(pattern) <= MAX_CHARACTERS
 
-    def holds(comparison: re.Match[str]) -> str:
+    def evaluate(comparison: re.Match[str]) -> str:
+        """Return whether one comparison of the pattern holds, as Python's "True" or "False"."""
         name, operator, expected = comparison.groups()
         value = functools.reduce(
             lambda outer, member: outer.get(member) if isinstance(outer, dict) else None,
@@ -43,7 +44,7 @@ def matches_filter_pattern(
         return str((re.fullmatch(wanted, str(value)) is not None) == (operator == "="))
 
     logic = (
-        _COMPARISON.sub(holds, pattern.strip("{ }")).replace("&&", " and ").replace("||", " or ")
+        _COMPARISON.sub(evaluate, pattern.strip("{ }")).replace("&&", " and ").replace("||", " or ")
     )
     assert re.fullmatch(r"(True|False|and|or|[() ])+", logic), f"not understood: {logic}"
     return bool(eval(logic))

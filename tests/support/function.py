@@ -103,13 +103,13 @@ class CustomResourceFunction:
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootAccess",
                 remaining_seconds=self.remaining_seconds,
             ),
-            handle=functools.partial(self._handle, handled=handled),
+            handle=functools.partial(self._apply_request, handled=handled),
             sleep=self.time.sleep,
             log=self._record,
         )
         return handled
 
-    def _handle(
+    def _apply_request(
         self,
         event: Mapping[str, Any],
         context: LambdaContext,
@@ -117,6 +117,7 @@ class CustomResourceFunction:
         abandoned: threading.Event,
         handled: HandledEvent,
     ) -> dict[str, Any]:
+        """Do the work of the entry module's `handle`, and remember what came of it for the test."""
         try:
             resource = handled.resource = apply_request(
                 event,
@@ -132,6 +133,7 @@ class CustomResourceFunction:
         return resource
 
     def _record(self, **event: object) -> None:
+        """Record a line of the log."""
         self.log.append(event)
 
     def client(self, service: str) -> Any:

@@ -82,10 +82,10 @@ def notice_as_delivered(publication: Mapping[str, Any], *, page: str = "") -> st
     card = card_in_chat(publication)
     steps = "\n".join(f"* {step}" for step in card["content"]["nextSteps"])
     return (
-        f"Subject: {publication['Subject']}\n\n{_line('mail')}\n{text_by_mail(publication)}"
-        f"\n{_line('chat')}\nThread: {card['metadata']['threadId']}\n"
+        f"Subject: {publication['Subject']}\n\n{_heading('mail')}\n{text_by_mail(publication)}"
+        f"\n{_heading('chat')}\nThread: {card['metadata']['threadId']}\n"
         f"{card['content']['description']}\n\nNext steps:\n{steps}\n"
-        + (f"\n{_line('page')}\n{top}" if page else "")
+        + (f"\n{_heading('page')}\n{top}" if page else "")
     )
 
 
@@ -100,5 +100,6 @@ def read_or_write_golden(name: str, text: str) -> str:
     return path.read_text()
 
 
-def _line(title: str) -> str:
+def _heading(title: str) -> str:
+    """Return the line above a part of a notice."""
     return f"---- {title} {'-' * 80}"

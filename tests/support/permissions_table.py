@@ -117,15 +117,24 @@ def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
                 for resource in as_list(statement["Resource"]):
                     for action in actions_of_statement(statement):
                         yield Permission(
-                            _CONSTRUCTS[construct], name, _resource(template, resource), action
+                            _CONSTRUCTS[construct],
+                            name,
+                            _resource_in_words(template, resource),
+                            action,
                         )
 
 
 def _cell(values: Iterable[str]) -> str:
+    """Return a cell of the table, such as "`a`, `b`"."""
     return ", ".join(f"`{value}`" for value in sorted(values))
 
 
-def _resource(template: Mapping[str, Any], value: Any) -> str:
+def _resource_in_words(template: Mapping[str, Any], value: Any) -> str:
+    """Return a resource of a statement with words for what differs between deployments.
+
+
+    For example, "arn:aws:s3:::<bucket>/runs/*".
+    """
     shown = text_with_references(value)
     # The name of a state machine, taken from its ARN.
     shown = re.sub(r"\{'Fn::Select'.*?\}\]\}\]\}", "<state machine>", shown)
@@ -133,7 +142,7 @@ def _resource(template: Mapping[str, Any], value: Any) -> str:
         word = _WORDS.get(resource["Type"])
         if word:
             shown = re.sub(rf"\$\{{{logical_id}(\.\w+)?\}}", f"<{word}>", shown)
-    replaced = {
+    words = {
         **{f"/results/{task}/": "/results/<task>/" for task in RootTask},
         "${AWS::StackId}": "<stack>",
         "${AWS::Partition}": "<partition>",
@@ -141,7 +150,7 @@ def _resource(template: Mapping[str, Any], value: Any) -> str:
         "111111111111": "<account>",
         "us-east-1": "<region>",
     }
-    for found, word in replaced.items():
+    for found, word in words.items():
         shown = shown.replace(found, word)
     return shown
 

@@ -188,6 +188,7 @@ def request_of_task_call(action: str, parameters: Mapping[str, Any]) -> PolicyRe
 def _parse_statement(
     statement: Mapping[str, Any], references: Mapping[str, str]
 ) -> PolicyStatement:
+    """Return a statement of a template; raise if it has an element that would be misread."""
     misread = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
     misread |= set(statement.get("Condition", {})) - set(_OPERATORS)
     if misread or statement["Effect"] != "Allow":
@@ -207,6 +208,7 @@ def _parse_statement(
 
 
 def _find_unused(statement: PolicyStatement, requests: Sequence[PolicyRequest]) -> Iterable[str]:
+    """Yield each action, resource and condition value of a statement that no request needs."""
     allowed = [request for request in requests if statement.allows(request)]
     for action in statement.actions:
         if not any(_matches_action(request, action) for request in allowed):
@@ -221,15 +223,18 @@ def _find_unused(statement: PolicyStatement, requests: Sequence[PolicyRequest]) 
 
 
 def _matches_action(request: PolicyRequest, action: str) -> bool:
+    """Return whether an action of a policy is the request's; IAM ignores their case."""
     return request.action.lower() == action.lower()
 
 
 def _texts(value: Any, references: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the values of a statement's element, which may be one without a list."""
     values = value if isinstance(value, list) else [value]
     return tuple(_text(inner, references) for inner in values)
 
 
 def _text(value: Any, references: Mapping[str, str]) -> str:
+    """Return a value of a template as text, with the values of its references."""
     match value:
         case str():
             return value

@@ -27,10 +27,12 @@ def property_test(
     every = pytest.param(examples, marks=pytest.mark.slow, id="all")
 
     def decorate(check: Callable[..., None]) -> Callable[..., None]:
+        """Return a pytest test that calls the check with drawn values and with its fixtures."""
         names = [name for name in inspect.signature(check).parameters if name not in strategies]
 
         @pytest.mark.parametrize("count", [few, every])
         def test(request: pytest.FixtureRequest, count: int) -> None:
+            """Draw values so many times, and check each of them."""
             fixtures = {name: request.getfixturevalue(name) for name in names}
 
             @settings(

@@ -35,6 +35,7 @@ def find_pythons() -> dict[str, Path]:
 
 
 def _interpreters(version: str) -> Iterator[Path]:
+    """Yield the interpreters of a version: the running one, on the PATH, of pyenv and of uv."""
     name = f"python{version}"
     if name == f"python{sys.version_info.major}.{sys.version_info.minor}":
         yield Path(sys.executable)
@@ -51,6 +52,7 @@ def _interpreters(version: str) -> Iterator[Path]:
 
 
 def _starts(interpreter: Path) -> bool:
+    """Return whether a Python starts."""
     return run_process(interpreter, "-c", "").returncode == 0
 
 

@@ -32,10 +32,11 @@ class ReportBuckets:
             respond_to(client, self._respond)
 
     def _respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Respond from memory; None leaves a call to moto, such as one for another bucket."""
         method = xform_name(operation)
         if parameters.get("Bucket") != REPORT_BUCKET or not hasattr(MemoryBucket, method):
             return None
-        bucket = _find_bucket()
+        bucket = _find_moto_bucket()
         if bucket is None:
             return None
         if bucket not in self._objects:
@@ -44,7 +45,8 @@ class ReportBuckets:
         return response
 
 
-def _find_bucket() -> FakeBucket | None:
+def _find_moto_bucket() -> FakeBucket | None:
+    """Return moto's bucket of this name: it says in which organization the objects are."""
     backends = moto.s3.models.s3_backends
     if REPORT_BUCKET not in backends.bucket_accounts:
         return None

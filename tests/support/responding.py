@@ -30,10 +30,12 @@ def respond_to(
     register = events.register_first if first else events.register_last
 
     def note(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        """Keep the parameters of a call for its later events."""
         # Later events have the request only.
         context[_PARAMETERS] = dict(params)
 
     def call(model: Any, context: dict[str, Any], **_: object) -> tuple[AWSResponse, Any] | None:
+        """Return the response, with which botocore sends nothing; None leaves it to others."""
         parsed = respond(model.name, context[_PARAMETERS])
         if parsed is None:
             return None

@@ -212,7 +212,7 @@ class RootTasks:
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
     executions: dict[str, Execution] = field(default_factory=dict)
     _faults: list[Callable[[Any, str | None], None]] = field(default_factory=list)
-    _own: dict[str, Any] = field(default_factory=dict)
+    _recorded_clients: dict[str, Any] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -224,7 +224,7 @@ class RootTasks:
 
     def run(self, input_: object = None, *, name: str | None = None) -> Execution:
         """Run an execution of the Audit state machine to its end, whatever that is."""
-        return self._execution(AUDIT_MACHINE, {} if input_ is None else input_, name)
+        return self._run_execution(AUDIT_MACHINE, {} if input_ is None else input_, name)
 
     def execute(self, plan: Execution | str, *, name: str | None = None) -> Execution:
         """Execute a plan, by the Execute state machine."""
@@ -233,11 +233,11 @@ class RootTasks:
 
     def run_execute_machine(self, input_: object, *, name: str | None = None) -> Execution:
         """Run an execution of the Execute state machine to its end, whatever that is."""
-        return self._execution(EXECUTE_MACHINE, input_, name)
+        return self._run_execution(EXECUTE_MACHINE, input_, name)
 
     def redrive(self, execution: Execution, input_: object) -> Execution:
         """Run an execution that failed again: its name and its start stay the same."""
-        return self._execution(
+        return self._run_execution(
             execution.machine,
             input_,
             execution.run_id,
@@ -246,7 +246,7 @@ class RootTasks:
             was_stopped=execution.was_stopped or execution.status == "ABORTED",
         )
 
-    def _execution(
+    def _run_execution(
         self,
         machine: str,
         input_: object,
@@ -255,6 +255,7 @@ class RootTasks:
         started_at: datetime | None = None,
         **history: Any,
     ) -> Execution:
+        """Run an execution to its end; `history` is what a redrive keeps of it."""
         execution = self.begin(
             name or f"run-{next(self._numbers)}",
             input_,
@@ -291,6 +292,7 @@ class RootTasks:
         )["execution"]
 
         def invoke_and_note(resource: str, payload: Any) -> Any:
+            """Invoke a function, and note the totals that it returned."""
             output = invoke(resource, payload)
             # An execution that failed has no output.
             execution.totals = output.get("totals", {})
@@ -397,13 +399,15 @@ class RootTasks:
     ) -> None:
         """Respond to calls with an error: in one account or all, so many times or always."""
         fault = error_response(code, status=status)
-        inject(self._register(account_id), action, fault, times=times, url=url)
+        inject(self._register_for_account(account_id), action, fault, times=times, url=url)
 
     def lose_response(
         self, action: str, *, account_id: str = "", url: str = "", times: int = 1
     ) -> None:
         """Let a call take effect, and break the connection before its response arrives."""
-        inject(self._register(account_id), action, NO_RESPONSE_AFTER, times=times, url=url)
+        inject(
+            self._register_for_account(account_id), action, NO_RESPONSE_AFTER, times=times, url=url
+        )
 
     def omit_from_response(self, action: str, *path: str) -> None:
         """Leave a member out of a call's responses."""
@@ -413,6 +417,7 @@ class RootTasks:
         """Omit a member of accounts, as an SDK does that does not know it."""
 
         def omit(parsed: dict[str, Any], **_: object) -> None:
+            """Remove the member from the accounts of a response."""
             for account in parsed.get("Accounts", [parsed.get("Account", {})]):
                 account.pop(member, None)
 
@@ -427,6 +432,7 @@ class RootTasks:
         """Register a handler of a botocore event with the functions' clients."""
 
         def handle_if_acting(**parameters: Any) -> object:
+            """Call the handler only while the shared client acts in the account."""
             return handler(**parameters) if self.sessions.acting == account_id else None
 
         def register(client: Any, acting: str | None) -> None:
@@ -437,12 +443,13 @@ class RootTasks:
                 client.meta.events.register(event, handle_if_acting)
 
         self._faults.append(register)
-        for client in self._own.values():
+        for client in self._recorded_clients.values():
             register(client, self.account_id)
         for client in self.sessions.created:
             register(client, None)
 
-    def _register(self, account_id: str) -> Register:
+    def _register_for_account(self, account_id: str) -> Register:
+        """Return how to register handlers for an account's clients; "" stands for all."""
         return functools.partial(self.on_event, account_id=account_id)
 
     # What is logged and imported
@@ -517,28 +524,32 @@ class RootTasks:
 
     @functools.cached_property
     def _s3(self) -> Any:
+        """The test's own client of S3."""
         return self.client("s3")
 
     def _create_client(self, service: str) -> Any:
+        """Create a client of the functions; SNS and Step Functions are in this process."""
         match service:
             case "sns":
                 return _Topic(self)
             case "stepfunctions":
                 return _Executions(self)
-        return self._own_client(service)
+        return self._create_recorded_client(service)
 
-    def _own_client(self, service: str) -> Any:
-        if service in self._own:
-            return self._own[service]
+    def _create_recorded_client(self, service: str) -> Any:
+        """Create a client, once, whose calls are recorded as requests of the running function."""
+        if service in self._recorded_clients:
+            return self._recorded_clients[service]
         client = self.client(service, account_id=self.account_id)
 
         def record(params: Any, model: Any, **_: object) -> None:
+            """Record the request of a call."""
             self.requests.append(
                 (self.function, request_of_task_call(f"{service}:{model.name}", params))
             )
 
         client.meta.events.register(f"provide-client-params.{service}", record)
-        self._own[service] = client
+        self._recorded_clients[service] = client
         return self._add_faults(client, self.account_id)
 
     def prepare_session_client(self, service: str, client: Any) -> None:
@@ -548,6 +559,7 @@ class RootTasks:
         self._add_faults(client, None)
 
     def _add_faults(self, client: Any, account_id: str | None) -> Any:
+        """Add to a new client the faults that tests have injected before it was created."""
         for fault in self._faults:
             fault(client, account_id)
         return client
@@ -595,6 +607,7 @@ class _SessionClients(SessionClients):
                 self._acting.account_id = None
 
     def _create_client(self, service: str, region: str | None) -> Any:
+        """Create a client, and let the test prepare it."""
         client = super()._create_client(service, region or "us-east-1")
         self._prepare(service, client)
         self.created.append(client)
@@ -627,6 +640,7 @@ def deployed_template() -> DeployedTemplate:
 
 @functools.cache
 def _load_models() -> Loader:
+    """Return one loader for all sessions, which parses botocore's description of a service once."""
     return create_loader()
 
 
@@ -635,6 +649,7 @@ class _Topic:
     root_tasks: RootTasks
 
     def publish(self, *, TopicArn: str, **publication: str) -> None:  # noqa: N803
+        """Publish a notice, unless SNS is to refuse it."""
         self.root_tasks.record_request("sns:Publish", TopicArn)
         if self.root_tasks.notices_to_refuse:
             self.root_tasks.notices_to_refuse -= 1
@@ -648,12 +663,14 @@ class _Executions:
     root_tasks: RootTasks
 
     def get_execution_history(self, *, executionArn: str, reverseOrder: bool) -> dict[str, Any]:  # noqa: N803
+        """Return the event with which an execution ended before it was redriven."""
         self.root_tasks.record_request("states:GetExecutionHistory", executionArn)
         assert reverseOrder
         aborted = self.root_tasks.executions[executionArn].was_stopped
         return {"events": [{"type": "ExecutionAborted" if aborted else "ExecutionFailed"}]}
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
+        """Return an execution, or what the test says that Step Functions returns at first."""
         self.root_tasks.record_request("states:DescribeExecution", executionArn)
         if code := self.root_tasks.description_error:
             raise client_error(code, operation="DescribeExecution")
@@ -706,11 +723,13 @@ def lock_bucket_and_queue(
 
 
 def _denial(action: str, resource: str) -> str:
+    """Return a resource policy that denies everyone an action, for example "s3:*"."""
     statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, Any]:
+    """Return the payload of the first function: the input and the execution's context object."""
     return {
         "input": input_,
         "execution": {
@@ -722,6 +741,7 @@ def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, An
 
 
 def _batch_event(run: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    """Return the payload of the function that runs a batch."""
     return {**{name: run[name] for name in ("runId", "task", "workSha256")}, "batch": batch}
 
 
@@ -736,6 +756,7 @@ def _name_of_function(handler: str, event: Mapping[str, Any]) -> str:
 
 
 def _report_event(run: Mapping[str, Any], results: Sequence[object]) -> dict[str, Any]:
+    """Return the payload of the function that writes the report."""
     return {"runId": run["runId"], "runSha256": run["runSha256"], "results": results}
 
 

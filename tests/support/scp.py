@@ -277,10 +277,14 @@ class SamplePolicy:
 def sample_policies() -> dict[str, SamplePolicy]:
     """Return the policies of tests/data/scp/samples.json, by their names."""
     path = Path(__file__).parents[1] / "data" / "scp" / "samples.json"
-    return {entry["name"]: _sample(entry) for entry in json.loads(path.read_text(encoding="utf-8"))}
+    return {
+        entry["name"]: _parse_sample(entry)
+        for entry in json.loads(path.read_text(encoding="utf-8"))
+    }
 
 
-def _sample(entry: dict[str, Any]) -> SamplePolicy:
+def _parse_sample(entry: dict[str, Any]) -> SamplePolicy:
+    """Parse a sample of the file."""
     decisions = {}
     for expected in entry["expected"]:
         for task in expected["tasks"]:

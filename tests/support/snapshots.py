@@ -54,10 +54,10 @@ def current_templates(folder: Path) -> dict[str, dict[str, str]]:
     )
     everything.synth()
     return {
-        "defaults": _templates(
+        "defaults": _committed_templates(
             synthesize(REPOSITORY / "examples" / "smallest.py", folder / "defaults")
         ),
-        "everything": _templates(Assembly(folder=folder / "everything")),
+        "everything": _committed_templates(Assembly(folder=folder / "everything")),
     }
 
 
@@ -71,7 +71,8 @@ def write_snapshots() -> None:
                 (SNAPSHOTS / name / file).write_text(text)
 
 
-def _templates(assembly: Assembly) -> dict[str, str]:
+def _committed_templates(assembly: Assembly) -> dict[str, str]:
+    """Return the templates of an assembly as they are committed, by the names of their files."""
     return {
         file.name: json.dumps(
             _readable(json.loads(_ASSET.sub("asset", file.read_text()))), indent=1

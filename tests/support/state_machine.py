@@ -46,9 +46,14 @@ class StateMachine:
             input_: The execution's input.
             execution: Id, Name and StartTime, as the context object has them.
         """
-        return self._run(self.definition, json.loads(json.dumps(input_)), {"Execution": execution})
+        return self._run_states(
+            self.definition, json.loads(json.dumps(input_)), {"Execution": execution}
+        )
 
-    def _run(self, definition: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
+    def _run_states(
+        self, definition: Mapping[str, Any], data: Any, context: Mapping[str, Any]
+    ) -> Any:
+        """Run the states of a definition, and return the data of the last one."""
         name = definition["StartAt"]
         while name:
             state = definition["States"][name]
@@ -60,18 +65,22 @@ class StateMachine:
                     if "Parameters" in state:
                         payload = _payload(state["Parameters"], data, context)
                     try:
-                        data = _with_result(state, data, self.invoke(state["Resource"], payload))
+                        data = _data_with_result(
+                            state, data, self.invoke(state["Resource"], payload)
+                        )
                     except Exception:
                         if "Catch" not in state:
                             raise
                         name = state["Catch"][0]["Next"]
                 case "Choice":
-                    holding = (it["Next"] for it in state["Choices"] if _holds(it, data))
-                    name = next(holding, None) or state["Default"]
+                    next_states = (
+                        choice["Next"] for choice in state["Choices"] if _choice_holds(choice, data)
+                    )
+                    name = next(next_states, None) or state["Default"]
                 case "Map":
-                    data = _with_result(state, data, self._run_map(state, data, context))
+                    data = _data_with_result(state, data, self._run_map(state, data, context))
                 case "Pass":
-                    data = _with_result(state, data, state["Result"])
+                    data = _data_with_result(state, data, state["Result"])
                 case "Fail":
                     raise ExecutionFailedError(state["Error"], _value(state["CausePath"], data))
                 case other:
@@ -81,15 +90,17 @@ class StateMachine:
     def _run_map(
         self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
     ) -> list[Any]:
+        """Run the states of a Map for each item, and return their outputs."""
         results = []
         for item in _value(state["ItemsPath"], data):
-            own = {**context, "Map": {"Item": {"Value": item}}}
-            payload = _payload(state["ItemSelector"], data, own)
-            results.append(self._run(state["ItemProcessor"], payload, own))
+            item_context = {**context, "Map": {"Item": {"Value": item}}}
+            payload = _payload(state["ItemSelector"], data, item_context)
+            results.append(self._run_states(state["ItemProcessor"], payload, item_context))
         return results
 
 
-def _with_result(state: Mapping[str, Any], data: Any, result: Any) -> Any:
+def _data_with_result(state: Mapping[str, Any], data: Any, result: Any) -> Any:
+    """Return the data after a state, with its result where ResultPath says."""
     path = state.get("ResultPath", "$")
     return result if path == "$" else {**data, path.removeprefix("$."): result}
 
@@ -116,10 +127,11 @@ def _value(path: str, data: Any, context: Mapping[str, Any] | None = None) -> An
     return value
 
 
-def _holds(condition: Mapping[str, Any], data: Any) -> bool:
+def _choice_holds(condition: Mapping[str, Any], data: Any) -> bool:
+    """Return whether the condition of a choice holds for the data."""
     match condition:
         case {"Or": parts}:
-            return any(_holds(part, data) for part in parts)
+            return any(_choice_holds(part, data) for part in parts)
         case {"IsPresent": True, "Variable": path}:
             return jmespath.search(path.removeprefix("$."), data) is not None
         case {"StringEquals": value, "Variable": path} | {"BooleanEquals": value, "Variable": path}:

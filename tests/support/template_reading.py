@@ -25,7 +25,7 @@ def properties_of_type(
 
 
 def state_machine_definition(template: Mapping[str, Any], which: str = "Audit") -> dict[str, Any]:
-    """Return the definition of a state machine of RootTasks, with tokens as in `text`."""
+    """Return the definition of a state machine, with tokens as in `text_with_references`."""
     machines = properties_of_type(
         template, "AWS::StepFunctions::StateMachine", f"{which}StateMachine"
     )

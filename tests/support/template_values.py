@@ -15,13 +15,14 @@ class _Resolver:
     values: Mapping[str, Any]
 
     def resolve(self, value: Any) -> Any:
+        """Return a value with its parameters and conditions; references to resources stay."""
         match value:
             case {"Ref": name}:
                 return _NO_VALUE if name == "AWS::NoValue" else self.values.get(name, value)
             case {"Fn::If": [condition, first, second]}:
                 return self.resolve(first if self.holds({"Condition": condition}) else second)
             case {"Fn::Join": [separator, parts]}:
-                return _concatenation(separator, self.resolve(parts))
+                return _join(separator, self.resolve(parts))
             case {"Fn::Split": [separator, text]}:
                 whole = self.resolve(text)
                 # The ARN of a resource is not known here.
@@ -42,6 +43,7 @@ class _Resolver:
         return value
 
     def holds(self, expression: Any) -> bool:
+        """Return whether a condition holds."""
         match expression:
             case {"Condition": name}:
                 return self.holds(self.conditions[name])
@@ -56,7 +58,8 @@ class _Resolver:
         raise ValueError(expression)
 
 
-def _concatenation(separator: str, parts: list[Any]) -> Any:
+def _join(separator: str, parts: list[Any]) -> Any:
+    """Return joined texts as one text, or as one Fn::Join where a part is known to AWS only."""
     texts: list[Any] = []
     for number, part in enumerate(parts):
         part = str(part) if isinstance(part, int) else part

@@ -122,7 +122,7 @@ def functions_with_handler(template: Mapping[str, Any], handler: str) -> list[di
 
 
 def settings_of_function(function: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a function's settings, with a token in them as `text` has it."""
+    """Return a function's settings, with a token in them as `text_with_references` has it."""
     return dict(json.loads(text_with_references(function["Environment"]["Variables"]["SETTINGS"])))
 
 
@@ -131,14 +131,15 @@ def resources_finished_before(template: Mapping[str, Any], logical_id: str) -> s
     found: set[str] = set()
     waiting = [logical_id]
     while waiting:
-        for needed in _references(template["Resources"][waiting.pop()]):
+        for needed in _ids_needed_by(template["Resources"][waiting.pop()]):
             if needed in template["Resources"] and needed not in found:
                 found.add(needed)
                 waiting.append(needed)
     return found
 
 
-def _references(value: object) -> Iterable[str]:
+def _ids_needed_by(value: object) -> Iterable[str]:
+    """Yield the logical IDs that a resource refers to or depends on, anywhere in its value."""
     match value:
         case {"Ref": str(logical_id)}:
             yield logical_id
@@ -147,7 +148,7 @@ def _references(value: object) -> Iterable[str]:
         case dict():
             yield from as_list(value.get("DependsOn", []))
             for inner in value.values():
-                yield from _references(inner)
+                yield from _ids_needed_by(inner)
         case list():
             for inner in value:
-                yield from _references(inner)
+                yield from _ids_needed_by(inner)

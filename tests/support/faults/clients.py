@@ -39,6 +39,7 @@ def inject(
     matches = _matcher(times=times, url=url, body=body)
 
     def fail_before(params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:
+        """Raise the error before the call is sent, unless the call is to take effect."""
         if not matches(params):
             return
         if not fault.takes_effect:
@@ -46,6 +47,7 @@ def inject(
         context[_CONTEXT_KEY] = fault
 
     def fail_after(context: dict[str, Any], **_: object) -> None:
+        """Raise the error in place of the response of a call that took effect."""
         if context.get(_CONTEXT_KEY) is fault:
             raise fault.error_of(action)
 
@@ -60,6 +62,7 @@ def omit_member(register: Register, action: str, *path: str) -> None:
     """
 
     def omit(parsed: dict[str, Any], **_: object) -> None:
+        """Remove the member from a response, or from each entry of a list in it."""
         *outer, last = path
         parents = [parsed]
         for name in outer:
@@ -90,6 +93,7 @@ def change_before(
     matches = _matcher(times=times, url=url)
 
     def apply_change(params: Mapping[str, Any], **_: object) -> None:
+        """Apply the change, if the call is one of those."""
         if matches(params):
             change()
 
@@ -101,6 +105,7 @@ def _matcher(*, times: int | None, url: str, body: str = "") -> Callable[[Mappin
     left = itertools.repeat(True) if times is None else itertools.repeat(True, times)
 
     def matches(params: Mapping[str, Any]) -> bool:
+        """Return whether a request is one of the selected calls, and count it."""
         return (
             url in params["url"] and (not body or body in str(params["body"])) and next(left, False)
         )
@@ -109,4 +114,5 @@ def _matcher(*, times: int | None, url: str, body: str = "") -> Callable[[Mappin
 
 
 def _event(moment: str, action: str) -> str:
+    """Return the name of botocore's event, such as "before-call.iam.GetUser" for "iam:GetUser"."""
     return f"{moment}.{action.replace(':', '.')}"
