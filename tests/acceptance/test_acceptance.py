@@ -176,7 +176,7 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     with mock_organization(seed=seed) as organization:
         terminal = AcceptanceCommand(organization, tmp_path / "runs", monkeypatch)
         danger.arrange(organization)
-        terminal.options = {"created": NO_STACKS, **danger.caller}
+        terminal.options = {"on_client": NO_STACKS, **danger.caller}
         organization.clear_calls()
         finished = terminal.run(
             "--level", danger.level.value, "--run", typed=danger.typed, **danger.options
@@ -465,7 +465,7 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(
     terminal: AcceptanceCommand,
 ) -> None:
     organization = terminal.organization
-    terminal.options = {"created": refuse("sqs:DeleteQueue", "InvalidSecurity")}
+    terminal.options = {"on_client": refuse("sqs:DeleteQueue", "InvalidSecurity")}
     finished = terminal.run("--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER)
     assert finished.exit_code == 2
     assert (
