@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.no_cover
 
 # What is attempted in a root session: the type of the item, and the parameter that has its ID.
-WRITES: dict[str, tuple[ItemType, str]] = {
+TYPE_AND_ID_PARAMETER: dict[str, tuple[ItemType, str]] = {
     "DeleteLoginProfile": (ItemType.PASSWORD, ""),
     "DeleteAccessKey": (ItemType.ACCESS_KEY, "AccessKeyId"),
     "DeleteSigningCertificate": (ItemType.SIGNING_CERTIFICATE, "CertificateId"),
     "DeactivateMFADevice": (ItemType.MFA_DEVICE, "SerialNumber"),
     "DeleteBucketPolicy": (ItemType.BUCKET_POLICY, "Bucket"),
 }
-ACTIONS = (
+CALLS_THAT_MAY_FAIL = (
     "iam:GetLoginProfile",
     "iam:ListAccessKeys",
     "iam:DeleteLoginProfile",
@@ -51,9 +51,10 @@ OTHERS_POLICY = json.dumps({"Version": "2012-10-17", "Statement": [], "Id": "of 
     task=st.sampled_from((Task.DELETE, Task.UNLOCK_BUCKET)),
     changed=st.booleans(),
     hours=st.sampled_from((0, 0, 12, 25)),
+    # The call, AWS's code or "lost" for a response that is lost, and how often.
     failing=st.lists(
         st.tuples(
-            st.sampled_from(ACTIONS),
+            st.sampled_from(CALLS_THAT_MAY_FAIL),
             st.sampled_from(("lost", "AccessDenied", "ServiceFailure", "Throttling")),
             st.sampled_from((1, 2, 99)),
         ),
@@ -71,21 +72,23 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
     lost: str,
     redriven: bool,
 ) -> None:
+    # Arrange: a plan to delete credentials or to unlock a bucket.
     organization.reset()
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
     root_tasks = RootTasks(organization=organization)
     s3 = root_tasks.client("s3", account_id=MEMBER)
-    named = lock_bucket_and_queue(root_tasks)[Task.UNLOCK_BUCKET]
-    locked = s3.get_bucket_policy(Bucket="locked")["Policy"]
+    resources = lock_bucket_and_queue(root_tasks)[Task.UNLOCK_BUCKET]
+    locking_policy = s3.get_bucket_policy(Bucket="locked")["Policy"]
     for account_id in (MEMBER, OTHER_MEMBER):
         organization.put_root_credentials(
             account_id=account_id, password=True, access_keys=1, mfa_devices=1, certificates=1
         )
-    input_ = named if task is Task.UNLOCK_BUCKET else {"accounts": [MEMBER, OTHER_MEMBER]}
+    input_ = resources if task is Task.UNLOCK_BUCKET else {"accounts": [MEMBER, OTHER_MEMBER]}
     plan = root_tasks.run({"task": task, **input_})
-    planned = items_of(root_tasks.report(plan), Outcome.PLANNED)
+    planned = items_by_key(root_tasks.report(plan), Outcome.PLANNED)
     organization.clear_calls()
 
+    # Act: others change the same things, calls fail, and the plan is executed, perhaps twice.
     root_tasks.advance(hours=hours)
     organization.advance_clock(60)
     if changed:
@@ -99,9 +102,10 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
     writes = [call for call in organization.calls if call.root_session and call.is_write]
     again = root_tasks.execute(plan, name="again")
 
-    assert {item_of(call) for call in writes} <= planned.keys()
+    # Assert: only what was planned was changed, once and in time, and the report says so.
+    assert {item_key(call) for call in writes} <= planned.keys()
     done = Counter(
-        item_of(call)
+        item_key(call)
         for call in organization.calls
         if call.root_session and call.is_write and not call.error
     )
@@ -119,12 +123,13 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
             json.loads(root_tasks.read_object(key))["policy"]
             for key in root_tasks.object_keys("backups/")
         ]
-        assert backups == [locked]
+        assert backups == [locking_policy]
     if writes and has_report(root_tasks, execution):
         assert_report_is_true(root_tasks.report(execution), done)
 
 
 def disturb(root_tasks: RootTasks, failing: list[tuple[str, str, int]], lost: str) -> None:
+    """Have calls fail, and have the functions lose a batch, a result or the report."""
     for action, code, times in failing:
         if code == "lost":
             root_tasks.lose_response(action, times=times)
@@ -138,12 +143,14 @@ def disturb(root_tasks: RootTasks, failing: list[tuple[str, str, int]], lost: st
         root_tasks.fail_calls("s3:PutObject", "AccessDenied", url="report.json", times=1)
 
 
-def item_of(call: Call) -> ItemKey:
-    type_, parameter = WRITES[call.operation]
+def item_key(call: Call) -> ItemKey:
+    """Return which item a call changes."""
+    type_, parameter = TYPE_AND_ID_PARAMETER[call.operation]
     return call.account_id, type_, str(call.parameters[parameter]) if parameter else None
 
 
-def items_of(report: Mapping[str, Any], *outcomes: Outcome) -> dict[ItemKey, Any]:
+def items_by_key(report: Mapping[str, Any], *outcomes: Outcome) -> dict[ItemKey, Any]:
+    """Return the items of a report that have one of these outcomes."""
     return {
         (result["accountId"], item["type"], item["id"]): item
         for result in report["results"]
@@ -160,6 +167,6 @@ def has_report(root_tasks: RootTasks, execution: Execution) -> bool:
 def assert_report_is_true(report: Mapping[str, Any], done: Counter[ItemKey]) -> None:
     """Assert that what was changed is reported as done or unknown, and nothing else as done."""
     unknown = {row["accountId"] for row in report["results"] if row["outcome"] == Outcome.UNKNOWN}
-    true = items_of(report, Outcome.DONE, Outcome.UNKNOWN).keys()
-    assert [item for item in done if item not in true and item[0] not in unknown] == []
-    assert items_of(report, Outcome.DONE).keys() <= done.keys()
+    reported = items_by_key(report, Outcome.DONE, Outcome.UNKNOWN).keys()
+    assert [item for item in done if item not in reported and item[0] not in unknown] == []
+    assert items_by_key(report, Outcome.DONE).keys() <= done.keys()

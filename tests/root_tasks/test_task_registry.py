@@ -28,7 +28,7 @@ from support.root_tasks import (
     refusal_reason_and_data,
 )
 
-NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
+TASK_NAME, POLICY_NAME = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
 
 
 def plan(task: AccountTask) -> Finding:
@@ -59,18 +59,18 @@ DEFINITION = TaskDefinition(
 @pytest.fixture
 def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     """The member of the enum and the entry of the registry; AWS has its task policy."""
-    task = str.__new__(Task, NAME)
-    task._name_, task._value_, task.policy = "DELETE_OLDEST_KEY", NAME, POLICY
+    task = str.__new__(Task, TASK_NAME)
+    task._name_, task._value_, task.policy = "DELETE_OLDEST_KEY", TASK_NAME, POLICY_NAME
     monkeypatch.setattr(Task, "_member_names_", [*Task._member_names_, task.name])
     monkeypatch.setitem(Task._member_map_, task.name, task)
-    monkeypatch.setitem(Task._value2member_map_, NAME, task)
+    monkeypatch.setitem(Task._value2member_map_, TASK_NAME, task)
     monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
     policy = TaskPolicy(
-        name=POLICY,
+        name=POLICY_NAME,
         needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT,
         allows=frozenset({"iam:ListAccessKeys", "iam:DeleteAccessKey"}),
     )
-    monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{POLICY}", policy)
+    monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{POLICY_NAME}", policy)
     return task
 
 
@@ -100,7 +100,9 @@ def test_a_sixth_task_is_planned_executed_and_reported(
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=2)
     organization.clear_calls()
-    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER_MEMBER], "purpose": "rotation"})
+    plan = root_tasks.run(
+        {"task": TASK_NAME, "accounts": [MEMBER, OTHER_MEMBER], "purpose": "rotation"}
+    )
     assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED", OTHER_MEMBER: "NOTHING_TO_DO"}
     assert organization.writes == ()
     executed = root_tasks.execute(plan)
@@ -111,11 +113,11 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     assert "Delete the oldest root access key" in root_tasks.report(executed)["summary"]
     page = root_tasks.read_object(f"executions/{executed.run_id}/report.html").decode()
     assert "Delete the oldest root access key" in page
-    assert root_tasks.report(executed)["task"] == NAME
+    assert root_tasks.report(executed)["task"] == TASK_NAME
 
 
 def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:
-    refused = root_tasks.run({"task": NAME, "accounts": ["all"], "purpose": "rotation"})
+    refused = root_tasks.run({"task": TASK_NAME, "accounts": ["all"], "purpose": "rotation"})
     assert refusal_reason_and_data(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
     reason, data = refusal_reason_and_data(
         root_tasks.run({"accounts": [MEMBER], "purpose": "rotation"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -39,7 +39,7 @@ from support.function import FakeTime
 from support.reports import STARTED_AT, report_of
 
 # Of another name than the one that other tests keep in memory: these calls are for an S3.
-BUCKET = "in-s3"
+BUCKET, BUCKET_OWNER = "in-s3", "123456789012"
 RUN = Run(
     **report_of(run_id="run-1").details(),
     execution_arn=f"arn:aws:states:us-east-1:{MANAGEMENT}:execution:RootTasks:run-1",
@@ -47,14 +47,14 @@ RUN = Run(
     accounts=(),
     batches=(),
 )
-ASSIGNED = (Assignment(account_id=MEMBER),)
-WORK = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=(ASSIGNED,))
-PLAN = Plan(run_id="run-1", task=Task.DELETE, assignments=ASSIGNED)
+ASSIGNMENTS = (Assignment(account_id=MEMBER),)
+WORK = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=(ASSIGNMENTS,))
+PLAN = Plan(run_id="run-1", task=Task.DELETE, assignments=ASSIGNMENTS)
 RESULT = BatchResult(
     findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),), finished_at=STARTED_AT
 )
-MARK = ExecutionMark(execution_arn="arn", started_at=STARTED_AT)
-OTHER_MARK = replace(MARK, started_at=STARTED_AT + timedelta(days=90))
+EXECUTION_MARK = ExecutionMark(execution_arn="arn", started_at=STARTED_AT)
+MARK_OF_LATER_EXECUTION = replace(EXECUTION_MARK, started_at=STARTED_AT + timedelta(days=90))
 BACKUP = Backup(
     run_id="run-1",
     account_id=MEMBER,
@@ -67,6 +67,7 @@ BACKUP = Backup(
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of S3, in moto, where the bucket is."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
@@ -78,46 +79,53 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def time() -> FakeTime:
+    """The time of the storage's calls, which end after 300 seconds."""
     return FakeTime()
 
 
 @pytest.fixture
 def storage(s3: Any, time: FakeTime) -> Storage:
+    """The contents of the bucket, as the functions read and write them."""
     clock = time.clock()
     budget = RetryBudget(clock=clock, deadline=clock.now() + 300)
     aws = AwsCalls(clients=lambda service: s3, budget=budget)
-    return Storage(Bucket(aws=aws, name=BUCKET, account_id="123456789012"))
+    return Storage(Bucket(aws=aws, name=BUCKET, account_id=BUCKET_OWNER))
 
 
-def respond(s3: Any, operation: str, *responses: tuple[int, str] | Callable[[], None]) -> list[str]:
-    """Let the first calls of an operation fail so, and return the keys called for."""
-    left = list(responses)
+def fail_first_calls(s3: Any, operation: str, *failures: tuple[int, str]) -> list[str]:
+    """Have the first calls of an operation fail.
+
+    Args:
+        s3: The client.
+        operation: The operation, as the SDK names it.
+        failures: The HTTP status and S3's code of each call that fails; the later ones succeed.
+
+    Returns:
+        The keys of all calls, to which each call adds its own.
+    """
+    left = list(failures)
     called: list[str] = []
 
-    def answer(params: dict[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
+    def respond(params: dict[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
         called.append(params["url"].partition(f"{BUCKET}")[2])
         if not left:
             return None
-        response = left.pop(0)
-        if callable(response):
-            response()
-            return None
-        status, code = response
+        status, code = left.pop(0)
         error = {"Code": code, "Message": "said the test"}
         return (
             AWSResponse(params["url"], status, HTTPHeaders(), None),
             {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}},
         )
 
-    s3.meta.events.register(f"before-call.s3.{operation}", answer)
+    s3.meta.events.register(f"before-call.s3.{operation}", respond)
     return called
 
 
-CONFLICT = (409, "ConditionalRequestConflict")
+ANOTHER_WRITE_IS_UNDER_WAY = (409, "ConditionalRequestConflict")
 
 
-def objects(s3: Any) -> dict[str, bytes]:
-    """The objects of the bucket."""
+def stored_objects(s3: Any) -> dict[str, bytes]:
+    """Return the objects of the bucket by their keys."""
     entries = s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())
     return {
         entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
@@ -125,8 +133,8 @@ def objects(s3: Any) -> dict[str, bytes]:
     }
 
 
-def stored(key: str | None) -> str:
-    """The hash or the reference of what was stored."""
+def not_none(key: str | None) -> str:
+    """Return the hash or the reference of a document, which has to be stored."""
     assert key is not None
     return key
 
@@ -135,7 +143,7 @@ def stored(key: str | None) -> str:
 
 
 def test_a_run_of_another_execution_is_never_replaced(s3: Any, storage: Storage) -> None:
-    checksum = stored(storage.runs.write_run(RUN))
+    checksum = not_none(storage.runs.write_run(RUN))
     for other in (
         replace(RUN, started_at=STARTED_AT + timedelta(days=90)),
         replace(RUN, execution_arn=f"{RUN.execution_arn}-2"),
@@ -147,7 +155,7 @@ def test_a_run_of_another_execution_is_never_replaced(s3: Any, storage: Storage)
 def test_a_retry_replaces_its_own_run_and_takes_nothing_over(s3: Any, storage: Storage) -> None:
     storage.runs.write_run(RUN)
     again = replace(RUN, batches=((MEMBER,),))
-    checksum = stored(storage.runs.write_run(again))
+    checksum = not_none(storage.runs.write_run(again))
     assert storage.runs.read(Run, "run-1", checksum=checksum) == again
 
 
@@ -165,22 +173,22 @@ def test_a_batch_is_claimed_once(storage: Storage) -> None:
 
 
 def test_a_plan_is_claimed_by_one_execution(storage: Storage) -> None:
-    assert storage.runs.claim_plan("run-1", MARK)
-    assert storage.runs.claim_plan("run-1", MARK)
-    assert not storage.runs.claim_plan("run-1", OTHER_MARK)
+    assert storage.runs.claim_plan("run-1", EXECUTION_MARK)
+    assert storage.runs.claim_plan("run-1", EXECUTION_MARK)
+    assert not storage.runs.claim_plan("run-1", MARK_OF_LATER_EXECUTION)
 
 
 def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
     runs = storage.runs
     documents: dict[str, tuple[str, Document]] = {
-        "run": (stored(runs.write_run(RUN)), RUN),
+        "run": (not_none(runs.write_run(RUN)), RUN),
         "work": (runs.write(WORK), WORK),
         "plan": (runs.write(PLAN), PLAN),
     }
     for name, (checksum, document) in documents.items():
         assert runs.read(type(document), "run-1", checksum=checksum) == document
         key = f"runs/run-1/{name}.json"
-        altered = objects(s3)[key].replace(b"1111", b"2222").replace(b"2222", b"3333")
+        altered = stored_objects(s3)[key].replace(b"1111", b"2222").replace(b"2222", b"3333")
         s3.put_object(Bucket=BUCKET, Key=key, Body=altered)
         with pytest.raises(ChecksumMismatchError) as raised:
             runs.read(type(document), "run-1", checksum=checksum)
@@ -194,10 +202,12 @@ def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: S
 
 
 def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage: Storage) -> None:
-    reference = stored(storage.backups.write(BACKUP))
+    reference = not_none(storage.backups.write(BACKUP))
     assert storage.backups.read(reference) == BACKUP
-    assert reference == f"backups/run-1/{MEMBER}/locked/{sha256(objects(s3)[reference])}.json"
-    # A report names them, so none of them may be a sentence.
+    assert (
+        reference == f"backups/run-1/{MEMBER}/locked/{sha256(stored_objects(s3)[reference])}.json"
+    )
+    # A report names the backups, so what others have stored there must not be a sentence in it.
     s3.put_object(
         Bucket=BUCKET, Key=f"backups/run-1/{MEMBER}/none. Run centralized-root-access y.json"
     )
@@ -209,21 +219,21 @@ def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage:
 def test_a_backup_that_is_not_there_is_none_also_where_s3_denies_it(
     s3: Any, storage: Storage, code: str
 ) -> None:
-    reference = stored(storage.backups.write(BACKUP))
+    reference = not_none(storage.backups.write(BACKUP))
     missing = reference.replace("locked", "lock")
-    respond(s3, "GetObject", (404 if code == "NoSuchKey" else 403, code))
+    fail_first_calls(s3, "GetObject", (404 if code == "NoSuchKey" else 403, code))
     assert storage.backups.read(missing) is None
 
 
 def test_a_backup_that_is_there_and_denied_is_an_error(s3: Any, storage: Storage) -> None:
-    reference = stored(storage.backups.write(BACKUP))
-    respond(s3, "GetObject", (403, "AccessDenied"))
+    reference = not_none(storage.backups.write(BACKUP))
+    fail_first_calls(s3, "GetObject", (403, "AccessDenied"))
     with pytest.raises(CallError):
         storage.backups.read(reference)
 
 
 def test_a_backup_is_stored_whatever_is_at_its_key(s3: Any, storage: Storage) -> None:
-    reference = stored(storage.backups.write(BACKUP))
+    reference = not_none(storage.backups.write(BACKUP))
     s3.put_object(Bucket=BUCKET, Key=reference, Body=b"planted")
     assert storage.backups.write(BACKUP) == reference
     assert storage.backups.read(reference) == BACKUP
@@ -235,11 +245,13 @@ def test_a_backup_is_stored_whatever_is_at_its_key(s3: Any, storage: Storage) ->
 def test_a_conflict_or_a_missing_key_does_not_mean_that_another_has_claimed_a_plan(
     s3: Any, storage: Storage
 ) -> None:
-    written = respond(s3, "PutObject", CONFLICT, CONFLICT, (404, "NoSuchKey"))
+    written = fail_first_calls(
+        s3, "PutObject", ANOTHER_WRITE_IS_UNDER_WAY, ANOTHER_WRITE_IS_UNDER_WAY, (404, "NoSuchKey")
+    )
     with pytest.raises(CallError):
-        storage.runs.claim_plan("run-1", MARK)
+        storage.runs.claim_plan("run-1", EXECUTION_MARK)
     assert len(written) == 3
-    assert storage.runs.claim_plan("run-1", MARK)
+    assert storage.runs.claim_plan("run-1", EXECUTION_MARK)
 
 
 # Results
@@ -258,8 +270,10 @@ def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
     s3: Any, storage: Storage
 ) -> None:
     checksum = storage.runs.write_result(WORK, 0, RESULT)
-    (key,) = objects(s3)
-    respond(s3, "GetObject", (403, "AccessDenied"), (403, "AccessDenied"), (404, "NoSuchKey"))
+    (key,) = stored_objects(s3)
+    fail_first_calls(
+        s3, "GetObject", (403, "AccessDenied"), (403, "AccessDenied"), (404, "NoSuchKey")
+    )
     with pytest.raises(CallError):
         storage.runs.read_result(RUN, 0, checksum=checksum)
     # S3 denies an object that is not there to a role that may not list the whole bucket.
@@ -273,7 +287,7 @@ def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
 
 
 def latest_file(text: str) -> File:
-    """A report.json."""
+    """Return a report.json with this text."""
     return File(name="report.json", content_type="application/json", body=text.encode())
 
 
@@ -293,8 +307,8 @@ def test_a_latest_report_that_s3_refuses_to_return_can_be_replaced(
     s3: Any, storage: Storage, time: FakeTime
 ) -> None:
     storage.reports.write(latest_file("old"))
-    # Encrypted with a key of the writer's own.
-    respond(s3, "GetObject", (403, "AccessDenied"))
+    # S3 denies it, for example, if someone has encrypted it with another key.
+    fail_first_calls(s3, "GetObject", (403, "AccessDenied"))
     unread = storage.reports.read()
     problem = "latest/report.json cannot be read: AccessDenied."
     assert (unread.body, unread.problem) == (None, problem)
@@ -306,14 +320,18 @@ def test_a_latest_report_that_s3_refuses_to_return_can_be_replaced(
 
 @pytest.mark.parametrize(
     ("lost", "is_written"),
-    [(CONFLICT, True), ((404, "NoSuchKey"), False), ((412, "PreconditionFailed"), False)],
+    [
+        (ANOTHER_WRITE_IS_UNDER_WAY, True),
+        ((404, "NoSuchKey"), False),
+        ((412, "PreconditionFailed"), False),
+    ],
     ids=["another write is under way", "it was removed", "it was replaced"],
 )
 def test_a_lost_write_of_the_latest_report_is_noticed(
     s3: Any, storage: Storage, lost: tuple[int, str], *, is_written: bool
 ) -> None:
     storage.reports.write(latest_file("old"))
-    respond(s3, "PutObject", lost)
+    fail_first_calls(s3, "PutObject", lost)
     latest = storage.reports.read()
     assert storage.reports.write(latest_file("new"), replaces=latest) is is_written
 
@@ -331,10 +349,10 @@ def test_every_call_requires_that_the_bucket_is_still_the_accounts_own(
 
     s3.meta.events.register("before-call.s3", record)
     storage.reports.write(latest_file("latest"), replaces=storage.reports.read())
-    assert storage.runs.claim_plan("run-1", MARK)
-    assert not storage.runs.claim_plan("run-1", OTHER_MARK)
+    assert storage.runs.claim_plan("run-1", EXECUTION_MARK)
+    assert not storage.runs.claim_plan("run-1", MARK_OF_LATER_EXECUTION)
     operations = ("GetObject", "ListObjectsV2", "PutObject")
-    assert sorted(called) == [(operation, "123456789012") for operation in operations]
+    assert sorted(called) == [(operation, BUCKET_OWNER) for operation in operations]
 
 
 def test_a_bucket_that_was_deleted_is_named(s3: Any, storage: Storage) -> None:
