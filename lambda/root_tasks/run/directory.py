@@ -95,9 +95,10 @@ class MemberDirectory:
                 deploy.
             CallError: A read failed.
         """
+        # Once this is set, no call is retried any more.
         ended = threading.Event()
         aws = self.aws.until(ended)
-        pages = MemberDirectory(aws=aws, units=self.units.by(aws)).pages(
+        pages = MemberDirectory(aws=aws, units=self.units.read_by(aws)).pages(
             all_accounts=request.all_accounts,
             organizational_units=request.organizational_units,
             account_ids=request.member_ids,
@@ -112,8 +113,10 @@ class MemberDirectory:
             features = pool.submit(aws.call, LIST_FEATURES)
             organization = pool.submit(self.identify)
             first = read_page()
-            self._require_feature(request.task, organization.result(), features)
-            yield Survey(organization=organization.result(), pages=_one_ahead(first, read_page))
+            self._refuse_if_feature_is_missing(request.task, organization.result(), features)
+            yield Survey(
+                organization=organization.result(), pages=_read_one_ahead(first, read_page)
+            )
         except KeyboardInterrupt:
             # A person does not wait for the calls that are under way.
             waits_for_calls = False
@@ -135,10 +138,10 @@ class MemberDirectory:
             raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id)
         return identity
 
-    def _require_feature(
+    def _refuse_if_feature_is_missing(
         self, task: Task, organization: OrganizationIdentity, features: Future[Response]
     ) -> None:
-        """Refuse a task whose feature is not enabled."""
+        """Refuse a task whose feature is not enabled, by AWS's list of the enabled features."""
         data = {"management_account_id": organization.management_account_id}
         try:
             enabled = features.result().require("EnabledFeatures")
@@ -167,7 +170,7 @@ class MemberDirectory:
         organizational_units: Collection[str] = (),
         account_ids: Collection[str] = (),
     ) -> Iterator[dict[str, Account]]:
-        """Yield the accounts that a run is about, by their IDs, each once.
+        """Yield the accounts that a run is about, by their IDs.
 
         All accounts come page by page, others at once. An ID that is not a member's is left out.
 
@@ -182,36 +185,40 @@ class MemberDirectory:
             CallError: A read failed.
         """
         if all_accounts:
-            yield from self._everybody()
+            yield from self._pages_of_all()
             return
-        members = self._find_by_id(account_ids)
+        members = self._find_by_ids(account_ids)
         if organizational_units:
             members |= self.in_units(organizational_units)
         yield members
 
-    def _everybody(self) -> Iterator[dict[str, Account]]:
-        accounts = self._list()
+    def _pages_of_all(self) -> Iterator[dict[str, Account]]:
+        """Yield every account, in pages as AWS lists them; it may list one of them twice."""
+        accounts = self._list_accounts()
         page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
         while page:
             yield page
             page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
 
-    def _list(self) -> Iterator[AccountTypeDef]:
+    def _list_accounts(self) -> Iterator[AccountTypeDef]:
+        """Yield every account as AWS lists it, which is a call for every 20 of them."""
         return self.aws.entries(_LIST_ACCOUNTS, items="Accounts")
 
-    def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Account]:
+    def _find_by_ids(self, account_ids: Collection[str]) -> dict[str, Account]:
         """Return some accounts: a few by a call for each, many out of the list of all."""
         if len(account_ids) <= _MAX_DESCRIBED:
             return self._describe_each(account_ids)
-        return _by_id(account for account in self._list() if account["Id"] in account_ids)
+        return _by_id(account for account in self._list_accounts() if account["Id"] in account_ids)
 
     def _describe_each(self, account_ids: Collection[str]) -> dict[str, Account]:
+        """Return some accounts by a call for each, without those that are not members."""
         with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
             described = pool.map(self._describe, sorted(account_ids))
             members = (account for account in described if account is not None)
             return _by_id(members, operation=_DESCRIBE_ACCOUNT)
 
     def _describe(self, account_id: str) -> AccountTypeDef | None:
+        """Return an account as AWS describes it; None if it is not a member."""
         with ignoring("AccountNotFound"):
             response = self.aws.call(_DESCRIBE_ACCOUNT, AccountId=account_id)
             account: AccountTypeDef = response.require("Account")
@@ -226,10 +233,11 @@ class MemberDirectory:
             CallError: A read failed.
         """
         unit_ids = {self.units.id_of(unit) for unit in units}
-        under = self.units.units_under(Unit(id=id_, path=id_) for id_ in sorted(unit_ids))
+        # Only the IDs of the units below these are needed, so an ID may stand for the path.
+        units_below = self.units.units_under(Unit(id=id_, path=id_) for id_ in sorted(unit_ids))
         # The accounts are listed while the units are.
         with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
-            listed = pool.map(self.units.accounts_in, (unit.id for unit in under))
+            listed = pool.map(self.units.accounts_in, (unit.id for unit in units_below))
             members = itertools.chain.from_iterable(listed)
             return _by_id(members, operation=LIST_ACCOUNTS_OF_PARENT)
 
@@ -242,6 +250,7 @@ class MemberDirectory:
             RunRefusedError: There is no such unit, or more than one.
             CallError: A read failed.
         """
+        # What is no account ID names a unit.
         units = [value for value in exclusions if not ACCOUNT_ID.fullmatch(value)]
         excluded = set(exclusions) | self.in_units(units).keys()
         return {id_: member for id_, member in members.items() if id_ not in excluded}
@@ -250,6 +259,12 @@ class MemberDirectory:
 def _by_id(
     accounts: Iterable[AccountTypeDef], *, operation: str = _LIST_ACCOUNTS
 ) -> dict[str, Account]:
+    """Return accounts by their IDs.
+
+    Args:
+        accounts: The accounts, as AWS describes them.
+        operation: The call that returned them, for the error about one without a state.
+    """
     return {
         account["Id"]: Account(
             account_id=account["Id"],
@@ -264,12 +279,17 @@ def _by_id(
     }
 
 
-def _one_ahead(
-    following: Future[Page | None], read_page: Callable[[], Future[Page | None]]
+def _read_one_ahead(
+    first: Future[Page | None], begin_to_read: Callable[[], Future[Page | None]]
 ) -> Iterator[Page]:
-    """Yield pages, and begin to read the next one before each."""
-    page = following.result()
+    """Yield pages, and begin to read the next one before each.
+
+    Args:
+        first: The first page, which is being read; None in it stands for no more pages.
+        begin_to_read: Begins to read the next page.
+    """
+    page = first.result()
     while page is not None:
-        following = read_page()
+        following = begin_to_read()
         yield page
         page = following.result()

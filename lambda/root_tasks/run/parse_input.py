@@ -30,17 +30,18 @@ def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
     if PLAN in input_:
         raise RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE)
 
-    # No task has this key: it may be misspelled, and is no reason to do something else.
-    valid = [TASK]
+    # A key that no task has may be misspelled: a run that ignored it would do something else.
+    known_keys = [TASK]
     for definition in DEFINITIONS.values():
-        valid += definition.input_keys
-    valid += STATED_KEYS
-    unknown = sorted(set(input_).difference(valid))
+        known_keys += definition.input_keys
+    known_keys += STATED_KEYS
+    unknown = sorted(set(input_).difference(known_keys))
     if unknown:
-        listed = tuple(dict.fromkeys(valid))
-        raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=listed)
+        # Several tasks have the same keys.
+        valid = tuple(dict.fromkeys(known_keys))
+        raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
 
-    # The task reads the rest.
+    # The rest is read by the task. Who asks, and why, is stated with any task.
     task = _parse_task(input_.get(TASK, Task.AUDIT), tasks=tasks)
     values = {key: value for key, value in input_.items() if key not in STATED_KEYS}
     task_input = TaskInput(task=task, values=values)
@@ -50,6 +51,7 @@ def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
 
 
 def _parse_task(value: object, *, tasks: Collection[Task]) -> Task:
+    """Return the task that an input names, if the stack has it."""
     if value not in list(Task):
         raise RunRefusedError(RefusalReason.UNKNOWN_TASK, value=quote(value), valid=list(Task))
     task = Task(str(value))

@@ -29,18 +29,19 @@ def with_unit_names(units: UnitTree, members: Mapping[str, Account]) -> dict[str
     """
     aws = units.aws.within(_MAX_SECONDS)
     # What is denied for good delays no run.
-    reader = units.by(aws.with_budget(replace(aws.budget, new_permissions_until=None)))
+    reader = units.read_by(aws.with_budget(replace(aws.budget, new_permissions_until=None)))
     with _logging_failure(aws):
         # SDKs before botocore 1.42.80 do not say which units an account is in.
         _find_units_of(reader, {id_ for id_, member in members.items() if member.unit_ids is None})
-    placed = {id_: _with_unit_ids(units, member) for id_, member in members.items()}
+    members_in_units = {id_: _with_unit_ids(units, member) for id_, member in members.items()}
     with _logging_failure(aws):
-        _read_names_on(reader, [member.unit_ids or () for member in placed.values()])
-    return {id_: _with_names(units, member) for id_, member in placed.items()}
+        _read_names_of(reader, [member.unit_ids or () for member in members_in_units.values()])
+    return {id_: _with_names_of_units(units, member) for id_, member in members_in_units.items()}
 
 
 def _find_units_of(units: UnitTree, account_ids: Set[str]) -> None:
     """Read which units accounts are in: of a few one by one, of many by the lists of all units."""
+    # An account that was listed by its unit has its parent in the cache.
     unknown = account_ids - units.cache.parent_ids.keys()
     if len(unknown) <= MAX_ENTRIES_PER_PAGE:
         for account_id in sorted(account_ids):
@@ -52,26 +53,35 @@ def _find_units_of(units: UnitTree, account_ids: Set[str]) -> None:
             return
 
 
-def _read_names_on(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
-    """Read the names of the units on paths: by a call for each, or by lists if these are fewer."""
-    steps = {step for path in paths for step in itertools.pairwise(path)}
-    unread = [step for step in sorted(steps) if step[0] not in units.cache.names]
+def _read_names_of(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
+    """Read the names of the units that accounts are in, by as few calls as possible.
+
+    That is a call for each unit, or a list of the units in each parent if there are fewer parents.
+
+    Args:
+        units: The units, which get the names.
+        paths: The IDs of each account's units, from the root down.
+    """
+    parents_and_units = {pair for path in paths for pair in itertools.pairwise(path)}
+    unread = [pair for pair in sorted(parents_and_units) if pair[0] not in units.cache.names]
     parent_ids = {parent_id for parent_id, _ in unread}
     with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
         if len(parent_ids) < len(unread):
             list(pool.map(units.names_in, sorted(parent_ids)))
         else:
-            list(pool.map(units.describe, [unit_id for _, unit_id in unread]))
+            list(pool.map(units.read_name, [unit_id for _, unit_id in unread]))
 
 
 def _with_unit_ids(units: UnitTree, member: Account) -> Account:
+    """Return an account with the IDs of its units, if these are known by now."""
     unit_ids = member.unit_ids or units.known_parents(member.account_id)
     if unit_ids is None:
         return member
     return replace(member, unit_path="/".join(unit_ids))
 
 
-def _with_names(units: UnitTree, member: Account) -> Account:
+def _with_names_of_units(units: UnitTree, member: Account) -> Account:
+    """Return an account with the names of its units, if all of them are known by now."""
     if member.unit_ids is None:
         return member
     return replace(member, organizational_unit=units.known_path(member.unit_ids))
@@ -79,6 +89,7 @@ def _with_names(units: UnitTree, member: Account) -> Account:
 
 @contextmanager
 def _logging_failure(aws: Aws) -> Iterator[None]:
+    """Log a call that fails, instead of letting it fail the run."""
     try:
         yield
     except CallError as error:

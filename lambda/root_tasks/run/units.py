@@ -68,8 +68,8 @@ class UnitTree:
     aws: Aws
     cache: UnitCache = field(default_factory=UnitCache)
 
-    def by(self, aws: Aws) -> UnitTree:
-        """Return the same units, read within another budget."""
+    def read_by(self, aws: Aws) -> UnitTree:
+        """Return the same units, with the same cache, as another budget reads them."""
         return replace(self, aws=aws)
 
     # Calls
@@ -102,8 +102,8 @@ class UnitTree:
             self.cache.parent_ids.update(dict.fromkeys(names, parent_id))
         return self.cache.names[parent_id]
 
-    def describe(self, unit_id: str) -> None:
-        """Read the name of a unit.
+    def read_name(self, unit_id: str) -> None:
+        """Read the name of a unit into the cache.
 
         Raises:
             CallError: The read failed.
@@ -145,7 +145,11 @@ class UnitTree:
     def units_under(
         self, units: Iterable[Unit], *, is_wanted: Callable[[Unit], bool] = lambda _: True
     ) -> Iterator[Unit]:
-        """Yield units and what is in them, but nothing that is in a unit that is not wanted.
+        """Yield units and all units below them.
+
+        Args:
+            units: The units.
+            is_wanted: Whether to look for units in a unit that was yielded.
 
         Raises:
             CallError: A read failed.
@@ -167,7 +171,7 @@ class UnitTree:
         """
         if UNIT_ID.fullmatch(value):
             try:
-                # The units in it are needed anyway.
+                # This call says whether the unit exists. What it returns is read later anyway.
                 self.names_in(value)
             except CallError as error:
                 if error.failure.name != "ParentNotFound":
