@@ -45,10 +45,11 @@ class AccountRunner:
             assignment: The account, and what to act on there.
             executor: Makes the calls that are made in parallel.
         """
-        finding = self._find(assignment, executor=executor)
+        finding = self._finding(assignment, executor=executor)
         return replace(finding, hint=messages.hint_of(finding))
 
-    def _find(self, assignment: Assignment, *, executor: Executor) -> Finding:
+    def _finding(self, assignment: Assignment, *, executor: Executor) -> Finding:
+        """Run the task in an account, and return its result without the hint."""
         # What is known before a session is opened.
         if self._is_expired():
             return finding_without_change(self.work, assignment, messages.EXPIRED)
@@ -63,25 +64,26 @@ class AccountRunner:
             return finding_without_change(
                 self.work, assignment, reason, hint=hint, message=messages.NO_SESSION
             )
-        # One that was throttled for long may come too late.
+        # AssumeRoot may have been throttled for so long that the plan expired meanwhile.
         if self._is_expired():
             return finding_without_change(self.work, assignment, messages.EXPIRED)
 
         # The backups that were made are named even if the task ends early.
-        references: dict[Target, str] = {}
+        backups: dict[Target, str] = {}
         try:
-            return self._run_task(session, assignment, references)
+            return self._run_task(session, assignment, backups)
         except Exception as error:
-            return self._finding_of_error(assignment, error, references)
+            return self._finding_of_error(assignment, error, backups)
 
     def _is_expired(self) -> bool:
         """Return whether it is too late for changes: a redrive can come days after the plan."""
         return self.work.expires_at is not None and self.aws.now() > self.work.expires_at
 
     def _open_session(self, account_id: str, *, executor: Executor) -> RootSession:
+        """Open the root session of an account, which ends in time to store the results."""
         task = self.work.task
         if self.work.mode is not Mode.EXECUTE:
-            # A plan's session cannot change anything if AWS has such a policy.
+            # AWS may have a policy for sessions that cannot change what the task changes.
             task = DEFINITIONS[task].plans_in_sessions_of or task
         return open_session(
             self.aws,
@@ -93,9 +95,15 @@ class AccountRunner:
         )
 
     def _run_task(
-        self, session: RootSession, assignment: Assignment, references: dict[Target, str]
+        self, session: RootSession, assignment: Assignment, backups: dict[Target, str]
     ) -> Finding:
-        """Run the task in a session, and take note of the references of its backups."""
+        """Run the task in a session.
+
+        Args:
+            session: The root session in the account.
+            assignment: The account, and what to act on there.
+            backups: Gets the reference of each backup as soon as it is stored, by its target.
+        """
 
         def back_up(target: Target, policy: str) -> str:
             backup = Backup(
@@ -106,8 +114,8 @@ class AccountRunner:
                 region=target.region or "",
                 policy=policy,
             )
-            references[target] = self.back_up(backup)
-            return references[target]
+            backups[target] = self.back_up(backup)
+            return backups[target]
 
         definition = DEFINITIONS[self.work.task]
         run = definition.plan
@@ -122,14 +130,20 @@ class AccountRunner:
         return run(task)
 
     def _finding_of_error(
-        self, assignment: Assignment, error: Exception, references: Mapping[Target, str]
+        self, assignment: Assignment, error: Exception, backups: Mapping[Target, str]
     ) -> Finding:
-        """Return the finding of an account in which the task ended early."""
+        """Return the finding of an account in which the task ended early.
+
+        Args:
+            assignment: The account, and what was to be changed.
+            error: Why the task ended.
+            backups: The references of the backups that were stored before, by their targets.
+        """
         reason, hint = self._reason_and_hint(assignment, error)
         if self.work.mode is not Mode.EXECUTE:
             return finding_without_change(self.work, assignment, reason, hint=hint)
         items = [
-            replace(report_item(target, Outcome.UNKNOWN), backup=references.get(target))
+            replace(report_item(target, Outcome.UNKNOWN), backup=backups.get(target))
             for target in assignment.targets
         ]
         return Finding(

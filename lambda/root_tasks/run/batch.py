@@ -86,17 +86,18 @@ def execute_batch(
         raise BatchClaimedError(run_id=run_id, batch=batch)
 
     # Change nothing if someone has stopped the execution meanwhile.
-    reason = _reason_to_stop(aws, work)
+    reason = _reason_to_change_nothing(aws, work)
     if reason is not None:
-        assignments = work.batches[batch]
-        findings = [finding_without_change(work, each, reason) for each in assignments]
+        findings = [
+            finding_without_change(work, assignment, reason) for assignment in work.batches[batch]
+        ]
         return _store(aws, storage.executions, work, batch, findings)
 
     return _run(aws, storage.executions, work, batch, settings=settings)
 
 
-def _reason_to_stop(aws: Aws, work: Work) -> str | None:
-    """Return why a batch that is claimed makes no changes; None if it may."""
+def _reason_to_change_nothing(aws: Aws, work: Work) -> str | None:
+    """Return that the execution was stopped, or that this cannot be read; None if it was not."""
     try:
         if was_stopped(aws.within(_STOP_SECONDS), work.execution_arn):
             return messages.STOPPED

@@ -70,13 +70,13 @@ def collect_results(
     """
     checksums = _checksums(returned)
 
-    def without_result(batch: int, why: str, problem: str | None = None) -> _Batch:
+    def batch_without_result(batch: int, why: str, problem: str | None = None) -> _Batch:
         findings = [_unknown_finding(run, id_, why, backups) for id_ in run.batches[batch]]
         return _Batch(findings=findings, problem=problem)
 
-    def collect(batch: int) -> _Batch:
+    def read_batch(batch: int) -> _Batch:
         if batch not in checksums:
-            return without_result(batch, messages.NO_RESULT)
+            return batch_without_result(batch, messages.NO_RESULT)
         try:
             result = runs.read_result(run, batch, checksum=checksums[batch])
         except (ChecksumMismatchError, DecodingError) as error:
@@ -86,11 +86,11 @@ def collect_results(
                 return _Batch(findings=result.findings, ended_at=result.finished_at)
             problem = "Its accounts are not those of the batch."
         aws.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
-        return without_result(batch, messages.DAMAGED_RESULT, problem)
+        return batch_without_result(batch, messages.DAMAGED_RESULT, problem)
 
     # The results come back in the order of the batches, so the warnings have that order, too.
     with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-        batches = list(pool.map(collect, range(len(run.batches))))
+        batches = list(pool.map(read_batch, range(len(run.batches))))
 
     findings = {finding.account_id: finding for batch in batches for finding in batch.findings}
     warnings = [
@@ -101,11 +101,11 @@ def collect_results(
     if len(warnings) > _MAX_WARNINGS:
         warnings[_MAX_WARNINGS:] = ["There are more such results."]
 
-    # Without a result, a read-only run has seen nothing since its start.
+    # If no batch has a result, a read-only run has seen nothing since its start.
     ends = [batch.ended_at for batch in batches if batch.ended_at]
     if run.mode is Mode.EXECUTE and not ends:
         ends.append(aws.now())
-    # The clock of a batch's function may be behind that of Step Functions.
+    # The clock of a batch's function may be behind that of Step Functions, which gives the start.
     return Results(
         findings=findings,
         warnings=tuple(warnings),
@@ -114,7 +114,14 @@ def collect_results(
 
 
 def _unknown_finding(run: Run, account_id: str, why: str, backups: BackupStore) -> Finding:
-    """Return the finding of an account of whose batch nothing is known."""
+    """Return the finding of an account whose batch has no result that counts.
+
+    Args:
+        run: The run.
+        account_id: The account.
+        why: Why the batch has none.
+        backups: The policies that runs removed; those of this run are named.
+    """
     if run.mode is not Mode.EXECUTE:
         reason = f"{why} {messages.NOTHING_CHANGED}"
         return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
@@ -125,7 +132,7 @@ def _unknown_finding(run: Run, account_id: str, why: str, backups: BackupStore) 
 
 
 def _backup_references(run: Run, account_id: str, backups: BackupStore) -> str:
-    """Return the sentence about the backups that a run made in an account."""
+    """Return the sentence that names the backups which a run made in an account."""
     try:
         references = backups.references(run.run_id, account_id)
     except CallError as error:

@@ -129,7 +129,7 @@ def write_report(
             output[PLAN_EXPIRES_AT] = format_time(until)
     if run.mode is Mode.EXECUTE:
         output["failed"] = not FAILURES.isdisjoint(report.totals)
-        # The cause of an execution that failed, which has no output.
+        # The state machine fails with this as its cause, because a failed execution has no output.
         output["summary"] = cause_of_failure(
             output["summary"], url=urls[HTML], report_sha256=output[REPORT_SHA256]
         )

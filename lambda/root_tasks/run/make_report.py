@@ -59,8 +59,11 @@ def make_report(
 
 
 def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
-    """Return the plan of a run: what its report shows as planned, and nothing else."""
-    shown = {
+    """Return the plan of a run: what its report shows as planned, and nothing else.
+
+    The findings have more: the report leaves out credentials that are accepted.
+    """
+    shown_as_planned = {
         (result.account_id, item.type, item.id)
         for result in report.results
         for item in result.items
@@ -69,10 +72,13 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
     assignments = []
     for account_id, finding in sorted(findings.items()):
         targets = [
-            target for target in finding.planned if (account_id, target.type, target.id) in shown
+            target
+            for target in finding.planned
+            if (account_id, target.type, target.id) in shown_as_planned
         ]
         if targets:
             assignments.append(Assignment(account_id=account_id, targets=tuple(targets)))
+    # The mailboxes that a recovery is about, because its execution compares them.
     addresses = []
     if run.task is Task.RECOVER:
         planned = {assignment.account_id for assignment in assignments}
@@ -128,6 +134,7 @@ def is_outside(email: str | None, domains: Collection[str]) -> bool | None:
 def _result(
     account: Account, findings: Mapping[str, Finding], own_root_user: Result | None
 ) -> Result:
+    """Return the result of an account: of the management account, of one skipped, or of a batch."""
     if own_root_user is not None and account.account_id == own_root_user.account_id:
         return own_root_user
     if account.skip_reason is not None:

@@ -24,6 +24,7 @@ def own_root_user(aws: Aws, run: Run) -> Result | None:
     if run.task is not Task.AUDIT or run.account_id != run.management_account_id:
         return None
     if all(account.account_id != run.account_id for account in run.accounts):
+        # The audit is of other accounts.
         return None
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
     try:
@@ -32,8 +33,8 @@ def own_root_user(aws: Aws, run: Run) -> Result | None:
         reason = management_account_unread(describe(error.failure))
         return Result(account_id=run.account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
 
-    def list_of(type_: ItemType) -> tuple[()] | None:
-        # None stands for credentials that exist and are not listed.
+    def none_or_unlisted(type_: ItemType) -> tuple[()] | None:
+        # There are none; or some that are not listed, for which None stands.
         if type_ in existing:
             return None
         return ()
@@ -42,8 +43,8 @@ def own_root_user(aws: Aws, run: Run) -> Result | None:
     has = RootCredentials(
         password=has_password,
         password_last_use_unread=has_password,
-        access_keys=list_of(ItemType.ACCESS_KEY),
-        mfa_devices=list_of(ItemType.MFA_DEVICE),
-        signing_certificates=list_of(ItemType.SIGNING_CERTIFICATE),
+        access_keys=none_or_unlisted(ItemType.ACCESS_KEY),
+        mfa_devices=none_or_unlisted(ItemType.MFA_DEVICE),
+        signing_certificates=none_or_unlisted(ItemType.SIGNING_CERTIFICATE),
     )
     return Result(account_id=run.account_id, outcome=management_outcome(has), credentials=has)

@@ -79,7 +79,7 @@ def parse_plan_request(input_: object) -> PlanRequest:
     Raises:
         RunRefusedError: The input is something else.
     """
-    if not isinstance(input_, dict) or set(input_) | _OPTIONAL != {PLAN, *_OPTIONAL}:
+    if not isinstance(input_, dict) or set(input_) - _OPTIONAL != {PLAN}:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
     report_sha256 = optional_text(
         input_, REPORT_SHA256, pattern=_SHA256, expected="64 hexadecimal digits"
@@ -122,7 +122,7 @@ class Plans:
         output: dict[str, Any] = json.loads(response.require("output"))
         if output.get(PLAN_SHA256) is None:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
-        # By the clock, because an execution can be redriven days later.
+        # A plan expires by the clock, because an execution can be redriven days later.
         expires_at = response.require("startDate") + PLAN_LIFETIME
         if self.aws.now() > expires_at:
             raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id)
@@ -152,6 +152,7 @@ class Plans:
         raise RunRefusedError(RefusalReason.PLAN_CLAIMED, run_id=run_id, execution=other)
 
     def _read(self, run_id: str, *, checksum: str) -> Plan:
+        """Return the plan of a run, if it is the one whose checksum its execution holds."""
         try:
             return self.runs.read(Plan, run_id, checksum=checksum)
         except ChecksumMismatchError as error:
@@ -160,8 +161,10 @@ class Plans:
             raise RunRefusedError(RefusalReason.PLAN_NOT_READABLE, run_id=run_id) from error
 
     def _planning_execution(self, run_id: str) -> Response:
-        """Return an execution of the Audit state machine that succeeded."""
-        response = self._describe(execution_arn(self.settings.audit_state_machine_arn, run_id))
+        """Return the execution of the Audit state machine that created a plan: it succeeded."""
+        response = self._describe_when_ended(
+            execution_arn(self.settings.audit_state_machine_arn, run_id)
+        )
         if response is None:
             raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id)
         status = response.require("status")
@@ -169,10 +172,11 @@ class Plans:
             raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
         return response
 
-    def _describe(self, execution_arn: str) -> Response | None:
+    def _describe_when_ended(self, execution_arn: str) -> Response | None:
         """Return an execution once it has its output; None if there is none.
 
-        What Step Functions describes may be some seconds old. After these, its state is returned.
+        What Step Functions describes may be some seconds old. After these seconds, what it then
+        describes is returned.
         """
         budget = self.aws.budget.within(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"

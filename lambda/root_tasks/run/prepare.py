@@ -75,8 +75,8 @@ def prepare(
         protected_accounts=frozenset(protected_accounts),
         audits=task is Task.AUDIT,
     )
-    named = {assignment.account_id: assignment for assignment in request.assignments}
-    gone = named.keys() - members.keys()
+    assigned = {assignment.account_id: assignment for assignment in request.assignments}
+    gone = assigned.keys() - members.keys()
     accounts += tuple(Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in gone)
     in_order = tuple(sorted(accounts, key=lambda account: account.account_id))
     possible = [account.account_id for account in in_order if account.skip_reason is None]
@@ -118,7 +118,7 @@ def prepare(
         )
 
     # Its work, without names: for the functions that run the batches.
-    assignments = {id_: named.get(id_, Assignment(account_id=id_)) for id_ in possible}
+    assignments = {id_: assigned.get(id_, Assignment(account_id=id_)) for id_ in possible}
     work = Work(
         run_id=execution.name,
         task=task,
@@ -127,7 +127,7 @@ def prepare(
         credentials=request.credential_selection(execution.started_at),
         expires_at=expires_at,
         execution_arn=execution.arn,
-        other_address=_with_other_address(plan, members),
+        other_address=_accounts_with_other_address(plan, members),
     )
     return run, work
 
@@ -161,7 +161,9 @@ def classify(
     return tuple(classified)
 
 
-def _with_other_address(plan: Plan | None, members: Mapping[str, Account]) -> tuple[str, ...]:
+def _accounts_with_other_address(
+    plan: Plan | None, members: Mapping[str, Account]
+) -> tuple[str, ...]:
     """Return the accounts whose root user has another e-mail address than the plan has shown."""
     if plan is None:
         return ()
@@ -175,10 +177,15 @@ def _with_other_address(plan: Plan | None, members: Mapping[str, Account]) -> tu
 def require_members(
     request: Request, *, organization: OrganizationIdentity, members: Mapping[str, Account]
 ) -> None:
-    """Refuse a typo: each account that a request names or leaves out has to exist.
+    """Refuse a typo: each account that a request names or leaves out has to be a member.
+
+    Args:
+        request: The request.
+        organization: The organization.
+        members: The members among its accounts, by their IDs.
 
     Raises:
-        RunRefusedError: One does not exist.
+        RunRefusedError: One is not.
     """
     absent = sorted(request.member_ids - members.keys())
     if absent:
@@ -190,6 +197,7 @@ def require_members(
 
 
 def _mode(request: Request, plan: Plan | None) -> Mode:
+    """Return the purpose of a run: a task that makes changes is planned before it is executed."""
     if plan is not None:
         return Mode.EXECUTE
     if DEFINITIONS[request.task].makes_changes:
@@ -197,8 +205,13 @@ def _mode(request: Request, plan: Plan | None) -> Mode:
     return Mode.AUDIT
 
 
-def batches_of(ids: list[str], mode: Mode) -> tuple[tuple[str, ...], ...]:
-    """Return the accounts of each batch of a run."""
-    largest = min(_MAX_ACCOUNTS_PER_BATCH[mode], math.ceil(len(ids) / _MIN_BATCHES))
-    size = max(ACCOUNTS_PER_BATCH[mode], largest, math.ceil(len(ids) / _MAX_BATCHES))
-    return tuple(tuple(ids[first : first + size]) for first in range(0, len(ids), size))
+def batches_of(account_ids: list[str], mode: Mode) -> tuple[tuple[str, ...], ...]:
+    """Return the accounts of each batch of a run.
+
+    For example, an audit of 30 accounts has a batch of 25 and one of 5, and an audit of 10,000
+    accounts has 100 batches of 100.
+    """
+    accounts = len(account_ids)
+    cheapest = min(_MAX_ACCOUNTS_PER_BATCH[mode], math.ceil(accounts / _MIN_BATCHES))
+    size = max(ACCOUNTS_PER_BATCH[mode], cheapest, math.ceil(accounts / _MAX_BATCHES))
+    return tuple(tuple(account_ids[first : first + size]) for first in range(0, accounts, size))

@@ -182,6 +182,7 @@ def _import_findings(
 
 
 def _metrics(report: Report) -> dict[str, int]:
+    """Return the metrics of a full audit by their names, without those of which nothing is known."""
     totals = report.totals
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
     audited = sum(is_audited(result) for result in report.results)
@@ -199,9 +200,18 @@ def _metrics(report: Report) -> dict[str, int]:
 def _log_metrics(
     aws: Aws, run: Run, report: Report, values: Mapping[str, int], *, began: datetime
 ) -> None:
-    """Write metrics of a full audit."""
+    """Write metrics of a full audit.
+
+    Args:
+        aws: The function.
+        run: The run.
+        report: The report of the audit.
+        values: The metrics by their names.
+        began: When the function began to collect the results.
+    """
     # Alarms only look at recent minutes, so what sets one off has the time of now. What ends one
-    # has that of the last look, which is no older for the minutes that the report has taken.
+    # has the time of the last look into an account: another audit may have looked since, and has
+    # set off an alarm that must not end. The minutes that the report has taken do not count.
     timestamp = now = aws.now()
     if not any(values.get(name) for name in _ALARMING):
         timestamp = report.finished_at + (now - began)

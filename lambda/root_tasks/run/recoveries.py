@@ -35,13 +35,14 @@ def end_of_recovery(until: str, *, started_at: datetime) -> datetime:
     Raises:
         RunRefusedError: It is over already, or too far away.
     """
-    units = {"h": timedelta(hours=1), "d": timedelta(days=1)}
+    unit_lengths = {"h": timedelta(hours=1), "d": timedelta(days=1)}
     try:
-        if until[-1] in units:
-            end = started_at + int(until[:-1]) * units[until[-1]]
+        if until[-1] in unit_lengths:
+            end = started_at + int(until[:-1]) * unit_lengths[until[-1]]
         else:
             end = datetime.fromisoformat(until).replace(tzinfo=UTC) + timedelta(days=1)
     except ValueError:
+        # The 30th of February, for example, which is refused like a time that is over.
         end = started_at
     if not started_at < end <= started_at + _MAX_DURATION:
         raise invalid_value(until, key=UNTIL, expected="a time in the next 30 days")
@@ -85,7 +86,8 @@ def accepted_recoveries(
             aws.log(event="recovery_unread", accountId=account_id, reason=str(error))
             continue
         if abs(recovery.until - aws.now()) > _MAX_DURATION:
-            # It is forged, or was closed long ago: new credentials are not those that it brought.
+            # No plan may state such an end, or it was long ago: the account's credentials are not
+            # those that the recovery brought.
             continue
         yield AcceptedCredentials(
             target_id=account_id,
