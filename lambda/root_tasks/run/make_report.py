@@ -39,10 +39,10 @@ def make_report(
         named = run.selection.named_accounts
     results = []
     for account in run.accounts:
-        result = _account_result(account, _result(account, findings, own_root_user), run)
+        result = _result_without_names(account, findings, own_root_user)
         results.append(
             with_acceptance(
-                result,
+                _with_names(result, account, run),
                 accepted,
                 unit_path=account.unit_path,
                 at=run.started_at,
@@ -99,8 +99,8 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
     )
 
 
-def _account_result(account: Account, result: Result, run: Run) -> AccountResult:
-    """Return the result of an account with what only the report has of the account: its names."""
+def _with_names(result: Result, account: Account, run: Run) -> AccountResult:
+    """Return the result of an account with what only the report has of it, such as its name."""
     reasons = [result.reason]
     if account.protected and is_audited(result):
         reasons.append(PROTECTED_AUDIT)
@@ -131,7 +131,7 @@ def is_outside(email: str | None, domains: Collection[str]) -> bool | None:
     return email.rpartition("@")[2].lower() not in {domain.lower() for domain in domains}
 
 
-def _result(
+def _result_without_names(
     account: Account, findings: Mapping[str, Finding], own_root_user: Result | None
 ) -> Result:
     """Return the result of an account: of the management account, of one skipped, or of a batch."""

@@ -182,7 +182,7 @@ def _import_findings(
 
 
 def _metrics(report: Report) -> dict[str, int]:
-    """Return the metrics of a full audit by their names, without those of which nothing is known."""
+    """Return the metrics of a full audit by their names; what is not known has none."""
     totals = report.totals
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
     audited = sum(is_audited(result) for result in report.results)
