@@ -11,7 +11,7 @@ import click
 
 from common.untrusted import printable
 
-from .base.command_errors import ExitCode, InterruptedRunError, sentence
+from .base.command_errors import ExitCode, InterruptedRunError, error_sentence
 from .base.options import example
 from .base.terminal import PROGRAM, Environment
 from .commands.audit import audit
@@ -86,6 +86,6 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        click.echo(printable(sentence(error)), err=True)
+        click.echo(printable(error_sentence(error)), err=True)
         return ExitCode.NO_RESULT
     return result if isinstance(result, int) else ExitCode.AS_WANTED

@@ -16,7 +16,9 @@ from aws_calls.failures import call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import Clients, Clock, new_client, new_session, one_attempt
 from common.arn import Arn
+from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
+from root_tasks.aws.session_clients import SessionClients
 
 from .options import TargetOptions
 
@@ -68,12 +70,8 @@ class Caller:
             seconds: How long it may take.
             connections: How many calls of a service it makes in parallel.
         """
-        # Not all commands need it.
-        from root_tasks.aws.clients import RunClients
-        from root_tasks.aws.invocation import Aws
-        from root_tasks.aws.session_clients import SessionClients
-
-        # With the same settings, for credentials of their own.
+        # Root sessions have credentials of their own, so their clients need an SDK session of their
+        # own, with the same settings.
         session = new_session(self.profile)
         session.set_config_variable("region", self.region)
         config = one_attempt().merge(Config(max_pool_connections=connections))
@@ -91,11 +89,12 @@ class Caller:
         )
 
     def calls(self, *, seconds: float = MAX_WAIT_SECONDS) -> AwsCalls:
-        """Return calls for which a person waits so long from now on."""
+        """Return calls to AWS, which are retried for so many seconds from now on."""
         return AwsCalls(clients=self._clients, budget=retry_budget(self.clock, seconds=seconds))
 
     @functools.cached_property
     def _clients(self) -> Clients:
+        """The clients that all calls of this caller share: one for each service."""
         return Clients(self.client)
 
 
@@ -113,16 +112,16 @@ def find_caller(target: TargetOptions) -> Caller:
     with call_errors(_GET_CALLER_IDENTITY):
         session = new_session(target.profile)
         # The AWS CLI also reads AWS_REGION, and first; the SDK does not.
-        given = target.region or os.environ.get("AWS_REGION")
+        given_region = target.region or os.environ.get("AWS_REGION")
         # Organizations and IAM are global; the SDK needs a Region all the same.
-        region = given or session.get_config_variable("region") or "us-east-1"
+        region = given_region or session.get_config_variable("region") or "us-east-1"
         sts = new_client(session, "sts", region=region)
-        # By this thread: the SDK may ask for an MFA code, and a terminal shows again what is typed
-        # after Ctrl-C only if the main thread has asked.
+        # The SDK may ask for an MFA code here. After Ctrl-C, a terminal shows again what is typed
+        # only if the main thread has asked.
         if credentials := session.get_credentials():
             credentials.get_frozen_credentials()
-    own = AwsCalls(clients={"sts": sts}.__getitem__, budget=retry_budget(clock))
-    identity = own.call(_GET_CALLER_IDENTITY)
+    sts_calls = AwsCalls(clients={"sts": sts}.__getitem__, budget=retry_budget(clock))
+    identity = sts_calls.call(_GET_CALLER_IDENTITY)
     return Caller(
         session=session,
         region=region,
@@ -135,5 +134,6 @@ def find_caller(target: TargetOptions) -> Caller:
 
 
 def retry_budget(clock: Clock, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:
-    """Return how long a person waits for calls from now on."""
+    """Return the budget of calls that may be retried for so many seconds from now on."""
+    # A budget begins no attempt in the last seconds before its deadline.
     return RetryBudget(clock=clock, deadline=clock.now() + seconds + ATTEMPT_RESERVE_SECONDS)

@@ -102,11 +102,11 @@ _GRANTS = {
     "s3:GetObject": "grant_read_reports",
     "s3:ListBucket": "grant_read_reports",
 }
-_SDK = frozenset({"boto3", "botocore", "urllib3"})
+_SDK_PACKAGES = frozenset({"boto3", "botocore", "urllib3"})
 
 
-def sentence(error: Exception) -> str:
-    """Return what failed, and what to do."""
+def error_sentence(error: Exception) -> str:
+    """Return what failed, and what to do, as sentences for a person."""
     from aws_calls.failures import CallError, FailureKind, describe
     from common.errors import RootAccessError
     from root_access.root_access_errors import NotTheManagementAccountError
@@ -116,7 +116,7 @@ def sentence(error: Exception) -> str:
         return error.format_message()
     # A response of AWS.
     if isinstance(error, CallError) and error.failure.kind is FailureKind.ACCESS_DENIED:
-        return f"{describe(error.failure)} {_permission(error.failure.operation)}"
+        return f"{describe(error.failure)} {_how_to_allow(error.failure.operation)}"
     if isinstance(error, CallError):
         return _with_advice(describe(error.failure), error.failure.name)
     # A sentence of the functions, some of which mean something else on this machine.
@@ -129,27 +129,26 @@ def sentence(error: Exception) -> str:
     if isinstance(error, RootAccessError):
         return str(error)
     name = type(error).__name__
-    places = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
-    if any(_SDK.intersection(place.parts) for place in places):
+    frames = traceback.extract_tb(error.__traceback__)
+    if any(_SDK_PACKAGES.intersection(Path(frame.filename).parts) for frame in frames):
         # The SDK raises any error that it meets: a missing credential process, a damaged cache, a
         # bad URL.
         return _with_advice(f"The SDK could not call AWS: {name}: {error}", name)
     if isinstance(error, OSError):
         return f"{name}: {error}"
-    line = traceback.extract_tb(error.__traceback__)[-1]
+    raised_by = frames[-1]
     return (
         f"An error that this release does not expect: {name} in "
-        f"{Path(line.filename).name}:{line.lineno}. Please report it."
+        f"{Path(raised_by.filename).name}:{raised_by.lineno}. Please report it."
     )
 
 
 @contextmanager
 def failures_as(what: str) -> Iterator[None]:
-    """Turn any failure into one sentence.
+    """Turn any failure into one sentence, which stdout gets as JSON with --format json.
 
     Args:
-        what: What could not be done.
-        as_json: Whether a program reads stdout, and so also gets the sentence.
+        what: What could not be done, such as "Unable to audit".
 
     Raises:
         CommandError: It failed.
@@ -159,7 +158,7 @@ def failures_as(what: str) -> Iterator[None]:
     except (click.UsageError, click.Abort, click.exceptions.Exit, BrokenPipeError):
         raise
     except Exception as error:
-        message = f"{what}: {sentence(error)}"
+        message = f"{what}: {error_sentence(error)}"
         if click.get_current_context().params.get("format_") == JSON:
             # If stdout cannot be written, stderr still says what happened.
             with suppress(OSError):
@@ -167,7 +166,7 @@ def failures_as(what: str) -> Iterator[None]:
         raise CommandError(message) from error
 
 
-def _permission(operation: str) -> str:
+def _how_to_allow(operation: str) -> str:
     """Return how to allow a call: the grant of RootTasks, if there is one, and the statement."""
     statement = json.dumps({"Effect": "Allow", "Action": operation, "Resource": "*"})
     grant = (
@@ -181,5 +180,6 @@ def _permission(operation: str) -> str:
     )
 
 
-def _with_advice(text: str, code: str) -> str:
-    return f"{text.removesuffix('.')}. {_ADVICE.get(code, '')}".rstrip()
+def _with_advice(failure: str, code: str) -> str:
+    """Return what failed with the advice for AWS's code or the SDK's exception, if there is one."""
+    return f"{failure.removesuffix('.')}. {_ADVICE.get(code, '')}".rstrip()

@@ -36,9 +36,9 @@ class TargetOptions:
 
     def command(self, *words: str) -> str:
         """Return a command line that works in the same place, to be pasted into a shell."""
-        return self.complete(shlex.join([PROGRAM, *words]))
+        return self.with_options(shlex.join([PROGRAM, *words]))
 
-    def complete(self, command: str) -> str:
+    def with_options(self, command: str) -> str:
         """Return a command line with the options that make it work in the same place."""
         options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
         given = [
@@ -72,15 +72,18 @@ def account_ids_or_all(value: str) -> tuple[str, ...]:
 
 
 def entries(value: str) -> tuple[str, ...]:
-    """Return accounts or units: with commas, or those of a file, @FILE, without its comments."""
+    """Return accounts or units: with commas, or those of a file, without its comments.
+
+    For example, `222222222222,Root/Prod` and `@wave-1.txt` are values of an option.
+    """
     lines = [value]
     if value.startswith("@"):
         # The name of a unit may have a `#`.
         lines = [_COMMENT.sub("", line) for line in read_text(Path(value[1:])).splitlines()]
-    found = tuple(entry.strip() for line in lines for entry in line.split(",") if entry.strip())
-    if not found:
+    names = tuple(name.strip() for line in lines for name in line.split(",") if name.strip())
+    if not names:
         raise click.BadParameter(f"{printable(repr(value))} names nothing.")
-    return found
+    return names
 
 
 def read_text(path: Path) -> str:
@@ -100,6 +103,7 @@ def read_text(path: Path) -> str:
 def _flatten(
     _: click.Context, __: click.Parameter, values: tuple[tuple[str, ...], ...]
 ) -> tuple[str, ...]:
+    """Return the entries of all uses of an option, each once: a callback of click."""
     return tuple(dict.fromkeys(entry for value in values for entry in value))
 
 
@@ -150,11 +154,13 @@ def report_path(value: str) -> Path:
         # runs.
         raise click.BadParameter("it is empty.")
     path = Path(value)
-    folder = path if path.is_dir() else path.parent
+    is_folder = path.is_dir()
+    folder = path if is_folder else path.parent
     if not os.access(folder, os.W_OK | os.X_OK):
-        # Said before the run: afterwards its report would have nowhere to go.
+        # A person learns it before the run: afterwards its report would have nowhere to go.
         raise click.BadParameter(f"{printable(str(folder))} is not a folder, or not writable.")
-    if folder != path and path.suffix.lower() not in ("", ".html", ".json", ".csv"):
+    # A path without a suffix is a folder that the command makes.
+    if not is_folder and path.suffix.lower() not in ("", ".html", ".json", ".csv"):
         raise click.BadParameter(
             f"{printable(value)} ends in neither .html, .json nor .csv. For all three, name a "
             "folder."
@@ -187,8 +193,9 @@ def caller_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.pass_obj
     @functools.wraps(function)
     def wrapper(environment: Environment, /, **options: Any) -> Any:
-        where = {name: options.pop(name, None) for name in ("profile", "region", "stack")}
-        return function(target=TargetOptions(environment=environment, **where), **options)
+        # A command without target_options has no stack.
+        given = {name: options.pop(name, None) for name in ("profile", "region", "stack")}
+        return function(target=TargetOptions(environment=environment, **given), **options)
 
     return wrapper
 
@@ -341,7 +348,7 @@ def selection_options(*, all_accounts: bool, default_outcomes: tuple[str, ...]) 
             outcomes: tuple[str, ...],
             **options: Any,
         ) -> Any:
-            # Said before any call.
+            # A person learns of a contradiction before anything is called.
             if outcomes and from_report is None:
                 raise click.UsageError("--outcome needs --from-report.")
             if from_report is not None and (accounts or organizational_units):

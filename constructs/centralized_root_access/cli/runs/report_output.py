@@ -83,7 +83,7 @@ def print_steps(steps: Iterable[NextStep], *, target: TargetOptions) -> None:
             continue
         # A query has no options.
         if command.startswith(f"{PROGRAM} "):
-            command = target.complete(command)
+            command = target.with_options(command)
         print_note(f"{what}: {command}")
 
 
