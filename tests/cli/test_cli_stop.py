@@ -244,7 +244,7 @@ def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(
     assert "To be deleted in 1 of 1 account: 1 password." in shown.lines[-1]
     assert "execute" not in shown.stderr
     # Nor is a person asked whether to execute it.
-    assert "ended without its report" in command_line.refusal("execute", "run-1", "--yes")
+    assert "has nothing that can be executed" in command_line.refusal("execute", "run-1", "--yes")
     assert command_line.services.parameters_of_calls("StartExecution") == []
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password
 

@@ -234,7 +234,7 @@ def test_only_the_report_that_was_approved_is_executed(
     ("run_id", "stack", "sentence"),
     [
         (AUDIT_RUN, STACK_NAME, "is not a plan"),
-        (PLAN_RUN, STACK_NAME, "lists nothing to execute"),
+        (PLAN_RUN, STACK_NAME, "has nothing that can be executed"),
         ("missing", STACK_NAME, "There is no plan missing. `runs` lists the plans."),
         ("executed", STACK_NAME, "There is no plan executed."),
         (PLAN_RUN, "Looks", "cannot execute plans"),

@@ -56,9 +56,9 @@ def audit(
     not accepted, or the management account's root user is unprotected; 2 neither was found, but an
     account could not be read, one that was named was skipped, or none was audited.
     """
-    # An environment variable may name a stack for all other commands.
-    given = click.get_current_context().get_parameter_source("stack")
-    if from_here and given is ParameterSource.COMMANDLINE:
+    # A stack that an environment variable names for all commands is no contradiction.
+    source_of_stack = click.get_current_context().get_parameter_source("stack")
+    if from_here and source_of_stack is ParameterSource.COMMANDLINE:
         raise click.UsageError("--from-here works without a stack: use it without --stack.")
     if from_here and selection.from_report is not None:
         raise click.UsageError(
@@ -77,14 +77,15 @@ def audit(
             raise CommandError(
                 f"{error} To audit without a deployment, use `audit --from-here`."
             ) from error
-        chosen = accounts_of_report(runs, selection, with_protected=True)
-        execution = runs.run("audit", selection.input | chosen)
+        from_report = accounts_of_report(runs, selection, with_protected=True)
+        execution = runs.run("audit", selection.input | from_report)
     return show_result(runs, execution, output=output)
 
 
 def _audit_from_here(
     input_: dict[str, object], *, output: Output, target: TargetOptions
 ) -> ExitCode:
+    """Audit on this machine what an execution's input names, and show the report."""
     with failures_as("Unable to audit"):
         caller = _find_caller_and_import(target)
         from root_tasks.refusals import RunRefusedError
@@ -102,7 +103,7 @@ def _audit_from_here(
         except RunRefusedError as error:
             raise _with_advice_from_here(error) from error
         stored = StoredReport.of(as_json(report, stored=False), input_=input_)
-        # Nothing else has this report: it is shown before it is saved.
+        # Nothing else has this report, so it is shown even if it cannot be saved.
         show_report(stored, output=output)
     if output.format == TABLE:
         print_steps(next_steps(report, stored=False), target=target)
@@ -129,7 +130,7 @@ def _with_advice_from_here(error: RunRefusedError) -> Exception:
     from root_tasks.refusals import RefusalReason
 
     if error.reason is RefusalReason.NOT_AN_ADMINISTRATOR:
-        # Most likely a profile was forgotten, so nothing should be changed.
+        # Most likely a profile was forgotten: nothing has to be deployed, as the refusal says.
         return CommandError(
             "These credentials are of account {account_id}, which cannot open root sessions. Use "
             "credentials of the management account {management_account_id} (--profile), or of a "

@@ -84,7 +84,7 @@ def execute(
                 f"There is no plan {run}. `runs` lists the plans. Nothing was changed."
             ) from None
 
-        # Whatever keeps the function from executing it, a person should not be asked first.
+        # A person is not asked about a plan that the function would refuse to execute.
         problem = _problem_of(stored, find_plan_state(runs, stored.report), approved_sha256)
         if problem is not None:
             raise CommandError(f"{problem} Nothing was changed.")
@@ -93,7 +93,7 @@ def execute(
         ):
             return ExitCode.NO_RESULT
 
-        # If the report that was shown had been altered, something else would have been approved.
+        # The function compares the hash, so that it executes what the person was shown.
         input_ = {PLAN: run, REPORT_SHA256: sha256(stored.body)}
         if reason is not None:
             input_[REASON] = reason
@@ -104,20 +104,22 @@ def execute(
 def _problem_of(
     stored: StoredReport, state: PlanState | None, approved_sha256: str | None
 ) -> str | None:
-    """Return why a run cannot be executed, or is not what was approved; None if it can be."""
+    """Return why a run cannot be executed, or is not what was approved; None if it can be.
+
+    Args:
+        stored: The run's report.
+        state: The state of its plan; None if the plan has nothing that can be executed.
+        approved_sha256: The SHA-256 of the report.json that was approved; None if none was given.
+    """
     from root_tasks.aws.stores import sha256
     from root_tasks.report.summary import is_plan
-
-    from ..runs.stored_report import Doubt
 
     # Whether there is anything to execute.
     run = stored.report.run_id
     if not is_plan(stored.report):
         return f"Run {run} is not a plan. Create one with `plan`."
-    if stored.doubt is Doubt.ENDED_WITHOUT_REPORT:
-        return f"Plan {run} ended without its report; `report {run}` shows why."
     if state is None:
-        return f"Plan {run} lists nothing to execute; `report {run}` shows why."
+        return f"Plan {run} has nothing that can be executed; `report {run}` shows why."
     # Whether it is what was approved.
     if approved_sha256 not in (None, sha256(stored.body)):
         return (
@@ -138,10 +140,10 @@ def _is_confirmed(
     from ..runs.report_output import print_doubt
     from ..show.screen import show_report
 
-    # The question stands right below what would be done.
+    # What would be done stands right above the question.
     show_report(plan.report, everything=everything, to_decide=True)
     print_doubt(plan)
-    # It says what, who planned it, why, and what cannot be taken back.
+    # The question says what is done, who planned it, why, and what cannot be taken back.
     accounts = quantity(plan.report.totals[Outcome.PLANNED], "account")
     planner = requesters(plan.report)
     if planner == caller_arn:

@@ -42,7 +42,10 @@ def bucket_of_account(value: str) -> tuple[str, str]:
 
 
 def _planning(task: Task) -> Decorator:
-    """Add the options of every plan command, and plan with the input that the function returns.
+    """Make a command that plans a task.
+
+    It has the options of every plan command. The function that is decorated gets its own options,
+    and returns the rest of the execution's input.
 
     Args:
         task: The task.
@@ -61,15 +64,16 @@ def _planning(task: Task) -> Decorator:
                 from ..runs.report_output import show_result
                 from ..runs.selected_accounts import accounts_of_report
 
-                # What is None was not given.
-                given = function(**options) | {"reason": reason}
-                given = {key: value for key, value in given.items() if value is not None}
+                # An option that was not given is None, and no key of the input.
+                values = {"task": task, **function(**options), "reason": reason}
+                input_ = {key: value for key, value in values.items() if value is not None}
 
                 runs = Runs.find(target)
+                # Only deletions select their accounts by a report.
                 selection = options.get("selection")
                 if selection is not None:
-                    given |= accounts_of_report(runs, selection, with_protected=False)
-                execution = runs.run(f"plan-{task}", {"task": task, **given})
+                    input_ |= accounts_of_report(runs, selection, with_protected=False)
+                execution = runs.run(f"plan-{task}", input_)
             return show_result(runs, execution, output=output)
 
         return wrapper

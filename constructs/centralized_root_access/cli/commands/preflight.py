@@ -126,9 +126,9 @@ def preflight(
             change = parse_change(
                 read_text(policy_file), file=policy_file, target_ids=targets, replaced_id=replaces
             )
-        selected = tuple(task for task in Task if not tasks or task in tasks)
+        selected_tasks = tuple(task for task in Task if not tasks or task in tasks)
         if from_report is not None:
-            selected, accounts = _task_and_accounts_of_plan(target, from_report)
+            selected_tasks, accounts = _task_and_accounts_of_plan(target, from_report)
 
         # Find out who opens the sessions.
         caller = find_caller(target)
@@ -140,7 +140,7 @@ def preflight(
         with progress_bar("preflight", of="policies") as update:
             verdict = judge_organization(
                 caller.aws(seconds=_MAX_SECONDS),
-                tasks=selected,
+                tasks=selected_tasks,
                 organizational_units=organizational_units,
                 account_ids=frozenset(accounts),
                 change=change,
@@ -154,6 +154,7 @@ def preflight(
 
 
 def _show(verdict: OrganizationVerdict, format_: str) -> None:
+    """Write the verdict to stdout in one of the formats."""
     from ..show.preflight_output import show_table, to_csv, to_json
 
     if format_ == JSON:
@@ -189,8 +190,8 @@ def _session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
             raise
         return ()
     # An output can name a role of another account, which opens no session for this RootTasks.
-    own = re.compile(rf"arn:[a-z-]+:iam::{deployment.account_id}:role/.+")
-    roles = tuple(arn for arn in deployment.session_role_arns if own.fullmatch(arn))
+    role_of_account = re.compile(rf"arn:[a-z-]+:iam::{deployment.account_id}:role/.+")
+    roles = tuple(arn for arn in deployment.session_role_arns if role_of_account.fullmatch(arn))
     if roles:
         print_note(f"The session roles are those of stack {deployment.stack} in {caller.region}.")
     return roles
@@ -215,6 +216,7 @@ def _notes(verdict: OrganizationVerdict, *, has_roles: bool) -> Iterator[str]:
 
 
 def _exit_code(verdict: OrganizationVerdict) -> ExitCode:
+    """Return how the command ends, as its help says."""
     from ...preflight.verdicts import TaskResult
 
     if verdict.count(TaskResult.DENIED) or verdict.count(TaskResult.PARTLY):

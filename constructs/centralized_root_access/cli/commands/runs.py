@@ -45,17 +45,17 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
         from ..runs.reports import find_plan_states
 
         runs_of_stack = Runs.find(target)
-        found = runs_of_stack.executions.latest(limit=limit)
-        states = find_plan_states(runs_of_stack, found)
-        if not found:
+        executions = runs_of_stack.executions.latest(limit=limit)
+        states = find_plan_states(runs_of_stack, executions)
+        if not executions:
             print_note(
                 f"Stack {runs_of_stack.deployment.stack} has no runs yet. "
                 "A RootTasks that was renamed or moved starts without its earlier runs."
             )
         if format_ == TABLE:
-            _show(found, states)
+            _show(executions, states)
             return ExitCode.AS_WANTED
-        rows = [_row(execution, states.get(execution.run_id)) for execution in found]
+        rows = [_row(execution, states.get(execution.run_id)) for execution in executions]
         if format_ == JSON:
             click.echo(json.dumps({"runs": rows}, default=format_time))
         elif rows:

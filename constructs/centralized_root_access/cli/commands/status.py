@@ -108,32 +108,40 @@ def status(
 def _to_json(observed: RootAccess, deviations: Mapping[str, str]) -> str:
     """Return root access and what would change as one line of JSON.
 
-    It has the keys of the stack's output.
+    Args:
+        observed: Root access, which gets the keys that the stack's output has.
+        deviations: What differs, in words, by the step that would change it.
     """
-    found = observed.to_dict()
-    found["deviations"] = list(deviations.values())
-    found["steps"] = list(deviations)
-    return json.dumps(found, separators=(",", ":"))
+    document = observed.to_dict()
+    document["deviations"] = list(deviations.values())
+    document["steps"] = list(deviations)
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: DesiredState) -> str:
-    """Return root access and what would change in words."""
+    """Return root access and what would change in words.
+
+    Args:
+        observed: Root access.
+        deviations: What differs, in words, by the step that would change it.
+        desired: What the construct lists.
+    """
     from root_access.state import SERVICE_PRINCIPAL, Feature
     from root_tasks.messages import enumeration
     from root_tasks.report.summary import minute
 
     # What is enabled.
-    trusted_access, disabled = "disabled", "disabled"
-    if observed.trusted_access:
-        trusted_access = "enabled"
-    else:
-        disabled = "disabled, or hidden while trusted access is disabled"
-    at = observed.trusted_access_enabled_at
-    if at is not None:
-        trusted_access += f" since {minute(at)}"
+    trusted_access, disabled_feature = "enabled", "disabled"
+    if not observed.trusted_access:
+        trusted_access = "disabled"
+        # AWS shows no features then.
+        disabled_feature = "disabled, or hidden while trusted access is disabled"
+    enabled_at = observed.trusted_access_enabled_at
+    if enabled_at is not None:
+        trusted_access += f" since {minute(enabled_at)}"
     rows: dict[str, str] = {f"trusted access for {SERVICE_PRINCIPAL}": trusted_access}
     for feature in Feature:
-        rows[feature] = "enabled" if feature in observed.features else disabled
+        rows[feature] = "enabled" if feature in observed.features else disabled_feature
     accounts = observed.delegated_administrators
     if accounts is None:
         rows["delegated administrators"] = "unknown (could not be read)"

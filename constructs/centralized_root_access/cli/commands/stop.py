@@ -40,17 +40,16 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         execution = runs.executions.find(run)
         if not execution.running:
             raise _not_running_error(execution)
-        changes = execution.folder == EXECUTE_FOLDER
-        if not yes and not _is_confirmed(execution, changes=changes):
+        makes_changes = execution.folder == EXECUTE_FOLDER
+        if not yes and not _is_confirmed(execution, makes_changes=makes_changes):
             return ExitCode.NO_RESULT
-    # It may end by itself meanwhile.
     cause = f"Stopped by {runs.caller.arn}, as its command line states."
     unknown = f"Whether run {execution.run_id} was stopped is not known"
     try:
         with failures_as("Unable to stop the run"):
             runs.executions.stop(execution, cause=cause)
         with failures_as(unknown):
-            # StopExecution has no error for an execution that has ended meanwhile.
+            # The run may have ended by itself meanwhile, which is no error for StopExecution.
             ended = runs.executions.wait(execution, show=lambda done, total: None)  # noqa: ARG005
     except KeyboardInterrupt as error:
         raise InterruptedRunError(
@@ -59,38 +58,42 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     if ended.status != "ABORTED":
         raise _not_running_error(ended)
     print_note(f"Run {ended.run_id} was stopped.")
-    if not changes:
+    if not makes_changes:
         print_note(_NO_CHANGE)
         return ExitCode.AS_WANTED
-    return _show(runs, ended)
+    return _show_what_it_did(runs, ended)
 
 
 def _not_running_error(execution: RunExecution) -> CommandError:
+    """Return the error about a run that has ended by itself."""
     return CommandError(f"Run {execution.run_id} is not running: it ended as {execution.status}.")
 
 
-def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
+def _is_confirmed(execution: RunExecution, *, makes_changes: bool) -> bool:
+    """Say what stopping a run means, and ask whether to stop it."""
     from root_tasks.report.summary import minute
 
-    # What stopping it means depends on whether it makes changes.
-    what = f"Run {execution.run_id}"
+    subject = f"Run {execution.run_id}"
     if execution.plan:
-        what += f", which executes {execution.plan},"
+        subject += f", which executes {execution.plan},"
     effect = _NO_CHANGE
-    if changes:
+    if makes_changes:
         effect = (
             "Changes that it has made stay made, and its plan is used up, unless it is still being "
             "checked."
         )
-    print_note(f"{what} started at {minute(execution.started_at)}. {effect}")
+    print_note(f"{subject} started at {minute(execution.started_at)}. {effect}")
     return confirm("Stop it?", otherwise="Not stopped. The run continues.")
 
 
-def _show(runs: Runs, execution: RunExecution) -> ExitCode:
+def _show_what_it_did(runs: Runs, execution: RunExecution) -> ExitCode:
     """Show what an execution had done, as far as its batches have ended."""
-    unseen = f"Run {execution.run_id} was stopped, but what it had done cannot be shown."
-    to_do = f"Audit every account of plan {execution.plan}, or plan again for policies"
-    with failures_as(f"{unseen} {to_do}; the plan's report says if it can still be executed"):
+    what_failed = (
+        f"Run {execution.run_id} was stopped, but what it had done cannot be shown. Audit every "
+        f"account of plan {execution.plan}, or plan again for policies; the plan's report says if "
+        "it can still be executed"
+    )
+    with failures_as(what_failed):
         from root_tasks.model.outcome import Outcome
 
         from ..runs.report_output import show_next_steps
@@ -100,7 +103,7 @@ def _show(runs: Runs, execution: RunExecution) -> ExitCode:
         stored = report_of_execution(runs, execution)
         screen.show_report(stored.report)
         if Outcome.UNKNOWN in stored.report.totals:
-            # As long as a function may run.
+            # A function runs for up to 10 minutes.
             print_note(
                 "Batches that had started may still be finishing, for up to 10 more minutes."
             )
