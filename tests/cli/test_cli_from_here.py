@@ -103,7 +103,7 @@ def test_an_error_that_nothing_expects_ends_in_a_sentence(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("centralized_root_access.cli.runs.report_output.keep_report", fail)
+    monkeypatch.setattr("centralized_root_access.cli.runs.report_output.end_with_report", fail)
     shown = command_line.run("audit", "--from-here", "--format", "json")
     assert shown.exit_code == 2
     assert "ZeroDivisionError" in shown.stderr

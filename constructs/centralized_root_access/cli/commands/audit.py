@@ -93,7 +93,7 @@ def _audit_from_here(
         from root_tasks.report.render import as_json
 
         from ..runs.from_here import audit_from_here
-        from ..runs.report_output import keep_report, print_steps, show_report
+        from ..runs.report_output import end_with_report, print_steps, show_report
         from ..runs.stored_report import StoredReport
 
         name = target.environment.run_name("audit")
@@ -102,14 +102,14 @@ def _audit_from_here(
                 report = audit_from_here(caller, input_, name=name, show=update)
         except RunRefusedError as error:
             raise _with_advice_from_here(error) from error
-        stored = StoredReport.of(as_json(report, stored=False), input_=input_)
+        stored = StoredReport.parse(as_json(report, stored=False), input_=input_)
         # Nothing else has this report, so it is shown even if it cannot be saved.
         show_report(stored, output=output)
     if output.format == TABLE:
         print_steps(next_steps(report, stored=False), target=target)
         if not output.open and not output.path:
             print_note("To keep the report: --output FILE. To read it as a page: --open.")
-    return keep_report(stored, output=output)
+    return end_with_report(stored, output=output)
 
 
 def _find_caller_and_import(target: TargetOptions) -> Caller:

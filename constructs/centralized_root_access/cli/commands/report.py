@@ -36,7 +36,7 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
         from root_tasks.report.summary import minute
 
         from ..runs.deployed_runs import Runs
-        from ..runs.report_output import keep_report, show_next_steps, show_report
+        from ..runs.report_output import end_with_report, show_next_steps, show_report
         from ..runs.reports import latest_report, report_of_run
 
         runs = Runs.find(target)
@@ -48,4 +48,4 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
             print_note(f"This is run {stored.report.run_id}, which ended at {ended}.")
         if output.format == TABLE:
             show_next_steps(runs, stored)
-    return keep_report(stored, output=output)
+    return end_with_report(stored, output=output)

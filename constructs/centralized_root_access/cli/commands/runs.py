@@ -53,7 +53,7 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
                 "A RootTasks that was renamed or moved starts without its earlier runs."
             )
         if format_ == TABLE:
-            _show(executions, states)
+            _show_list(executions, states)
             return ExitCode.AS_WANTED
         rows = [_row(execution, states.get(execution.run_id)) for execution in executions]
         if format_ == JSON:
@@ -63,8 +63,13 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
         return ExitCode.AS_WANTED
 
 
-def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
-    """Show a line for each execution, and its facts below."""
+def _show_list(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
+    """Show a line for each execution, and its facts below.
+
+    Args:
+        executions: The executions.
+        states: The states of the plans among them, by the names of their runs.
+    """
     from rich.padding import Padding
     from rich.text import Text
 
@@ -74,9 +79,8 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
     for execution in executions:
         status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
         lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
-        state = states.get(execution.run_id)
-        facts = _facts(execution, state)
-        lines.append(Padding(safe_text(", ".join(facts)), (0, 0, 0, 2)))
+        facts = _facts(execution, states.get(execution.run_id))
+        lines.append(Padding.indent(safe_text(", ".join(facts)), 2))
     show_lines(lines)
 
 

@@ -63,21 +63,24 @@ class Runs:
             InterruptedRunError: A person interrupted the command.
         """
         name = self.target.environment.run_name(prefix)
-        stated = {**input_, REQUESTED_BY: self.caller.arn}
-        with self._resumable(name, if_started="If run {name} was started, it continues"):
-            execution = self.executions.start(folder, name=name, input_=stated)
-        with self._resumable(name):
+        with_requester = {**input_, REQUESTED_BY: self.caller.arn}
+        # If the response to the start is lost, no one knows whether the run was started.
+        with self._saying_how_to_come_back(
+            name, continues=f"If run {name} was started, it continues"
+        ):
+            execution = self.executions.start(folder, name=name, input_=with_requester)
+        with self._saying_how_to_come_back(name, continues=f"Run {name} continues"):
             execution = self._wait(execution)
-        # It was refused, or failed before it wrote one.
+        # A run that was refused, or failed early, has written no report.
         if not execution.has_report:
             if execution.status != REFUSED_STATUS:
-                seen = self.target.command("report", name)
-                print_note(f"To see what it had done, if it had begun: {seen}")
+                look = self.target.command("report", name)
+                print_note(f"To see what it had done, if it had begun: {look}")
             raise run_failed_error(execution)
         return execution
 
     def wait_for(self, run: str) -> RunExecution | Doubt:
-        """Return the execution of a run, when it has ended, or why it cannot say whose a report is.
+        """Return the execution of a run, when it has ended, or why no report can be checked by it.
 
         Args:
             run: Its name, which may follow the folder of its state machine and a slash.
@@ -89,16 +92,17 @@ class Runs:
         try:
             execution = self.executions.find(run)
             if not execution.running:
-                # One that has ended does not continue.
+                # Nothing has to be said about an interrupt: the run does not continue.
                 return self._wait(execution)
-            with self._resumable(execution.run_id):
+            name = execution.run_id
+            with self._saying_how_to_come_back(name, continues=f"Run {name} continues"):
                 return self._wait(execution)
         except RunNotFoundError:
-            return Doubt.GONE
+            return Doubt.EXECUTION_GONE
         except CallError as error:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
-            return Doubt.DENIED
+            return Doubt.EXECUTION_DENIED
 
     def _wait(self, execution: RunExecution) -> RunExecution:
         """Wait until an execution has ended, and show its progress."""
@@ -106,26 +110,30 @@ class Runs:
             return self.executions.wait(execution, show=update)
 
     @contextmanager
-    def _resumable(self, name: str, *, if_started: str = "Run {name} continues") -> Iterator[None]:
-        """Say how to come back to an execution if the command ends early."""
-        continues = f"{if_started.format(name=name)} in AWS."
+    def _saying_how_to_come_back(self, name: str, *, continues: str) -> Iterator[None]:
+        """Say how to come back to a run if the command ends before it.
+
+        Args:
+            name: The run.
+            continues: The beginning of the sentence that the run continues in AWS.
+        """
         back = self.target.command("report", name)
         try:
             yield
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                f"{continues} To come back to it: `{back}`. To stop it: "
+                f"{continues} in AWS. To come back to it: `{back}`. To stop it: "
                 f"`{self.target.command('stop', name)}`."
             ) from error
         # The SDK raises any error, such as that of a credential process.
         except Exception as error:
             if not _was_not_started(error):
-                print_note(f"{continues} To come back to it: {back}")
+                print_note(f"{continues} in AWS. To come back to it: {back}")
             raise
 
 
 def _was_not_started(error: Exception) -> bool:
-    """Return whether an error says that AWS did not start the execution."""
+    """Return whether an error of a start says that AWS did not start the execution."""
     if not isinstance(error, CallError):
         return False
     failure = error.failure

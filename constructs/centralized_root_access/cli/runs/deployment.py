@@ -67,35 +67,43 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
         CommandError: There is more than one, the stack does not have what its outputs name, or the
             caller may not read all stacks.
     """
-    parts = (stack or "").split(":")
-    # An ARN has colons of its own.
-    end = 6 if parts[0] == "arn" else 1
-    name, construct_id = ":".join(parts[:end]), ":".join(parts[end:])
-    found = [
+    words = (stack or "").split(":")
+    # The ARN of a stack has five colons of its own.
+    words_of_stack = 6 if words[0] == "arn" else 1
+    name, construct_id = ":".join(words[:words_of_stack]), ":".join(words[words_of_stack:])
+    # The keys of outputs have only the letters and digits of an ID.
+    id_in_outputs = re.sub("[^A-Za-z0-9]", "", construct_id)
+    deployments = [
         deployment
         for deployment in _deployments(_stacks(caller, name))
-        # As the outputs have it: their keys are letters and digits.
-        if re.sub("[^A-Za-z0-9]", "", construct_id) in ("", deployment.construct_id)
+        if id_in_outputs in ("", deployment.construct_id)
     ]
-    # One is what the command means; with more, a person has to say which.
-    if len(found) == 1:
-        _require_resources(caller, found[0])
-        return found[0]
-    if found:
-        names = (f"--stack {deployment.stack}:{deployment.construct_id}" for deployment in found)
+    # A command works with one; of several, a person has to say which.
+    if len(deployments) == 1:
+        _require_resources(caller, deployments[0])
+        return deployments[0]
+    if deployments:
+        names = (
+            f"--stack {deployment.stack}:{deployment.construct_id}" for deployment in deployments
+        )
         raise CommandError(
             f"RootTasks is deployed more than once. Choose one: {' or '.join(names)}"
         )
-    what = f"RootTasks in stack {stack}" if stack else "RootTasks"
+    missing = f"RootTasks in stack {stack}" if stack else "RootTasks"
     raise NoDeploymentError(
-        f"There is no {what} of account {caller.account_id} in {caller.region}. It may be "
+        f"There is no {missing} of account {caller.account_id} in {caller.region}. It may be "
         "in the delegated administrator's account: use --profile and --region for where it is "
         f"deployed. If it is not deployed yet, deploy it. {HOW_TO_DEPLOY}"
     )
 
 
 def _require_resources(caller: Caller, deployment: Deployment) -> None:
-    """Refuse a stack without what its outputs name: its creator writes the outputs."""
+    """Refuse a stack without what its outputs name: its creator can write anything there.
+
+    Raises:
+        CommandError: A state machine or the bucket is not one of the stack's resources.
+        CallError: The resources cannot be read.
+    """
     listed = caller.calls(seconds=_MAX_SECONDS).pages(
         "cloudformation:ListStackResources",
         items="StackResourceSummaries",
@@ -104,7 +112,7 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
     resources = {
         (resource["ResourceType"], resource.get("PhysicalResourceId")) for resource in listed
     }
-    # Without the roles, which may be precreated.
+    # The roles may be precreated, so they are not among these.
     named = {
         ("AWS::StepFunctions::StateMachine", arn) for arn in deployment.state_machine_arns.values()
     }
@@ -119,6 +127,10 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
 
 
 def _stacks(caller: Caller, name: str) -> Iterator[Any]:
+    """Yield a stack as AWS describes it, or without a name all stacks of the account and Region.
+
+    There is none if AWS has no stack of this name.
+    """
     chosen = {"StackName": name} if name else {}
     try:
         yield from caller.calls(seconds=_MAX_SECONDS).pages(
@@ -130,12 +142,17 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
                 "These credentials may not read all stacks, which is right for those of "
                 "grant_plan, grant_execute and grant_read_reports. Name the stack: --stack STACK."
             ) from error
-        # AWS says so if there is no such stack.
+        # AWS has this error for a name that no stack has.
         if not name or error.failure.name != "ValidationError":
             raise
 
 
 def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
+    """Yield each RootTasks of stacks.
+
+    For example, outputs with the keys TasksAuditStateMachineArn and TasksBucket are those of the
+    construct with the ID Tasks.
+    """
     for stack in stacks:
         outputs = {
             output["OutputKey"]: output.get("OutputValue", "")
@@ -143,16 +160,24 @@ def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
         }
         # Each RootTasks in it has outputs whose keys begin with its ID.
         for construct_id in (key.removesuffix(_AUDIT) for key in outputs if key.endswith(_AUDIT)):
-            own = {key.removeprefix(construct_id): value for key, value in outputs.items()}
-            # The output of another construct, which happens to be called so.
-            if not own.get(_BUCKET):
+            outputs_by_suffix = {
+                key.removeprefix(construct_id): value for key, value in outputs.items()
+            }
+            # Without a bucket, the output of another construct happens to be called so.
+            if not outputs_by_suffix.get(_BUCKET):
                 continue
-            arns = {folder: own[key] for folder, key in _STATE_MACHINES.items() if key in own}
+            arns = {
+                folder: outputs_by_suffix[key]
+                for folder, key in _STATE_MACHINES.items()
+                if key in outputs_by_suffix
+            }
             yield Deployment(
                 stack=stack["StackName"],
                 stack_id=stack["StackId"],
                 construct_id=construct_id,
                 state_machine_arns=arns,
-                bucket=own[_BUCKET],
-                session_role_arns=tuple(own[role] for role in _SESSION_ROLES if role in own),
+                bucket=outputs_by_suffix[_BUCKET],
+                session_role_arns=tuple(
+                    outputs_by_suffix[key] for key in _SESSION_ROLES if key in outputs_by_suffix
+                ),
             )

@@ -36,44 +36,50 @@ def explicit_accounts(input_: Mapping[str, Any] | None, report: Report) -> froze
 
 
 def exit_code(report: Report, *, named_accounts: Set[str] = frozenset()) -> tuple[ExitCode, str]:
-    """Return the exit code of a command that shows a report, and what is missing, in sentences.
+    """Return the exit code of a command that shows a report, and its reasons, as sentences.
+
+    The reasons are empty where the report says enough.
 
     Args:
         report: The report.
         named_accounts: The accounts that the input of its run names one by one.
     """
     if report.executed_plan is not None:
-        return _of_execution(report)
+        return _code_of_execution(report)
     if is_plan(report):
-        return _of_plan(report, _omissions(report, named_accounts))
-    return _of_audit(report, _omissions(report, named_accounts))
+        return _code_of_plan(report, _omissions(report, named_accounts))
+    return _code_of_audit(report, _omissions(report, named_accounts))
 
 
-def _of_audit(report: Report, missing: list[str]) -> tuple[ExitCode, str]:
-    # What was found decides, whatever could not be read.
+def _code_of_audit(report: Report, problems: list[str]) -> tuple[ExitCode, str]:
+    """Return the exit code of an audit, and its reasons; the problems are those of its reads."""
+    # Credentials that were found decide, even if something else could not be read.
     if not NOT_AS_WANTED.isdisjoint(report.totals):
         return ExitCode.NOT_AS_WANTED, ""
     if Outcome.PROTECTED not in report.totals and not any(map(is_audited, report.results)):
-        missing.append("No account was audited.")
-    if missing:
-        return ExitCode.NO_RESULT, " ".join(missing)
+        problems.append("No account was audited.")
+    if problems:
+        return ExitCode.NO_RESULT, " ".join(problems)
     return ExitCode.AS_WANTED, ""
 
 
-def _of_plan(report: Report, missing: list[str]) -> tuple[ExitCode, str]:
-    # A plan that can be executed never ends with the exit code of one that lists nothing.
+def _code_of_plan(report: Report, problems: list[str]) -> tuple[ExitCode, str]:
+    """Return the exit code of a plan, and its reasons; the problems are those of its reads."""
+    # A script can tell a plan that can be executed from one that lists nothing.
     if Outcome.PLANNED not in report.totals:
-        missing.append("Nothing is planned.")
-        return ExitCode.NO_RESULT, " ".join(missing)
-    if missing or not NOT_AS_WANTED.isdisjoint(_outcomes(report)):
-        return ExitCode.NOT_AS_WANTED, " ".join(missing)
+        problems.append("Nothing is planned.")
+        return ExitCode.NO_RESULT, " ".join(problems)
+    if problems or not NOT_AS_WANTED.isdisjoint(_all_outcomes(report)):
+        return ExitCode.NOT_AS_WANTED, " ".join(problems)
     return ExitCode.AS_WANTED, ""
 
 
-def _of_execution(report: Report) -> tuple[ExitCode, str]:
-    # Every account is planned. An item that was skipped is not in the plan.
-    items = {item.outcome for result in report.results for item in result.items}
-    if not AS_PLANNED.issuperset(report.totals.keys() | items - {Outcome.SKIPPED}):
+def _code_of_execution(report: Report) -> tuple[ExitCode, str]:
+    """Return the exit code of an execution, and its reasons."""
+    outcomes_of_items = {item.outcome for result in report.results for item in result.items}
+    # A skipped item is one that the plan left out; a skipped account is one that was planned.
+    planned = report.totals.keys() | outcomes_of_items - {Outcome.SKIPPED}
+    if not AS_PLANNED.issuperset(planned):
         return ExitCode.NOT_AS_WANTED, ""
     if Outcome.DONE not in report.totals:
         return ExitCode.NO_RESULT, "Nothing was left to do."
@@ -81,20 +87,24 @@ def _of_execution(report: Report) -> tuple[ExitCode, str]:
 
 
 def _omissions(report: Report, named_accounts: Set[str]) -> list[str]:
-    """Return what a run could not read, and how many accounts that were named it skipped."""
-    missing = []
-    if Outcome.INACCESSIBLE in _outcomes(report):
-        missing.append("Not everything could be read.")
-    skipped = named_accounts - {
+    """Return what a run could not read, and how many accounts that were named it skipped.
+
+    For example: "Not everything could be read.", "1 account that you named was skipped."
+    """
+    problems = []
+    if Outcome.INACCESSIBLE in _all_outcomes(report):
+        problems.append("Not everything could be read.")
+    not_skipped = {
         result.account_id for result in report.results if result.outcome is not Outcome.SKIPPED
     }
+    skipped = named_accounts - not_skipped
     if skipped:
         were = "was" if len(skipped) == 1 else "were"
-        missing.append(f"{quantity(len(skipped), 'account')} that you named {were} skipped.")
-    return missing
+        problems.append(f"{quantity(len(skipped), 'account')} that you named {were} skipped.")
+    return problems
 
 
-def _outcomes(report: Report) -> set[Outcome]:
-    """Return the outcomes of the accounts and of their items."""
-    items = {item.outcome for result in report.results for item in result.items}
-    return items.union(report.totals)
+def _all_outcomes(report: Report) -> set[Outcome]:
+    """Return the outcomes that an account or one of its items has."""
+    outcomes_of_items = {item.outcome for result in report.results for item in result.items}
+    return outcomes_of_items.union(report.totals)

@@ -52,7 +52,7 @@ def audit_from_here(
     aws = caller.aws(
         seconds=_MAX_SECONDS, connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL
     )
-    # Only what is stored has its ARN.
+    # Only documents that are stored have the ARN.
     execution = Execution(arn="", name=name, started_at=caller.now())
     request = replace(parse_request(input_, tasks=(Task.AUDIT,)), requested_by=caller.arn)
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
@@ -66,8 +66,8 @@ def audit_from_here(
             organization=survey.organization,
             members=members,
         )
-        # The report needs these; the accounts are audited meanwhile.
-        own = own_root_user(aws, run)
+        # What only the report needs is read while the accounts are audited.
+        management_result = own_root_user(aws, run)
         accounts = {account.account_id: account for account in run.accounts}
         accounts_with_units = with_unit_names(directory.units, accounts)
         findings = audits.findings()
@@ -75,20 +75,23 @@ def audit_from_here(
             replace(run, accounts=tuple(accounts_with_units.values())),
             findings,
             finished_at=caller.now(),
-            own_root_user=own,
+            own_root_user=management_result,
         )
 
 
 def _begin_audits(
     audits: _Audits, request: Request, directory: MemberDirectory, survey: Survey
 ) -> dict[str, Account]:
-    """Begin the audits of a request's accounts, and return these by their IDs."""
+    """Begin the audits of a request's accounts, and return the accounts by their IDs.
+
+    All accounts of the organization are audited page by page, while the next page is listed.
+    Others begin together, once it is known that each that is named exists and which are left out.
+    """
     manager = survey.organization.management_account_id
     members: dict[str, Account] = {}
     for page in survey.pages:
         members |= page
         if request.full:
-            # The next page is listed meanwhile.
             audits.begin(classify(page.values(), management_account_id=manager, audits=True))
     if not request.full:
         require_members(request, organization=survey.organization, members=members)
@@ -98,10 +101,10 @@ def _begin_audits(
 
 
 class _Audits:
-    """The audits of accounts.
+    """The audits of accounts, each in a thread of its own.
 
     Args:
-        aws: The caller.
+        aws: AWS as the caller uses it.
         run_id: The run.
         show: Shows how many audits are done, and how many have begun.
     """
@@ -115,7 +118,7 @@ class _Audits:
         self._audits: dict[str, Future[Finding]] = {}
         self._lock = threading.Lock()
         self._begun = self._done = 0
-        # The SDK loads what all sessions need while the first page is listed.
+        # The SDK loads the model of IAM, which each audit needs, while the first page is listed.
         self._calls.submit(aws.clients.sessions.client, "iam", region=None)
 
     def begin(self, accounts: Iterable[Account]) -> None:
@@ -140,6 +143,7 @@ class _Audits:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _audit(self, account_id: str) -> Finding:
+        """Audit an account, and return what was found."""
         runner = AccountRunner(
             aws=self._aws.within(_ACCOUNT_SECONDS),
             work=self._work,
@@ -151,6 +155,7 @@ class _Audits:
         return finding
 
     def _count(self, *, begun: int = 0, done: int = 0) -> None:
+        """Add to the audits that have begun, or are done, and show both numbers."""
         with self._lock:
             self._begun += begun
             self._done += done

@@ -38,30 +38,31 @@ def show_result(
         ended: What the execution has done, as the end of a sentence.
 
     Returns:
-        How the command ends.
+        The exit code of the command.
 
     Raises:
         CommandError: The report cannot be shown, or not be saved.
     """
-    again = runs.target.command("report", execution.run_id)
-    what = (
-        f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{again}`)"
+    look = runs.target.command("report", execution.run_id)
+    what_failed = (
+        f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{look}`)"
     )
-    with failures_as(what):
+    with failures_as(what_failed):
         stored = report_of_execution(runs, execution)
         show_report(stored, output=output)
     if output.format == TABLE:
         show_next_steps(runs, stored)
-    return keep_report(stored, output=output)
+    return end_with_report(stored, output=output)
 
 
 def show_next_steps(runs: Runs, stored: StoredReport) -> None:
     """Print the next steps, or why a plan can no longer be executed."""
     report, target = stored.report, runs.target
-    # What failed is said already, and no plan came of it.
+    # The report has said how the run failed, and nothing follows from an audit or a plan of which
+    # no report was written.
     if stored.doubt is Doubt.ENDED_WITHOUT_REPORT and report.executed_plan is None:
         return
-    # A plan that was executed, or that has expired, leads to nothing.
+    # Nothing follows from a plan that was executed, or that has expired.
     state = find_plan_state(runs, report)
     if state is not None:
         if state.obstacle is not None:
@@ -74,24 +75,24 @@ def show_next_steps(runs: Runs, stored: StoredReport) -> None:
 def print_steps(steps: Iterable[NextStep], *, target: TargetOptions) -> None:
     """Print next steps, with commands that work where this one does."""
     for place, step in enumerate(steps):
-        # A terminal says "Next" once.
-        what, command = step.what, step.command
+        note = step.what
         if place == 0:
-            what = f"Next, {what[0].lower()}{what[1:]}"
-        if command is None:
-            print_note(what)
-            continue
-        # A query has no options.
-        if command.startswith(f"{PROGRAM} "):
-            command = target.with_options(command)
-        print_note(f"{what}: {command}")
+            note = f"Next, {note[0].lower()}{note[1:]}"
+        if step.command is not None:
+            command = step.command
+            # A query of CloudWatch has no such options.
+            if command.startswith(f"{PROGRAM} "):
+                command = target.with_options(command)
+            note = f"{note}: {command}"
+        print_note(note)
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
     """Show a report in the format of the output; if it cannot be written, save it all the same."""
     try:
         if output.format == JSON:
-            # Encoded again: what no execution confirms may have any character.
+            # Decoded and encoded again: a report that was not checked may have any character, and
+            # JSON escapes those that are not ASCII.
             click.echo(json.dumps(json.loads(stored.body), separators=(",", ":")))
         elif output.format == MARKDOWN:
             from ..show.markdown import as_markdown
@@ -106,7 +107,8 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
 
             screen.show_report(stored.report, everything=output.all)
     except OSError:
-        # Its reader is gone, or the disk is full. An audit from here is stored nowhere else.
+        # The reader of stdout is gone, or the disk is full. Nothing else has the report of an audit
+        # without a deployment.
         _save_report(stored, output.path)
         raise
     print_doubt(stored)
@@ -119,11 +121,11 @@ def print_doubt(stored: StoredReport) -> None:
         print_note(f"{unchecked} {stored.doubt.value}")
 
 
-def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
-    """Save a report that was shown, and open it, if the command asks for it.
+def end_with_report(stored: StoredReport, *, output: Output) -> ExitCode:
+    """End a command that has shown a report: save and open it, if the command asks for that.
 
     Returns:
-        How the command ends; a note says why it has no result.
+        The exit code; a note says why the command has no result.
 
     Raises:
         CommandError: It cannot be saved.
@@ -131,12 +133,12 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
     _save_report(stored, output.path)
     if output.open:
         print_note(_open_page(stored))
-    ended, missing = exit_code(stored.report, named_accounts=stored.named_accounts)
+    code, reasons = exit_code(stored.report, named_accounts=stored.named_accounts)
     if stored.doubt is Doubt.ENDED_WITHOUT_REPORT:
-        ended, missing = ExitCode.NO_RESULT, stored.doubt.value
-    if missing:
-        print_note(f"Exit code {ended:d}: {missing}")
-    return ended
+        code, reasons = ExitCode.NO_RESULT, stored.doubt.value
+    if reasons:
+        print_note(f"Exit code {code:d}: {reasons}")
+    return code
 
 
 def _save_report(stored: StoredReport, path: Path | None) -> None:
@@ -154,11 +156,12 @@ def _save_report(stored: StoredReport, path: Path | None) -> None:
     if path is None:
         return
     files = stored.files()
-    name_by_suffix = f"report{path.suffix.lower()}"
-    if path.is_dir() or name_by_suffix not in files:
+    # audit.html is what report.html is.
+    name_of_file = f"report{path.suffix.lower()}"
+    if path.is_dir() or name_of_file not in files:
         targets = {path / name: body for name, body in files.items()}
     else:
-        targets = {path: files[name_by_suffix]}
+        targets = {path: files[name_of_file]}
     for target, body in targets.items():
         try:
             if target != path:
@@ -194,7 +197,10 @@ def _open_page(stored: StoredReport) -> str:
 
 
 def _write_private(path: Path, body: bytes) -> None:
-    # In one step: a file that is there stays whole until the new one is.
+    """Write a file that only its owner can read, in place of one that is there.
+
+    The file is complete before it gets its name, so that no one reads a part of it.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -43,9 +43,9 @@ def report_of_execution(runs: Runs, execution: RunExecution) -> StoredReport:
         DecodingError: It is damaged, or of another version.
     """
     if not execution.has_report:
-        return _of_results(runs, execution)
+        return _report_of_results(runs, execution)
     key = f"{execution.folder}/{execution.run_id}/{REPORT_JSON}"
-    stored = StoredReport.of(_read(runs, key), input_=execution.input)
+    stored = StoredReport.parse(_read(runs, key), input_=execution.input)
     return _verified(runs, stored, execution, key=key)
 
 
@@ -61,22 +61,23 @@ def report_of_run(runs: Runs, run: str) -> StoredReport:
             accounts, or it did not write the report that is there.
         InterruptedRunError: A person interrupted the command.
     """
-    found = runs.wait_for(run)
-    if not isinstance(found, Doubt):
-        return report_of_execution(runs, found)
-    # Without its execution, the bucket alone knows the run.
-    missing: list[CommandError] = []
-    if found is Doubt.GONE:
-        missing.append(RunNotFoundError(run))
+    execution_or_doubt = runs.wait_for(run)
+    if isinstance(execution_or_doubt, RunExecution):
+        return report_of_execution(runs, execution_or_doubt)
+    # Without its execution, the run is known by its report in the bucket alone.
+    errors: list[CommandError] = []
+    if execution_or_doubt is Doubt.EXECUTION_GONE:
+        errors.append(RunNotFoundError(run))
     folders = [run]
     if "/" not in run:
         folders = [f"{AUDIT_FOLDER}/{run}", f"{EXECUTE_FOLDER}/{run}"]
     for folder in folders:
         try:
-            return StoredReport.of(_read(runs, f"{folder}/{REPORT_JSON}")).with_doubt(found)
+            stored = StoredReport.parse(_read(runs, f"{folder}/{REPORT_JSON}"))
+            return stored.with_doubt(execution_or_doubt)
         except NoReportError as error:
-            missing.append(error)
-    raise missing[0]
+            errors.append(error)
+    raise errors[0]
 
 
 def latest_report(runs: Runs) -> StoredReport:
@@ -88,21 +89,21 @@ def latest_report(runs: Runs) -> StoredReport:
         CallError: The execution of its run cannot be read.
     """
     key = f"latest/{REPORT_JSON}"
-    stored = StoredReport.of(_read(runs, key))
-    # It may have written the report and go on for a moment.
-    found = runs.wait_for(f"{AUDIT_FOLDER}/{stored.report.run_id}")
-    if isinstance(found, Doubt):
-        return stored.with_doubt(found)
-    return _verified(runs, stored, found, key=key)
+    stored = StoredReport.parse(_read(runs, key))
+    # The run may not have ended yet: it goes on for a moment after it has written the report.
+    execution_or_doubt = runs.wait_for(f"{AUDIT_FOLDER}/{stored.report.run_id}")
+    if isinstance(execution_or_doubt, Doubt):
+        return stored.with_doubt(execution_or_doubt)
+    return _verified(runs, stored, execution_or_doubt, key=key)
 
 
 def find_plan_state(runs: Runs, report: Report) -> PlanState | None:
-    """Return whether a plan can still be executed; None if there is nothing to execute."""
+    """Return whether the plan of a report can still be executed; None if it has no such plan."""
     expires_at = executable_until(report)
     if expires_at is None:
         return None
     now = runs.target.environment.now()
-    executed_by = _executed_by(runs, report.run_id)
+    executed_by = _find_execution_of_plan(runs, report.run_id)
     return PlanState(now=now, expires_at=expires_at, executed_by=executed_by)
 
 
@@ -118,7 +119,7 @@ def find_plan_states(runs: Runs, executions: Sequence[RunExecution]) -> dict[str
 
     def find_execution_of(plan: str) -> str | None:
         # Only a plan without a listed execution costs a call.
-        return executed.get(plan) or _executed_by(runs, plan)
+        return executed.get(plan) or _find_execution_of_plan(runs, plan)
 
     with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
         executed_by = dict(zip(expiries, pool.map(find_execution_of, expiries), strict=True))
@@ -128,10 +129,10 @@ def find_plan_states(runs: Runs, executions: Sequence[RunExecution]) -> dict[str
     }
 
 
-def _executed_by(runs: Runs, run_id: str) -> str | None:
+def _find_execution_of_plan(runs: Runs, run_id: str) -> str | None:
     """Return the execution that a plan is marked with, or a phrase if the mark names none.
 
-    None if no mark can be read.
+    An execution marks the plan that it begins to execute. None if no mark can be read.
     """
     try:
         mark = decode(ExecutionMark, _read(runs, f"{AUDIT_FOLDER}/{run_id}/{EXECUTION_MARK}"))
@@ -153,7 +154,7 @@ def _verified(
         CommandError: It did not write it.
     """
     if execution.report_sha256 is None:
-        return stored.with_doubt(Doubt.NOT_HELD)
+        return stored.with_doubt(Doubt.HASH_NOT_HELD)
     if execution.report_sha256 != sha256(stored.body):
         raise CommandError(
             f"s3://{runs.deployment.bucket}/{key} was altered: its SHA-256 is not the one that its "
@@ -162,28 +163,30 @@ def _verified(
     return stored
 
 
-def _of_results(runs: Runs, execution: RunExecution) -> StoredReport:
+def _report_of_results(runs: Runs, execution: RunExecution) -> StoredReport:
     """Return the report of an execution that ended without one.
 
     Step Functions holds the hash of the run, the batches that started, and the hashes of their
     results. The bucket decides nothing by itself.
     """
     # What Step Functions holds: the hash of the run, and its batches.
-    started = runs.executions.output_of_start(execution)
-    if not started:
+    output_of_start = runs.executions.output_of_start(execution)
+    if not output_of_start:
         raise run_failed_error(execution)
-    batches = runs.executions.batches(execution)
+    outputs_by_batch = runs.executions.batches(execution)
     # What the bucket has of them, where the hashes agree.
     storage = Storage(_bucket(runs, seconds=_MAX_SECONDS_FOR_RESULTS))
     store = storage.runs
     if execution.folder == EXECUTE_FOLDER:
         store = storage.executions
-    run = store.read(Run, execution.run_id, checksum=started[RUN_SHA256])
+    run = store.read(Run, execution.run_id, checksum=output_of_start[RUN_SHA256])
     aws = runs.caller.aws(seconds=_MAX_SECONDS_FOR_RESULTS)
-    results = collect_results(aws, store, run, list(batches.values()), backups=storage.backups)
+    results = collect_results(
+        aws, store, run, list(outputs_by_batch.values()), backups=storage.backups
+    )
     findings = dict(results.findings)
-    # A batch that has just started may not be listed yet.
-    started_batches = batches.keys() | store.batches_with_a_claim(run)
+    # A batch claims its accounts before it begins. One that has just started may not be listed yet.
+    started_batches = outputs_by_batch.keys() | store.batches_with_a_claim(run)
     for number, account_ids in enumerate(run.batches):
         if number not in started_batches:
             for id_ in account_ids:
@@ -197,11 +200,12 @@ def _of_results(runs: Runs, execution: RunExecution) -> StoredReport:
         finished_at=execution.ended_at or results.finished_at,
         warnings=(str(run_failed_error(execution)), *results.warnings),
     )
-    stored = StoredReport.of(as_json(report), input_=execution.input)
+    stored = StoredReport.parse(as_json(report), input_=execution.input)
     return stored.with_doubt(Doubt.ENDED_WITHOUT_REPORT)
 
 
 def _bucket(runs: Runs, *, seconds: float = MAX_WAIT_SECONDS) -> Bucket:
+    """Return the bucket of the reports, whose calls are retried for so many seconds from now on."""
     return Bucket(
         aws=runs.caller.calls(seconds=seconds),
         name=runs.deployment.bucket,

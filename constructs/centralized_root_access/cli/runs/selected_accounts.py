@@ -25,7 +25,8 @@ def accounts_of_report(
     Args:
         runs: The runs of the deployment.
         selection: The run, if there is one, and the outcomes.
-        with_protected: Whether to take protected accounts as well, which can only be audited.
+        with_protected: Whether to take protected accounts, too: an audit reads them, and a plan
+            would only skip them.
 
     Raises:
         CommandError: There is no such report, its run did not write it, or no account has one of
@@ -36,24 +37,23 @@ def accounts_of_report(
     stored = report_of_run(runs, selection.from_report)
     print_doubt(stored)
     report = stored.report
-    # A plan would only skip those that are protected.
-    wanted = [outcome for outcome in Outcome if outcome.option in selection.outcomes]
-    found = [
+    outcomes = [outcome for outcome in Outcome if outcome.option in selection.outcomes]
+    results = [
         result
         for result in report.results
-        if any(has_outcome(report, result, outcome) for outcome in wanted)
+        if any(has_outcome(report, result, outcome) for outcome in outcomes)
     ]
-    accounts = [result.account_id for result in found if with_protected or not result.protected]
-    protected = len(found) - len(accounts)
-    if protected:
-        left_out = quantity(protected, "protected account")
-        print_note(f"Left out of run {report.run_id}: {left_out}.")
+    accounts = [result.account_id for result in results if with_protected or not result.protected]
+    left_out = len(results) - len(accounts)
+    if left_out:
+        protected = quantity(left_out, "protected account")
+        print_note(f"Left out of run {report.run_id}: {protected}.")
     if not accounts:
-        which = "other account" if protected else "account"
-        outcomes = ", ".join(outcome.option for outcome in wanted)
-        problem = f"Run {report.run_id} reports no {which} with these outcomes: {outcomes}."
+        which = "other account" if left_out else "account"
+        named_outcomes = ", ".join(outcome.option for outcome in outcomes)
+        problem = f"Run {report.run_id} reports no {which} with these outcomes: {named_outcomes}."
         if Outcome.PLANNED in report.totals:
-            # For example, a plan that expired is to be made again.
+            # A plan that expired may be what is to be planned again.
             problem += f" Add --outcome {Outcome.PLANNED.option} for those that it lists."
         raise CommandError(problem)
     return {"accounts": accounts, FROM_REPORT: report.run_id}

@@ -40,6 +40,7 @@ class RunExecution:
     """An execution of one of the state machines.
 
     Attributes:
+        arn: Its ARN.
         run_id: Its name.
         folder: The folder of its report in the bucket.
         status: Its status in Step Functions; REFUSED if its input was.
@@ -51,6 +52,7 @@ class RunExecution:
         report_sha256: The SHA-256 of its report.json; None if it holds none.
     """
 
+    arn: str
     run_id: str
     folder: str
     status: str
@@ -141,11 +143,10 @@ class Executions:
         try:
             self._call("StartExecution", stateMachineArn=arn, name=name, input=json.dumps(input_))
         except CallError as error:
-            # The response to the first attempt was lost, and the execution has ended since.
-            if (
-                error.failure.name != "ExecutionAlreadyExists"
-                or not error.failure.may_have_taken_effect
-            ):
+            # If the response to a first attempt was lost, a second one may find the execution that
+            # the first one has started, and that has ended since.
+            is_its_own = error.failure.may_have_taken_effect
+            if error.failure.name != "ExecutionAlreadyExists" or not is_its_own:
                 raise
         return self._describe_new(folder, name)
 
@@ -155,8 +156,7 @@ class Executions:
         Raises:
             CallError: AWS refused, or did not respond in time.
         """
-        arn = self._arn(execution.folder, execution.run_id)
-        self._call("StopExecution", executionArn=arn, error="Stopped", cause=cause)
+        self._call("StopExecution", executionArn=execution.arn, error="Stopped", cause=cause)
 
     def find(self, run: str) -> RunExecution:
         """Return the execution of a run.
@@ -169,30 +169,30 @@ class Executions:
             RunNotFoundError: There is none.
             CommandError: Both state machines have one of this name.
         """
-        given, _, run_id = run.rpartition("/")
+        given_folder, _, run_id = run.rpartition("/")
         # Each state machine may have a run of this name.
-        found: list[RunExecution] = []
-        denied: CallError | None = None
+        executions: list[RunExecution] = []
+        denial: CallError | None = None
         for folder in self._state_machine_arns:
-            if given not in ("", folder):
+            if given_folder not in ("", folder):
                 continue
             try:
-                found.append(self._describe(folder, run_id))
+                executions.append(self._describe(folder, run_id))
             except CallError as error:
                 # Those who may only plan, or only execute, may read one of them.
                 if error.failure.kind is FailureKind.ACCESS_DENIED:
-                    denied = error
+                    denial = error
                 elif error.failure.code != "ExecutionDoesNotExist":
                     raise
-        if len(found) > 1:
-            # One may have been named to hide the other.
+        if len(executions) > 1:
+            # Somebody may have named one of them so that it hides the other.
             names = f"{AUDIT_FOLDER}/{run_id} or {EXECUTE_FOLDER}/{run_id}"
             raise CommandError(
                 f"Both state machines have a run {run_id}. Name one of them: {names}."
             )
-        if found:
-            return found[0]
-        raise denied or RunNotFoundError(run_id)
+        if executions:
+            return executions[0]
+        raise denial or RunNotFoundError(run_id)
 
     def _describe_new(self, folder: str, run_id: str) -> RunExecution:
         """Return an execution that has just started, which may not be known for a moment."""
@@ -204,8 +204,11 @@ class Executions:
 
     def _describe(self, folder: str, run_id: str) -> RunExecution:
         """Return the present state of an execution."""
-        response = self._call("DescribeExecution", executionArn=self._arn(folder, run_id))
-        return _execution(response.members, folder=folder, operation="states:DescribeExecution")
+        arn = execution_arn(self._state_machine_arns[folder], run_id)
+        response = self._call("DescribeExecution", executionArn=arn)
+        return _parse_execution(
+            response.members, folder=folder, operation="states:DescribeExecution"
+        )
 
     def wait(self, execution: RunExecution, *, show: Callable[[int, int], None]) -> RunExecution:
         """Wait until an execution has ended, and return it.
@@ -226,7 +229,7 @@ class Executions:
             self._caller.clock.sleep(wait)
             wait = min(wait * 1.3, _MAX_WAIT_SECONDS)
             execution = self._describe(folder, run_id)
-        # It has ended, and how may be known a moment later.
+        # How it has ended may be known a moment later than that it has.
         for wait in _OUTDATED_WAITS:
             if not _lacks_its_end(execution):
                 break
@@ -235,7 +238,10 @@ class Executions:
         return execution
 
     def _show_progress(self, execution: RunExecution, show: Callable[[int, int], None]) -> None:
-        # Without permission to read it, there is no progress; the command does not fail.
+        """Show how many batches of an execution have ended, and of how many.
+
+        A caller who may not read that sees no progress, and the command goes on.
+        """
         with suppress(CallError):
             for arn in self._map_run_arns(execution):
                 response = self._call("DescribeMapRun", mapRunArn=arn)
@@ -252,26 +258,25 @@ class Executions:
         Raises:
             CallError: They cannot be listed.
         """
-        found: list[RunExecution] = []
-        denied: list[CallError] = []
+        listed: list[RunExecution] = []
+        denials: list[CallError] = []
         for folder in self._state_machine_arns:
             try:
-                found += self._latest_of(folder, limit=limit)
+                listed += self._latest_of(folder, limit=limit)
             except CallError as error:
                 # Those who may only plan or only execute see the executions of one state machine.
                 if error.failure.kind is not FailureKind.ACCESS_DENIED:
                     raise
-                denied.append(error)
-        if len(denied) == len(self._state_machine_arns):
-            raise denied[0]
-        latest = sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
+                denials.append(error)
+        if len(denials) == len(self._state_machine_arns):
+            raise denials[0]
+        latest = sorted(listed, key=lambda execution: execution.started_at, reverse=True)[:limit]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
             # ListExecutions returns neither input nor output, so each one is described.
-            return list(
-                pool.map(lambda listed: self._describe(listed.folder, listed.run_id), latest)
-            )
+            return list(pool.map(lambda each: self._describe(each.folder, each.run_id), latest))
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
+        """Return the executions of one state machine that ran last, without input and output."""
         listed = self._pages(
             "ListExecutions",
             items="executions",
@@ -279,7 +284,7 @@ class Executions:
             maxResults=limit,
         )
         return (
-            _execution(members, folder=folder, operation="states:ListExecutions")
+            _parse_execution(members, folder=folder, operation="states:ListExecutions")
             for members in itertools.islice(listed, limit)
         )
 
@@ -289,9 +294,10 @@ class Executions:
         Raises:
             CallError: The events cannot be read.
         """
-        arn = self._arn(execution.folder, execution.run_id)
-        for event in self._pages("GetExecutionHistory", items="events", executionArn=arn):
-            output = _object(event.get("stateExitedEventDetails", {}).get("output", ""))
+        events = self._pages("GetExecutionHistory", items="events", executionArn=execution.arn)
+        for event in events:
+            output = _json_object(event.get("stateExitedEventDetails", {}).get("output", ""))
+            # No other function returns the hash of the run.
             if RUN_SHA256 in output:
                 return output
         return {}
@@ -312,29 +318,29 @@ class Executions:
                 lambda arn: self._call("DescribeExecution", executionArn=arn), arns
             )
             return {
-                _object(batch.require("input"))["batch"]: _object(batch.get("output") or "")
+                _json_object(batch.require("input"))["batch"]: _json_object(
+                    batch.get("output") or ""
+                )
                 for batch in described
             }
 
     def _map_run_arns(self, execution: RunExecution) -> list[str]:
         """Return the ARNs of an execution's map runs, which have its batches as executions."""
-        arn = self._arn(execution.folder, execution.run_id)
-        response = self._call("ListMapRuns", executionArn=arn)
+        response = self._call("ListMapRuns", executionArn=execution.arn)
         return [map_run["mapRunArn"] for map_run in response.get("mapRuns", ())]
 
     def _pages(self, operation: str, *, items: str, **parameters: Any) -> Iterator[Any]:
+        """Yield the entries of all pages of a list of Step Functions."""
         aws = self._caller.calls()
         return aws.pages(f"states:{operation}", items=items, token="nextToken", **parameters)
 
     def _call(self, operation: str, **parameters: object) -> Response:
+        """Call Step Functions, and return the response."""
         return self._caller.calls().call(f"states:{operation}", **parameters)
-
-    def _arn(self, folder: str, run_id: str) -> str:
-        return execution_arn(self._state_machine_arns[folder], run_id)
 
 
 def run_failed_error(execution: RunExecution) -> CommandError:
-    """Return why an execution has ended without a report."""
+    """Return the error of an execution that has ended without a report: how, and why."""
     ended = f"ended as {execution.status}"
     if execution.status == REFUSED_STATUS:
         ended = "was refused"
@@ -342,38 +348,49 @@ def run_failed_error(execution: RunExecution) -> CommandError:
     return CommandError(f"Run {execution.run_id} {ended}: {cause}")
 
 
-def _execution(members: Mapping[str, Any], *, folder: str, operation: str) -> RunExecution:
+def _parse_execution(members: Mapping[str, Any], *, folder: str, operation: str) -> RunExecution:
+    """Return an execution as a response of Step Functions has it.
+
+    Args:
+        members: The members of the response, or of its entry in a list.
+        folder: The folder of its state machine.
+        operation: The call, which an error about a missing member names.
+    """
     status: str = require(members, "status", operation=operation)
     cause: str = members.get("cause", "")
     output: str = members.get("output", "")
     report_sha256 = report_sha256_of(status=status, output=output, cause=cause)
-    held = _object(output)
+    output_object = _json_object(output)
     # For Step Functions, a refusal is a success.
-    if REFUSED in held:
-        status, cause = REFUSED_STATUS, held.get(CAUSE, "")
+    if REFUSED in output_object:
+        status, cause = REFUSED_STATUS, output_object.get(CAUSE, "")
     return RunExecution(
+        arn=require(members, "executionArn", operation=operation),
         run_id=require(members, "name", operation=operation),
         folder=folder,
         status=status,
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
-        # If a function raised an error, it is an object of JSON.
-        cause=str(_object(cause).get("errorMessage", cause)),
-        input=_object(members.get("input", "")),
-        output=held,
+        # The cause of an error that a function raised is an object of JSON.
+        cause=str(_json_object(cause).get("errorMessage", cause)),
+        input=_json_object(members.get("input", "")),
+        output=output_object,
         report_sha256=report_sha256,
     )
 
 
 def _lacks_its_end(execution: RunExecution) -> bool:
-    """Return whether an execution has ended, and Step Functions does not say yet how."""
+    """Return whether an execution has ended, and Step Functions does not say yet how.
+
+    An execution that was stopped, for example, has neither output nor cause for good.
+    """
     if execution.status not in ("SUCCEEDED", "FAILED"):
         return False
     return not execution.output and not execution.cause
 
 
-def _object(text: str) -> dict[str, Any]:
-    """Return an object of JSON; an empty one if the text is something else."""
+def _json_object(text: str) -> dict[str, Any]:
+    """Return the object of a text in JSON; an empty one if the text is something else."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

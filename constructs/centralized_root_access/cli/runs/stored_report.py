@@ -20,10 +20,12 @@ REPORT_HTML = "report.html"
 class Doubt(Enum):
     """The reason for which a report is not known to be what its run wrote, as a sentence."""
 
-    GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
-    DENIED = "These credentials may not read its execution."
-    NOT_HELD = "Its execution does not hold the hash of a report."
-    # What its results say is shown instead.
+    EXECUTION_GONE = (
+        "Step Functions has no such execution; it keeps those that ended in the last 90 days."
+    )
+    EXECUTION_DENIED = "These credentials may not read its execution."
+    HASH_NOT_HELD = "Its execution does not hold the hash of a report."
+    # The report is made of the results of its batches.
     ENDED_WITHOUT_REPORT = "The run ended without a report."
 
 
@@ -46,11 +48,15 @@ class StoredReport:
     doubt: Doubt | None = None
 
     @classmethod
-    def of(cls, body: bytes, *, input_: Mapping[str, object] | None = None) -> StoredReport:
-        """Return the report of a report.json, with the input of its run, if it is known.
+    def parse(cls, body: bytes, *, input_: Mapping[str, object] | None = None) -> StoredReport:
+        """Return the report of a report.json.
+
+        Args:
+            body: The bytes of report.json.
+            input_: The input of its run; None if it is not known.
 
         Raises:
-            DecodingError: It is not one, of another version, or names what cannot be a run.
+            DecodingError: The body is not a report, or of another version, or its run ID is none.
         """
         report = decode(Report, body)
         if not RUN_ID.fullmatch(report.run_id):
@@ -59,7 +65,7 @@ class StoredReport:
         return cls(report=report, body=body, named_accounts=explicit_accounts(input_, report))
 
     def with_doubt(self, doubt: Doubt) -> StoredReport:
-        """Return the same with the reason why it is not known to be what its run wrote."""
+        """Return this report with the reason why it is not known to be what its run wrote."""
         return replace(self, doubt=doubt)
 
     def files(self) -> dict[str, bytes]:
