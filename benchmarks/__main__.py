@@ -47,12 +47,13 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     _PAGE.write_text(page(measurements), encoding="utf-8")
-    _say(f"Done in {time.monotonic() - started_at:.0f} s")
+    _print_heading(f"Done in {time.monotonic() - started_at:.0f} s")
     return 0
 
 
 def _measure(peer: Path | None) -> Measurements:
-    found = Measurements(load=os.getloadavg()[0], peer=_version_of(peer) if peer else None)
+    """Take all measurements."""
+    measurements = Measurements(load=os.getloadavg()[0], peer=_version_of(peer) if peer else None)
     with (
         tempfile.TemporaryDirectory(prefix="benchmarks-") as folder,
         running_local_aws() as aws,
@@ -60,30 +61,33 @@ def _measure(peer: Path | None) -> Measurements:
     ):
         meter = Meter(aws, stand_in, peer=peer)
         for members in _SINGLE_ACCOUNTS:
-            _say(f"One account of {members:,}")
+            _print_heading(f"One account of {members:,}")
             one = Scenario(members=members, latency=_SLOW)
-            found.from_here.append(meter.compare(one, one_account=True, times=_TIMES))
+            measurements.from_here.append(meter.compare(one, one_account=True, times=_TIMES))
         for size, times in _SIZES.items():
-            _say(f"{size:,} accounts, from here")
-            found.from_here.append(meter.compare(_scenario(size), times=times))
+            _print_heading(f"{size:,} accounts, from here")
+            measurements.from_here.append(meter.compare(_scenario(size), times=times))
         for scenario in map(_scenario, _DEPLOYED):
-            _say(f"{scenario.members:,} accounts, by the deployed functions")
-            found.deployed.append(meter.audit(scenario))
-        _say("A plan, and its execution")
-        found.deployed += meter.plan_and_execute(Scenario(members=_LARGE, latency=_SLOW))
-    return found
+            _print_heading(f"{scenario.members:,} accounts, by the deployed functions")
+            measurements.deployed.append(meter.audit(scenario))
+        _print_heading("A plan, and its execution")
+        measurements.deployed += meter.plan_and_execute(Scenario(members=_LARGE, latency=_SLOW))
+    return measurements
 
 
 def _scenario(members: int) -> Scenario:
+    """Return the scenario of so many members; large organizations have a shorter latency."""
     return Scenario(members=members, latency=_FAST if members >= _LARGE else _SLOW)
 
 
 def _version_of(peer: Path) -> str:
+    """Return the version that a binary of aws-root-manager prints."""
     shown = subprocess.run([peer, "version"], check=True, capture_output=True, text=True).stdout
     return shown.removeprefix("Version:").strip()
 
 
-def _say(sentence: str) -> None:
+def _print_heading(sentence: str) -> None:
+    """Print what is measured next."""
     print(f"== {sentence}", flush=True)
 
 

@@ -89,15 +89,17 @@ def invoke(
         initializer=_replace_environment,
         initargs=(settings,),
     ) as processes:
-        return list(processes.map(partial(_run, entry_point), events))
+        return list(processes.map(partial(_invoke_once, entry_point), events))
 
 
 def _replace_environment(environment: Mapping[str, str]) -> None:
+    """Give this process exactly these environment variables."""
     os.environ.clear()
     os.environ.update(environment)
 
 
-def _run(entry_point: str, event: Mapping[str, Any]) -> FunctionInvocation:
+def _invoke_once(entry_point: str, event: Mapping[str, Any]) -> FunctionInvocation:
+    """Invoke a function in this process, and measure it."""
     started_at, cpu_started_at = time.monotonic(), time.process_time()
     from root_tasks import handlers
 

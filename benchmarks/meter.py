@@ -136,8 +136,8 @@ class Meter:
         return Comparison(
             scenario=scenario,
             one_account=one_account,
-            from_here=_median(ours),
-            peer=_median(peers) if peers else None,
+            from_here=_median_by_time(ours),
+            peer=_median_by_time(peers) if peers else None,
         )
 
     def audit(self, scenario: Scenario) -> DeployedRun:
@@ -177,6 +177,7 @@ class Meter:
     def _audit_from_here(
         self, scenario: Scenario, chosen: Sequence[str], expected: Mapping[str, Outcome]
     ) -> Figures:
+        """Audit accounts by the command line; none chosen stands for all."""
         accounts = [argument for account_id in chosen for argument in ("--account", account_id)]
         command = (
             "-m",
@@ -188,16 +189,17 @@ class Meter:
             *accounts,
         )
         # An account has credentials.
-        report, figures = self._run(
+        report, figures = self._run_command(
             scenario, sys.executable, *command, exit_code=1, accounts=len(expected)
         )
         require_outcomes(report["results"], expected=expected)
         return figures
 
     def _audit_by_peer(self, peer: Path, scenario: Scenario, chosen: Sequence[str]) -> Figures:
+        """Audit accounts by aws-root-manager; none chosen stands for all."""
         command = (str(peer), "audit", "--output", "json", "--accounts", ",".join(chosen) or "all")
         accounts = len(chosen) or scenario.members
-        found, figures = self._run(scenario, *command, accounts=accounts)
+        found, figures = self._run_command(scenario, *command, accounts=accounts)
         return replace(figures, lost=accounts - len(found))
 
     def _run_functions(
@@ -210,7 +212,7 @@ class Meter:
     ) -> tuple[DeployedRun, Any]:
         """Run the functions of a state machine in turn; return the figures and the output."""
         start, run_batch, write_report = _ENTRY_POINTS[folder]
-        before = _totals(self._stand_in.traffic())
+        before = _call_counts(self._stand_in.traffic())
         started_at = time.monotonic()
         (started,) = invoke(start, [event], environment=self._environment)
         run = started.response
@@ -236,7 +238,10 @@ class Meter:
         figures = Figures(
             seconds=seconds,
             cpu=sum(invocation.cpu for invocation in invocations) / len(expected),
-            **{key: n - before[key] for key, n in _totals(self._stand_in.traffic()).items()},
+            **{
+                name: count - before[name]
+                for name, count in _call_counts(self._stand_in.traffic()).items()
+            },
         )
         deployed = DeployedRun(
             name=name,
@@ -247,7 +252,7 @@ class Meter:
         )
         return deployed, finished.response
 
-    def _run(
+    def _run_command(
         self, scenario: Scenario, *command: str, accounts: int, exit_code: int | None = None
     ) -> tuple[Any, Figures]:
         """Run a command for a number of accounts; return its output and its figures."""
@@ -264,23 +269,27 @@ class Meter:
         if exit_code not in (None, finished.returncode):
             raise AuditFailedError(f"{command} ended with {finished.returncode}")
         cpu = (_cpu_of_processes() - cpu) / accounts
-        return output, Figures(seconds=seconds, cpu=cpu, **_totals(self._stand_in.traffic()))
+        return output, Figures(seconds=seconds, cpu=cpu, **_call_counts(self._stand_in.traffic()))
 
 
-def _median(figures: list[Figures]) -> Figures:
+def _median_by_time(figures: list[Figures]) -> Figures:
+    """Return the run whose time is the median."""
     return sorted(figures, key=lambda run: run.seconds)[len(figures) // 2]
 
 
-def _totals(traffic: Traffic) -> dict[str, int]:
+def _call_counts(traffic: Traffic) -> dict[str, int]:
+    """Return the calls and the throttled ones, of all operations."""
     return {"calls": sum(traffic.calls.values()), "throttled": sum(traffic.throttled.values())}
 
 
 def _cpu_of_processes() -> float:
+    """Return the CPU time of all processes that this one has started and that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def _execution_input(input_: Mapping[str, object]) -> dict[str, Any]:
+    """Return the event of the first function: the input and a new execution."""
     name = f"run-{time.time_ns()}"
     return {
         "input": input_,

@@ -81,10 +81,11 @@ class Measurements:
 
 def page(measurements: Measurements) -> str:
     """Return the page."""
-    return "\n".join(_sections(measurements))
+    return "\n".join(_parts_of_page(measurements))
 
 
-def _sections(measurements: Measurements) -> Iterable[str]:
+def _parts_of_page(measurements: Measurements) -> Iterable[str]:
+    """Yield the texts and tables of the page."""
     versions = [f"{name} {version(name)}" for name in _VERSIONS]
     yield _INTRODUCTION.format(
         units=len(UNITS),
@@ -111,26 +112,29 @@ def _sections(measurements: Measurements) -> Iterable[str]:
 
 
 def _comparison_row(comparison: Comparison) -> Sequence[str]:
+    """Return the cells of an audit from here, and of the peer's if there is one."""
     ours, peer, scenario = comparison.from_here, comparison.peer, comparison.scenario
     chosen = "one of " if comparison.one_account else ""
     row = (
         f"{chosen}{scenario.members:,} accounts, {_milliseconds(scenario.latency)} a call",
-        "" if chosen else f"{_seconds_of_list(scenario):.2f} s",
-        *_figures(ours),
+        "" if chosen else f"{_seconds_of_list_accounts(scenario):.2f} s",
+        *_cells_of_figures(ours),
     )
     if peer is None:
         return row
-    return *row, *_figures(peer), f"{peer.lost:,}", f"{ours.seconds / peer.seconds:.2f}"
+    return *row, *_cells_of_figures(peer), f"{peer.lost:,}", f"{ours.seconds / peer.seconds:.2f}"
 
 
-def _seconds_of_list(scenario: Scenario) -> float:
+def _seconds_of_list_accounts(scenario: Scenario) -> float:
+    """Return the least time of all pages of ListAccounts, by AWS's limit and latency."""
     # With the management account.
     pages: int = math.ceil((scenario.members + 1) / MAX_ENTRIES_PER_PAGE)
     limit = ORGANIZATIONS["ListAccounts"]
     return max(pages * scenario.latency, (pages - limit.burst) / limit.rate)
 
 
-def _figures(figures: Figures) -> Sequence[str]:
+def _cells_of_figures(figures: Figures) -> Sequence[str]:
+    """Return the cells of the figures that all tables have."""
     return (
         f"{figures.seconds:.2f} s",
         f"{figures.calls:,}",
@@ -140,10 +144,11 @@ def _figures(figures: Figures) -> Sequence[str]:
 
 
 def _deployment_row(run: DeployedRun) -> Sequence[str]:
+    """Return the cells of a run of the deployed functions."""
     return (
         f"{run.name}, {run.scenario.members:,} accounts, "
         f"{_milliseconds(run.scenario.latency)} a call",
-        *_figures(run.figures),
+        *_cells_of_figures(run.figures),
         f"{run.function_seconds:.0f}",
         f"${run.dollars:.4f}",
     )
@@ -161,4 +166,5 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _milliseconds(seconds: float) -> str:
+    """Return a time as a cell has it."""
     return f"{seconds * 1000:.0f} ms"

@@ -92,7 +92,7 @@ class StandIn:
 
     def __init__(self, connection: Connection, *, authorities: str) -> None:
         self._connection = connection
-        ports = self._receive()
+        ports = self._receive_response()
         self.urls = {
             service: f"https://{HOST}:{port}" for service, port in zip(SERVICES, ports, strict=True)
         }
@@ -108,22 +108,24 @@ class StandIn:
 
     def begin(self, scenario: Scenario) -> None:
         """Begin a scenario: nothing is counted yet, and no limit is used up."""
-        self._command("begin", scenario)
+        self._send_command("begin", scenario)
 
     def add_execution(self, name: str, started_at: str, output: object) -> None:
         """Add an execution of a state machine, which runs if it has no output."""
-        self._command("add_execution", name, started_at, output)
+        self._send_command("add_execution", name, started_at, output)
 
     def traffic(self) -> Traffic:
         """Return what reached it since the scenario began."""
-        traffic: Traffic = self._command("traffic")
+        traffic: Traffic = self._send_command("traffic")
         return traffic
 
-    def _command(self, name: str, *arguments: object) -> Any:
+    def _send_command(self, name: str, *arguments: object) -> Any:
+        """Send a command to the process, and return its response."""
         self._connection.send((name, arguments))
-        return self._receive()
+        return self._receive_response()
 
-    def _receive(self) -> Any:
+    def _receive_response(self) -> Any:
+        """Return the next response of the process."""
         try:
             return self._connection.recv()
         except EOFError as error:

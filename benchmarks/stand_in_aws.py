@@ -82,7 +82,7 @@ class Aws:
         self._limits = {**ORGANIZATIONS, "AssumeRoot": scenario.assume_root}
         self._buckets: dict[str, TokenBucket] = {}
         self._executions: dict[str, Mapping[str, Any]] = {}
-        self._responses = _record()
+        self._responses = _recorded_responses()
         _, listed = self._responses["ListAccounts", MANAGEMENT_ACCOUNT_ID]
         management, *recorded = json.loads(listed)["Accounts"]
         # The recorded accounts are in different units, and so are the others.
@@ -104,7 +104,7 @@ class Aws:
     def respond(self, request: AwsRequest, *, now: float) -> bytes:
         """Return the response to a request, as its bytes."""
         self._calls[request.operation] += 1
-        if not self._take(request.operation, now):
+        if not self._take_token(request.operation, now):
             self._throttled[request.operation] += 1
             return _http_response(400, _THROTTLED[request.service])
         account_id = request.account_id
@@ -128,7 +128,7 @@ class Aws:
     def _respond_about(self, operation: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
         """Return the response of Organizations to a call."""
         if operation == "ListAccounts":
-            return 200, _page(parameters, "Accounts", tuple(self._accounts.values()))
+            return 200, _list_page(parameters, "Accounts", tuple(self._accounts.values()))
         if operation == "DescribeAccount":
             return 200, json.dumps({"Account": self._accounts[parameters["AccountId"]]}).encode()
         subjects = [parameters[name] for name in _SUBJECTS if name in parameters]
@@ -145,11 +145,13 @@ class Aws:
         self._executions[name] = started | ended
 
     def _describe_execution(self, arn: str) -> bytes:
+        """Return the body of DescribeExecution."""
         state_machine = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
         ids = {"executionArn": arn, "stateMachineArn": state_machine}
         return json.dumps({**ids, **self._executions[arn.rpartition(":")[2]]}).encode()
 
-    def _take(self, operation: str, now: float) -> bool:
+    def _take_token(self, operation: str, now: float) -> bool:
+        """Return whether the limit of an operation lets a call through, and count it."""
         limit = self._limits.get(operation)
         if limit is None:
             return True
@@ -159,7 +161,7 @@ class Aws:
 
 
 @functools.cache
-def _record() -> Mapping[tuple[str, str], tuple[int, bytes]]:
+def _recorded_responses() -> Mapping[tuple[str, str], tuple[int, bytes]]:
     """Return what the local AWS responds, by the operation and what it is asked about."""
     with mock_organization(seed=Seed(members=())) as organization:
         return dict(
@@ -168,6 +170,7 @@ def _record() -> Mapping[tuple[str, str], tuple[int, bytes]]:
 
 
 def _record_organization(organization: LocalOrganization) -> Iterator[_Recorded]:
+    """Yield the recorded responses about the organization, its units and its accounts."""
     client: Any = organization.client("organizations")
     client.enable_aws_service_access(ServicePrincipal="iam.amazonaws.com")
     ids = {"Root": organization.root_id}
@@ -184,36 +187,42 @@ def _record_organization(organization: LocalOrganization) -> Iterator[_Recorded]
             AccountId=account_id, SourceParentId=ids["Root"], DestinationParentId=unit_id
         )
     for operation in ("describe_organization", "list_accounts", "list_roots"):
-        yield _response(client, MANAGEMENT_ACCOUNT_ID, operation)
+        yield _recorded_response(client, MANAGEMENT_ACCOUNT_ID, operation)
     for name, id_ in ids.items():
-        yield _response(client, id_, "list_organizational_units_for_parent", ParentId=id_)
+        yield _recorded_response(client, id_, "list_organizational_units_for_parent", ParentId=id_)
         if name != "Root":
-            yield _response(client, id_, "describe_organizational_unit", OrganizationalUnitId=id_)
+            yield _recorded_response(
+                client, id_, "describe_organizational_unit", OrganizationalUnitId=id_
+            )
 
 
 def _record_accounts(organization: LocalOrganization) -> Iterator[_Recorded]:
+    """Yield the recorded responses about a clean root user, and about one with credentials."""
     iam, sts = organization.client("iam"), organization.client("sts")
     iam.enable_organizations_root_credentials_management()
     iam.enable_organizations_root_sessions()
     organization.put_root_credentials(account_id=_WITH_CREDENTIALS, password=True, access_keys=1)
-    yield _response(iam, MANAGEMENT_ACCOUNT_ID, "list_organizations_features")
-    yield _response(iam, MANAGEMENT_ACCOUNT_ID, "get_account_summary")
-    yield _response(sts, MANAGEMENT_ACCOUNT_ID, "get_caller_identity")
+    yield _recorded_response(iam, MANAGEMENT_ACCOUNT_ID, "list_organizations_features")
+    yield _recorded_response(iam, MANAGEMENT_ACCOUNT_ID, "get_account_summary")
+    yield _recorded_response(sts, MANAGEMENT_ACCOUNT_ID, "get_caller_identity")
     for account_id in (_CLEAN, _WITH_CREDENTIALS):
         target: Any = {"TargetPrincipal": account_id, "TaskPolicyArn": {"arn": TASK_POLICY}}
-        yield _response(sts, account_id, "assume_root", **target)
+        yield _recorded_response(sts, account_id, "assume_root", **target)
         iam = organization.client("iam", credentials=sts.assume_root(**target)["Credentials"])
         for operation in _IN_AN_ACCOUNT:
-            yield _response(iam, account_id, operation)
+            yield _recorded_response(iam, account_id, operation)
     key_id = f"AKIA{_WITH_CREDENTIALS}0001"
-    yield _response(iam, _WITH_CREDENTIALS, "get_access_key_last_used", AccessKeyId=key_id)
+    yield _recorded_response(iam, _WITH_CREDENTIALS, "get_access_key_last_used", AccessKeyId=key_id)
     target = {"TargetPrincipal": _WITH_CREDENTIALS, "TaskPolicyArn": {"arn": _DELETE_POLICY}}
     iam = organization.client("iam", credentials=sts.assume_root(**target)["Credentials"])
-    yield _response(iam, _WITH_CREDENTIALS, "delete_access_key", AccessKeyId=key_id)
-    yield _response(iam, _WITH_CREDENTIALS, "delete_login_profile")
+    yield _recorded_response(iam, _WITH_CREDENTIALS, "delete_access_key", AccessKeyId=key_id)
+    yield _recorded_response(iam, _WITH_CREDENTIALS, "delete_login_profile")
 
 
-def _response(client: Any, subject: str, operation: str, **parameters: object) -> _Recorded:
+def _recorded_response(
+    client: Any, subject: str, operation: str, **parameters: object
+) -> _Recorded:
+    """Make a call, and return its operation, its subject and the response."""
     recorded: list[dict[str, Any]] = []
     client.meta.events.register(
         "before-parse", lambda response_dict, **_: recorded.append(response_dict)
@@ -226,7 +235,10 @@ def _response(client: Any, subject: str, operation: str, **parameters: object) -
     return (name, subject), (response["status_code"], response["body"])
 
 
-def _page(parameters: Mapping[str, Any], member: str, items: Sequence[Mapping[str, Any]]) -> bytes:
+def _list_page(
+    parameters: Mapping[str, Any], member: str, items: Sequence[Mapping[str, Any]]
+) -> bytes:
+    """Return the page of a list that the parameters ask for, as JSON."""
     start = int(base64.b64decode(parameters.get("NextToken", "MA==")))
     end = start + parameters.get("MaxResults", MAX_PAGE)
     rest = {"NextToken": base64.b64encode(str(end).encode()).decode()} if end < len(items) else {}
@@ -234,4 +246,5 @@ def _page(parameters: Mapping[str, Any], member: str, items: Sequence[Mapping[st
 
 
 def _http_response(status: int, body: bytes) -> bytes:
+    """Return the bytes of a response."""
     return f"HTTP/1.1 {status} -\r\n{_HEADERS}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -49,7 +49,7 @@ class _Connection(asyncio.Protocol):
         found = _LENGTH.search(head)
         if len(self._buffer) < end + 4 + (int(found[1]) if found else 0):
             return
-        request = _parse(self._buffer, head, body_at=end + 4)
+        request = _parse_request(self._buffer, head, body_at=end + 4)
         self._buffer = b""
         aws = self._server.aws
         loop = asyncio.get_running_loop()
@@ -60,11 +60,13 @@ class _Connection(asyncio.Protocol):
             self._send(response)
 
     def _send(self, response: bytes) -> None:
+        """Send a response, unless the client has gone."""
         if self._transport is not None:
             self._transport.write(response)
 
 
-def _parse(data: bytes, head: bytes, *, body_at: int) -> AwsRequest:
+def _parse_request(data: bytes, head: bytes, *, body_at: int) -> AwsRequest:
+    """Parse a request, whose head is in lower case; one with a target is JSON, others are forms."""
     credential, target = _CREDENTIAL.search(head), _TARGET.search(head)
     if credential is None:
         raise ValueError("A request is not signed.")
@@ -100,11 +102,12 @@ class _Server:
             )
             for _ in SERVICES
         ]
-        loop.add_reader(self._commands.fileno(), self._obey)
+        loop.add_reader(self._commands.fileno(), self._run_next_command)
         self._commands.send([server.sockets[0].getsockname()[1] for server in servers])
         await self._ended.wait()
 
-    def _obey(self) -> None:
+    def _run_next_command(self) -> None:
+        """Run a command of the benchmark, and send what reached the stand-in."""
         try:
             name, arguments = self._commands.recv()
         except EOFError:
@@ -118,6 +121,7 @@ class _Server:
 
 
 def _serve(chain: str, key: str, commands: Connection) -> None:
+    """Run the stand-in, in a process of its own."""
     allow_many_connections()
     asyncio.run(_Server(commands).serve(chain, key))
 

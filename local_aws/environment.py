@@ -158,11 +158,13 @@ def callers_environment(
 
 
 def _is_user_setting(name: str) -> bool:
+    """Return whether a variable would lead a process to another AWS or to a proxy."""
     return name.startswith(_USER_PREFIXES) or name.lower() in _PROXIES
 
 
 def _search_path(
     first: Iterable[Path], inherited: Mapping[str, str], last: Iterable[Path] = ()
 ) -> str:
+    """Return a PATH: these folders, the inherited ones, and then the others."""
     folders = [*map(str, first), inherited.get("PATH", os.defpath), *map(str, last)]
     return os.pathsep.join(folders)

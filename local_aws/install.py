@@ -165,14 +165,14 @@ def run(name: str, command: Sequence[str], *, environment: Mapping[str, str]) ->
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=output)
         try:
-            _report(f"   {name} ...", end="")
+            _print_progress(f"   {name} ...", end="")
             exit_code = None
             while exit_code is None:
                 try:
                     exit_code = process.wait(_REPORT_SECONDS)
                 except subprocess.TimeoutExpired:
-                    _report(f" {time.monotonic() - started_at:.0f} s", end="")
-            _report(" done" if exit_code == 0 else " failed")
+                    _print_progress(f" {time.monotonic() - started_at:.0f} s", end="")
+            _print_progress(" done" if exit_code == 0 else " failed")
         finally:
             process.kill()
             process.wait()
@@ -182,6 +182,7 @@ def run(name: str, command: Sequence[str], *, environment: Mapping[str, str]) ->
 
 
 def _uv_environment() -> dict[str, str]:
+    """Return this process's environment, with the index that pip is set to use."""
     # The Python that creates the virtual environment may have no pip.
     pip = [sys.executable, "-m", "pip", "config", "list"]
     settings = subprocess.run(pip, capture_output=True, text=True, check=False)
@@ -202,7 +203,8 @@ def _entries(requirements: str) -> dict[str, str]:
     return {match[1]: match[0] for match in _ENTRY.finditer(requirements)}
 
 
-def _report(text: str, *, end: str = "\n") -> None:
+def _print_progress(text: str, *, end: str = "\n") -> None:
+    """Print a text at once."""
     print(text, end=end, flush=True)
 
 

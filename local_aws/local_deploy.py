@@ -27,7 +27,7 @@ _PROGRAM = "centralized-root-access"
 # Whatever the width of the terminal is, so that the demonstration has as many lines everywhere.
 _COLUMNS = "120"
 # The exit code of an audit that found root credentials.
-_FOUND = 1
+_CREDENTIALS_FOUND = 1
 # In a notice, below its subject: who did it, and what was applied.
 _FACT = re.compile(r"^(?:Caller|Applied .*):(?: .+|(?:\n- .+)+)", re.MULTILINE)
 
@@ -87,7 +87,9 @@ def demonstrate(aws: LocalAws) -> None:
     accounts = _put_root_credentials(aws.organization)
     print(f"== A local AWS on this machine, with an organization of {len(accounts) + 1} accounts")
 
-    _say(f"Deploy app.py with the CDK CLI (all that it prints: {_CDK_LOG.relative_to(REPOSITORY)})")
+    _print_heading(
+        f"Deploy app.py with the CDK CLI (all that it prints: {_CDK_LOG.relative_to(REPOSITORY)})"
+    )
     # In a folder with an app, the CLI would synthesize it first.
     deploy(aws, "bootstrap", aws.cdk_environment, folder=aws.addresses.folder)
     deploy(aws, "deploy", "--require-approval", "never")
@@ -95,21 +97,27 @@ def demonstrate(aws: LocalAws) -> None:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     print(f"{STACK}.RootAccessStatus = {outputs['RootAccessStatus']}")
 
-    _say("Alice disables a feature: the drift check publishes that it was her, and enables it")
-    _show_drift(aws)
+    _print_heading(
+        "Alice disables a feature: the drift check publishes that it was her, and enables it"
+    )
+    _show_drift_check(aws)
     if len(aws.organization.root_access().features) != 2:
         raise DemonstrationError("The drift check has not enabled the feature.")
 
-    _say("Which root users have credentials? Each command prints the next one")
-    audit = _show(aws, f"{_PROGRAM} audit --output {LOGS.name}", exit_code=_FOUND)
-    _say("Plan to delete them: a plan changes nothing, and is there to be read")
-    plan = _show(aws, _next_command(audit, "plan"), only_summary=True)
-    _say("Execute exactly that plan, and audit again")
-    execution = _show(aws, f"{_next_command(plan, 'execute')} --yes", only_summary=True)
-    _show(aws, _next_command(execution, "audit"))
+    _print_heading("Which root users have credentials? Each command prints the next one")
+    audit = _run_and_print(
+        aws, f"{_PROGRAM} audit --output {LOGS.name}", exit_code=_CREDENTIALS_FOUND
+    )
+    _print_heading("Plan to delete them: a plan changes nothing, and is there to be read")
+    plan = _run_and_print(aws, _next_command(audit, "plan"), only_summary=True)
+    _print_heading("Execute exactly that plan, and audit again")
+    execution = _run_and_print(aws, f"{_next_command(plan, 'execute')} --yes", only_summary=True)
+    _run_and_print(aws, _next_command(execution, "audit"))
 
     done = "root access is enabled, drift is repaired"
-    _say(f"Verdict: {done}, no root credentials in {len(accounts)} of {len(accounts)} accounts")
+    _print_heading(
+        f"Verdict: {done}, no root credentials in {len(accounts)} of {len(accounts)} accounts"
+    )
 
 
 def _put_root_credentials(organization: Organization) -> list[str]:
@@ -136,7 +144,9 @@ def _put_root_credentials(organization: Organization) -> list[str]:
     return [first, second, third]
 
 
-def _show(aws: LocalAws, command: str, *, exit_code: int = 0, only_summary: bool = False) -> str:
+def _run_and_print(
+    aws: LocalAws, command: str, *, exit_code: int = 0, only_summary: bool = False
+) -> str:
     """Print a command of this project and what it prints, and return that.
 
     Args:
@@ -198,7 +208,8 @@ def deploy(aws: LocalAws, *arguments: str, folder: Path = REPOSITORY) -> None:
         raise DemonstrationError(f"{summary}\nAll that the CDK CLI printed is in {where}.")
 
 
-def _show_drift(aws: LocalAws) -> None:
+def _show_drift_check(aws: LocalAws) -> None:
+    """Disable a feature, let the drift check find it and enable it, and print both notices."""
     sqs, sns = aws.client("sqs"), aws.client("sns")
     resources = aws.client("cloudformation").describe_stack_resources(StackName=STACK)[
         "StackResources"
@@ -246,7 +257,8 @@ def _show_drift(aws: LocalAws) -> None:
                 print("  |", fact.replace("\n- ", " ", 1).replace("\n- ", ", "))
 
 
-def _say(sentence: str) -> None:
+def _print_heading(sentence: str) -> None:
+    """Print what the next commands show."""
     print(f"\n== {sentence}", flush=True)
 
 

@@ -69,6 +69,7 @@ def accept_metric_math(record: Record) -> Record:
     """
 
     def record_any(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the record of an alarm, with its metric math if it has some."""
         if not properties.get("Metrics"):
             return record(name, properties)
         others = {key: value for key, value in properties.items() if key != "Metrics"}
@@ -87,6 +88,7 @@ def accept_bucket_hosts(resolve: Resolve) -> Resolve:
     """
 
     def resolve_any(parameters: dict[str, Any], body: str, url: str, label: str) -> Any:
+        """Resolve a template, with the bucket moved from the host into the path."""
         value = parameters.get(url, "")
         found = _S3_HOST.fullmatch(value[0] if isinstance(value, list) else value)
         if found is not None:
@@ -108,6 +110,7 @@ def shorten_names(name: Name) -> Name:
     """
 
     def short_name(stack: str, logical_id: str, *, max_len: int = 128, **options: bool) -> str:
+        """Return the name of a resource, cut to the length that it may have."""
         whole = name(stack, logical_id, max_len=10 * max_len, **options)
         if len(whole) <= max_len:
             return whole
@@ -129,6 +132,7 @@ def name_role(credentials: Credentials) -> Credentials:
     """
 
     def credentials_of_role(config: dict[str, Any]) -> dict[str, str]:
+        """Return MiniStack's credentials with a token that names the function and its role."""
         of_account = os.environ["AWS_SESSION_TOKEN"]
         token = f"{of_account}/function-session/{config['FunctionName']}/{config['Role']}"
         return {**credentials(config), "AWS_SESSION_TOKEN": token}
@@ -140,13 +144,13 @@ def create_policy(
     _logical_id: str, properties: Mapping[str, Any], _stack: str
 ) -> tuple[str, dict[str, Any]]:
     """Create and attach a policy of Organizations, or do neither; return its ID and attributes."""
-    client = _organizations()
+    client = _organizations_client()
     tags = {"Tags": properties["Tags"]} if "Tags" in properties else {}
-    summary = client.create_policy(Type=properties["Type"], **_policy_text(properties), **tags)[
-        "Policy"
-    ]["PolicySummary"]
+    summary = client.create_policy(
+        Type=properties["Type"], **_name_and_content(properties), **tags
+    )["Policy"]["PolicySummary"]
     try:
-        _attach(client, summary["Id"], properties.get("TargetIds", []))
+        _attach_policy(client, summary["Id"], properties.get("TargetIds", []))
     except Exception:
         delete_policy(summary["Id"], properties)
         raise
@@ -161,12 +165,12 @@ def update_policy(
         raise ValueError(
             "The local AWS replaces no policy: give one of another type another logical ID."
         )
-    client = _organizations()
-    summary = client.update_policy(PolicyId=policy_id, **_policy_text(new))["Policy"][
+    client = _organizations_client()
+    summary = client.update_policy(PolicyId=policy_id, **_name_and_content(new))["Policy"][
         "PolicySummary"
     ]
     before, after = set(old.get("TargetIds", [])), set(new.get("TargetIds", []))
-    _attach(client, policy_id, sorted(after - before))
+    _attach_policy(client, policy_id, sorted(after - before))
     for target_id in sorted(before - after):
         client.detach_policy(PolicyId=policy_id, TargetId=target_id)
     return policy_id, {name: summary[name] for name in ("Id", "Arn", "AwsManaged")}
@@ -174,19 +178,21 @@ def update_policy(
 
 def delete_policy(policy_id: str, _properties: Mapping[str, Any]) -> None:
     """Detach a policy of Organizations from all its targets, and delete it."""
-    client = _organizations()
+    client = _organizations_client()
     pages = client.get_paginator("list_targets_for_policy").paginate(PolicyId=policy_id)
     for target_id in [target["TargetId"] for page in pages for target in page["Targets"]]:
         client.detach_policy(PolicyId=policy_id, TargetId=target_id)
     client.delete_policy(PolicyId=policy_id)
 
 
-def _attach(client: Any, policy_id: str, target_ids: Iterable[str]) -> None:
+def _attach_policy(client: Any, policy_id: str, target_ids: Iterable[str]) -> None:
+    """Attach a policy to targets."""
     for target_id in target_ids:
         client.attach_policy(PolicyId=policy_id, TargetId=target_id)
 
 
-def _policy_text(properties: Mapping[str, Any]) -> dict[str, str]:
+def _name_and_content(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a policy that a template gives as text or as an object."""
     content = properties["Content"]
     return {
         "Name": properties["Name"],
@@ -197,7 +203,8 @@ def _policy_text(properties: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _organizations() -> Any:
+def _organizations_client() -> Any:
+    """Return a client of Organizations, which the moto server has."""
     # Moto's, by the endpoint in the environment: MiniStack would wait for itself. The key is the
     # account.
     return boto3.client(
@@ -225,7 +232,7 @@ def guard(application: Application, *, organization_url: str, session_token: str
             name.decode("latin-1").lower(): decode_header_value(value)
             for name, value in scope["headers"]
         }
-        refusal = _refusal(scope, headers, session_token)
+        refusal = _refusal_of_caller(scope, headers, session_token)
         if refusal is None and ROOT_SESSION in headers.get(HEADER, ""):
             body, receive = await _read_ahead(receive)
             refusal = await asyncio.to_thread(
@@ -263,7 +270,10 @@ async def _read_ahead(receive: Receive) -> tuple[bytes, Receive]:
     return body, receive_again
 
 
-def _refusal(scope: Scope, headers: Mapping[str, str], session_token: str) -> Refusal | None:
+def _refusal_of_caller(
+    scope: Scope, headers: Mapping[str, str], session_token: str
+) -> Refusal | None:
+    """Return why a caller is refused; health checks and callbacks need no token."""
     path = scope["raw_path"].decode("latin-1").partition("?")[0]
     # By any other method MiniStack takes the path of a callback for a call of any service.
     is_callback = scope.get("method") == "PUT" and path.startswith(_CALLBACKS)

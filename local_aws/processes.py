@@ -44,6 +44,7 @@ def raise_interrupted_on_signals() -> None:
     """Raise `Interrupted` at the first Ctrl-C, SIGTERM or SIGHUP; ignore later ones."""
 
     def interrupt(signum: int, _frame: FrameType | None) -> None:
+        """Raise `Interrupted`, once."""
         for number in _TERMINATION_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         raise Interrupted(signum)
@@ -100,6 +101,7 @@ class ChildProcess:
         self._process.wait()
 
     def _exits_within(self, seconds: float) -> bool:
+        """Return whether everything exits within some seconds."""
         deadline = time.monotonic() + seconds
         while not self._has_exited():
             if time.monotonic() > deadline:
@@ -108,6 +110,7 @@ class ChildProcess:
         return True
 
     def _send_signal(self, signum: int) -> None:
+        """Send a signal to the program and its group, unless they share this process's group."""
         if self._shares_group:
             self._process.send_signal(signum)
             return
@@ -116,8 +119,9 @@ class ChildProcess:
             os.killpg(self._process.pid, signum)
 
     def _has_exited(self) -> bool:
+        """Return whether the program has exited, and all of its own group."""
         has_exited = self._process.poll() is not None
-        return has_exited and (self._shares_group or not _has_members(self._process.pid))
+        return has_exited and (self._shares_group or not _is_group_running(self._process.pid))
 
 
 @contextlib.contextmanager
@@ -247,6 +251,7 @@ def running_services(services: Sequence[Service], *, start_within: float) -> Ite
 
 
 def _wait_until_healthy(service: Service, child: ChildProcess, seconds: float) -> None:
+    """Wait until a server responds; raise if it exits or takes too long."""
     deadline = time.monotonic() + seconds
     while not _is_healthy(service.health_url):
         if child.exit_code is not None:
@@ -260,6 +265,7 @@ def _wait_until_healthy(service: Service, child: ChildProcess, seconds: float) -
 
 
 def _is_healthy(url: str) -> bool:
+    """Return whether a server responds with success."""
     # The user's proxies must not apply.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -270,6 +276,7 @@ def _is_healthy(url: str) -> bool:
 
 
 def _log_tail(log: Path) -> str:
+    """Return the last lines of a log, for a message."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     tail = lines[-_MAX_LOG_LINES:] or ["(empty)"]
     return "\n".join(["The end of its log:", *(f"  {line}" for line in tail)])
@@ -300,7 +307,7 @@ def _defer_signals(*, afterwards_ignored: frozenset[signal.Signals]) -> Iterator
             signal.raise_signal(signum)
 
 
-def _has_members(group: int) -> bool:
+def _is_group_running(group: int) -> bool:
     """Return whether a process of the group is running; a zombie may wait for init for seconds."""
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
@@ -310,4 +317,5 @@ def _has_members(group: int) -> bool:
 
 
 def _shell_exit_code(code: int) -> int:
+    """Return a code of `subprocess` as a shell has it: 130 for -2, the signal SIGINT."""
     return 128 - code if code < 0 else code

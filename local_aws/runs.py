@@ -35,12 +35,12 @@ def run_folder() -> Iterator[Path]:
         try:
             yield folder
         finally:
-            _delete(folder)
+            _delete_folder(folder)
 
 
 def remove_killed_runs() -> None:
     """Kill the servers and delete the folders of this user's runs that were killed themselves."""
-    for folder in _folders():
+    for folder in _own_run_folders():
         with contextlib.suppress(FileNotFoundError), (folder / _LOCK).open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,10 +51,11 @@ def remove_killed_runs() -> None:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         process.kill()
                 psutil.wait_procs(processes, timeout=_END_SECONDS)
-            _delete(folder)
+            _delete_folder(folder)
 
 
-def _folders() -> list[Path]:
+def _own_run_folders() -> list[Path]:
+    """Return the folders of this user's runs, whether they still run or not."""
     folders = []
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(FileNotFoundError):
@@ -77,7 +78,8 @@ def _processes_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def _delete(folder: Path) -> None:
+def _delete_folder(folder: Path) -> None:
+    """Delete a folder, although something may still write there for a moment."""
     # A function that has just started may still write there.
     for _ in range(3):
         shutil.rmtree(folder, ignore_errors=True)

@@ -207,6 +207,7 @@ def running_local_aws(
 
 
 def _free_ports(count: int) -> list[int]:
+    """Return ports of 127.0.0.1 that no process uses."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for free in sockets:

@@ -47,6 +47,7 @@ def respond_to_control(organization: Organization, request: bytes) -> tuple[int,
 def _call_member(
     organization: Organization, member: str, arguments: Mapping[str, object]
 ) -> object:
+    """Return the value of a property of the handle, or what a method returns."""
     if isinstance(getattr(Organization, member), property):
         return getattr(organization, member)
     method = getattr(organization, member)
@@ -116,6 +117,7 @@ def _remote(name: str, local: Any) -> Any:
 
     @wraps(function)
     def send(organization: RemoteOrganization, *args: Any, **kwargs: Any) -> object:
+        """Send the member's name and arguments, and return the result."""
         bound = signature(function).bind(organization, *args, **kwargs)
         _, *arguments = bound.arguments.items()
         return organization.send(name, dict(arguments), result_type)
@@ -125,6 +127,7 @@ def _remote(name: str, local: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def _converter() -> JsonConverter:
+    """Return the converter of arguments and results from and to JSON."""
     converter = make_converter()
     converter.register_structure_hook(NoneType, lambda value, _: value)
     # A call's parameters are JSON already.

@@ -105,6 +105,7 @@ class Organization:
 
     @property
     def _emulation(self) -> Emulation:
+        """The emulation in this process."""
         return current_emulation()
 
     @property
@@ -126,7 +127,7 @@ class Organization:
     def members(self) -> tuple[str, ...]:
         """The member accounts, in the order in which they joined."""
         account_ids = self._emulation.organization.account_ids
-        return tuple(a for a in account_ids if a != MANAGEMENT_ACCOUNT_ID)
+        return tuple(id_ for id_ in account_ids if id_ != MANAGEMENT_ACCOUNT_ID)
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -396,10 +397,12 @@ class Organization:
         return client
 
     def _require_account(self, account_id: str) -> None:
+        """Raise if an account is not a member of the organization."""
         if self._emulation.organization.account(account_id) is None:
             raise LookupError(f"Account {account_id} is not a member of the organization.")
 
     def _root_access_key(self, account_id: str) -> str:
+        """Return the first access key of an account's root user."""
         access_keys = self.root_credentials(account_id).access_keys
         if not access_keys:
             raise LookupError(f"The root user of {account_id} has no access key: put one there.")

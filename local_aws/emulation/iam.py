@@ -60,7 +60,7 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
     def list_organizations_features(self) -> ActionResult:
         """ListOrganizationsFeatures."""
         self._require_administrator()
-        return self._features()
+        return self._enabled_features_result()
 
     def get_account_summary(self) -> ActionResult:
         """GetAccountSummary, which includes the root user's credentials."""
@@ -73,6 +73,7 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
         return ActionResult({"SummaryMap": summary})
 
     def _enable(self, feature: Feature) -> ActionResult:
+        """Enable a feature, which only the management account may."""
         self._require_administrator()
         if self.account_id != MANAGEMENT_ACCOUNT_ID:
             raise AwsError(
@@ -81,14 +82,16 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
                 "and cannot enable IAM features.",
             )
         self.emulation.features.add(feature)
-        return self._features()
+        return self._enabled_features_result()
 
     def _disable(self, feature: Feature) -> ActionResult:
+        """Disable a feature, which a delegated administrator may as well."""
         self._require_administrator()
         self.emulation.features.discard(feature)
-        return self._features()
+        return self._enabled_features_result()
 
-    def _features(self) -> ActionResult:
+    def _enabled_features_result(self) -> ActionResult:
+        """Return the response of all five operations: the features that are enabled."""
         return ActionResult(
             {
                 "OrganizationId": self.emulation.organization.id,
@@ -146,6 +149,7 @@ class _RootUserResponse(EmulatedIamResponse):
 
     @property
     def _root_user(self) -> RootUser:
+        """The root user that calls, or that the root session is of."""
         return self.emulation.root_user(self.account_id)
 
     def get_user(self) -> ActionResult:
@@ -163,7 +167,7 @@ class _RootUserResponse(EmulatedIamResponse):
     def get_login_profile(self) -> ActionResult:
         """GetLoginProfile."""
         self._require_password()
-        return self._login_profile()
+        return self._login_profile_result()
 
     def create_login_profile(self) -> ActionResult:
         """CreateLoginProfile, which allows the recovery of the root user's password."""
@@ -175,7 +179,7 @@ class _RootUserResponse(EmulatedIamResponse):
                 f"Login Profile for account {self.account_id} already exists.",
             )
         self._root_user.password_created_at = self.received_at
-        return self._login_profile()
+        return self._login_profile_result()
 
     def delete_login_profile(self) -> ActionResult:
         """DeleteLoginProfile."""
@@ -195,7 +199,7 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def delete_access_key(self) -> ActionResult:
         """DeleteAccessKey."""
-        return self._delete(
+        return self._delete_credential(
             self._root_user.access_keys, "AccessKeyId", kind="The Access Key with id"
         )
 
@@ -223,7 +227,9 @@ class _RootUserResponse(EmulatedIamResponse):
     def deactivate_mfa_device(self) -> ActionResult:
         """DeactivateMFADevice."""
         devices = self._root_user.mfa_devices
-        return self._delete(devices, "SerialNumber", kind="MFA Device with serial number")
+        return self._delete_credential(
+            devices, "SerialNumber", kind="MFA Device with serial number"
+        )
 
     def list_signing_certificates(self) -> ActionResult:
         """ListSigningCertificates."""
@@ -242,26 +248,32 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def delete_signing_certificate(self) -> ActionResult:
         """DeleteSigningCertificate."""
-        return self._delete(
+        return self._delete_credential(
             self._root_user.certificates, "CertificateId", kind="The Certificate with id"
         )
 
     def _task_policy_allows(self, session: RootSession) -> bool:
+        """Return whether the task policy allows the call; it allows nothing on an IAM user."""
         # The task policies allow nothing on an IAM user.
         return super()._task_policy_allows(session) and self._get_param("UserName") is None
 
-    def _delete(self, credentials: dict[str, Any], parameter: str, *, kind: str) -> ActionResult:
+    def _delete_credential(
+        self, credentials: dict[str, Any], parameter: str, *, kind: str
+    ) -> ActionResult:
+        """Delete the credential that a parameter names; it may be gone already."""
         id_ = str(self._get_param(parameter))
         if credentials.pop(id_, None) is None:
             raise no_such_entity(f"{kind} {id_} cannot be found.")
         return EmptyResult()
 
     def _require_password(self) -> None:
+        """Raise AWS's error if the root user has no password."""
         if self._root_user.password_created_at is None:
             # AWS puts the user's name there; a root user has none.
             raise no_such_entity("Login Profile for User null cannot be found.")
 
-    def _login_profile(self) -> ActionResult:
+    def _login_profile_result(self) -> ActionResult:
+        """Return the root user's login profile."""
         return ActionResult(
             {
                 "LoginProfile": {
@@ -272,6 +284,7 @@ class _RootUserResponse(EmulatedIamResponse):
         )
 
     def _list_result(self, member: str, entries: Mapping[str, dict[str, object]]) -> ActionResult:
+        """Return a list of credentials, which is always one page."""
         # A root user has fewer credentials than a page.
         return ActionResult(
             {member: [entries[id_] for id_ in sorted(entries)], "IsTruncated": False}

@@ -75,18 +75,18 @@ def find_policy_denial(
     Raises:
         UnsupportedPolicyError: If a policy has something that this evaluator does not know.
     """
-    missing_allow = False
+    a_level_allows_nothing = False
     for policies in levels:
-        allowed = False
+        level_allows = False
         for policy in policies:
             for statement in _statements(policy.content):
-                if not _is_applicable(statement, action, resource, context):
+                if not _applies(statement, action, resource, context):
                     continue
                 if statement["Effect"] == "Deny":
                     return policy.arn
-                allowed = True
-        missing_allow = missing_allow or not allowed
-    return NOTHING_ALLOWS if missing_allow else None
+                level_allows = True
+        a_level_allows_nothing = a_level_allows_nothing or not level_allows
+    return NOTHING_ALLOWS if a_level_allows_nothing else None
 
 
 def require_valid_policy(content: str, *, policy_type: str) -> None:
@@ -116,6 +116,7 @@ def require_valid_policy(content: str, *, policy_type: str) -> None:
 
 
 def _statements(content: str) -> list[dict[str, Any]]:
+    """Return the statements of a document; raise if Organizations would not accept it."""
     try:
         document = json.loads(content)
     except ValueError as error:
@@ -137,41 +138,47 @@ def _statements(content: str) -> list[dict[str, Any]]:
     return statements
 
 
-def _is_applicable(
+def _applies(
     statement: Mapping[str, Any], action: str, resource: str | None, context: _Context
 ) -> bool:
+    """Return whether a statement is about a request, whatever its effect is."""
     return (
-        _is_action(statement, action)
-        and _is_resource(statement, resource)
+        _names_action(statement, action)
+        and _names_resource(statement, resource)
         and all(
-            _holds(operator, key, values, context)
+            _condition_holds(operator, key, values, context)
             for operator, block in statement.get("Condition", {}).items()
             for key, values in block.items()
         )
     )
 
 
-def _is_action(statement: Mapping[str, Any], action: str) -> bool:
+def _names_action(statement: Mapping[str, Any], action: str) -> bool:
+    """Return whether Action names the action, or NotAction does not."""
     patterns = statement.get("Action", statement.get("NotAction"))
-    found = any(_is_like(action.lower(), pattern.lower()) for pattern in _to_list(patterns))
-    return found == ("Action" in statement)
+    is_named = any(
+        _matches_wildcards(action.lower(), pattern.lower()) for pattern in _to_list(patterns)
+    )
+    return is_named == ("Action" in statement)
 
 
-def _is_resource(statement: Mapping[str, Any], resource: str | None) -> bool:
+def _names_resource(statement: Mapping[str, Any], resource: str | None) -> bool:
+    """Return whether Resource names the resource, or NotResource does not."""
     patterns = _to_list(statement.get("Resource", statement.get("NotResource")))
-    positive = "Resource" in statement
+    has_resource = "Resource" in statement
     if "*" in patterns:
-        return positive
+        return has_resource
     if resource is None:
         raise UnsupportedPolicyError("The emulation does not know the resource of this operation.")
     for pattern in patterns:
-        _require_text(pattern)
+        _require_no_variable(pattern)
         if len(pattern.split(":")) < _ARN_PARTS:
             raise UnsupportedPolicyError(f"The resource {pattern} is not an ARN.")
-    return any(_is_like(resource, pattern) for pattern in patterns) == positive
+    return any(_matches_wildcards(resource, pattern) for pattern in patterns) == has_resource
 
 
-def _holds(operator: str, key: str, values: object, context: Mapping[str, str]) -> bool:
+def _condition_holds(operator: str, key: str, values: object, context: Mapping[str, str]) -> bool:
+    """Return whether one key of a condition has one of the values that an operator wants."""
     name = operator.lower()
     expected = [_to_text(value) for value in _to_list(values)]
     value = _context_value(key.lower(), context)
@@ -184,13 +191,14 @@ def _holds(operator: str, key: str, values: object, context: Mapping[str, str]) 
     if matches is None:
         raise UnsupportedPolicyError(f"The operator {operator} is not supported.")
     for wanted in expected:
-        _require_text(wanted)
+        _require_no_variable(wanted)
     if value is None:
         return if_exists or negated
     return any(matches(value, wanted) for wanted in expected) != negated
 
 
 def _context_value(key: str, context: Mapping[str, str]) -> str | None:
+    """Return the request's value of a condition key; None if AWS would not have the key either."""
     if key in context:
         return context[key]
     if key == "aws:assumedroot" or _ABSENT_KEYS.fullmatch(key):
@@ -198,42 +206,48 @@ def _context_value(key: str, context: Mapping[str, str]) -> str | None:
     raise UnsupportedPolicyError(f"The condition key {key} is not supported.")
 
 
-def _is_like(value: str, pattern: str) -> bool:
+def _matches_wildcards(value: str, pattern: str) -> bool:
+    """Return whether a value matches a pattern, whose * and ? are wildcards."""
     wildcards = {"*": ".*", "?": "."}
     expression = "".join(wildcards.get(character, re.escape(character)) for character in pattern)
     return re.fullmatch(expression, value, re.DOTALL) is not None
 
 
-def _is_arn_like(value: str, pattern: str) -> bool:
+def _matches_arn(value: str, pattern: str) -> bool:
+    """Return whether an ARN matches a pattern part by part: a wildcard does not span colons."""
     patterns = pattern.split(":", _ARN_PARTS - 1)
     if len(patterns) < _ARN_PARTS:
         raise UnsupportedPolicyError(f"The value {pattern} is not an ARN.")
     parts = value.split(":", _ARN_PARTS - 1)
-    return len(parts) == _ARN_PARTS and all(map(_is_like, parts, patterns))
+    return len(parts) == _ARN_PARTS and all(map(_matches_wildcards, parts, patterns))
 
 
 def _is_true(value: str) -> bool:
+    """Return whether a text is "true", in any case."""
     return value.lower() == "true"
 
 
 _OPERATORS: Mapping[str, _Matches] = {
     "stringequals": lambda value, expected: value == expected,
     "stringequalsignorecase": lambda value, expected: value.lower() == expected.lower(),
-    "stringlike": _is_like,
-    "arnequals": _is_arn_like,
-    "arnlike": _is_arn_like,
+    "stringlike": _matches_wildcards,
+    "arnequals": _matches_arn,
+    "arnlike": _matches_arn,
     "bool": lambda value, expected: _is_true(value) == _is_true(expected),
 }
 
 
 def _to_list(value: Any) -> list[Any]:
+    """Return the values of a policy's element, which may be one without a list."""
     return value if isinstance(value, list) else [value]
 
 
 def _to_text(value: object) -> str:
+    """Return a value of a policy as text, with booleans as JSON has them."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _require_text(value: str) -> None:
+def _require_no_variable(value: str) -> None:
+    """Raise if a value has a policy variable, which this evaluator does not know."""
     if "${" in value:
         raise UnsupportedPolicyError(f"The policy variable in {value} is not supported.")

@@ -89,14 +89,14 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     def enable_aws_service_access(self) -> ActionResult:
         """EnableAWSServiceAccess."""
-        principal = self._trusted_service()
+        principal = self._service_to_trust()
         self._require_all_features()
         self.organization.enable_trusted_access(principal, at=self.received_at)
         return ActionResult({})
 
     def disable_aws_service_access(self) -> ActionResult:
         """DisableAWSServiceAccess."""
-        principal = self._trusted_service()
+        principal = self._service_to_trust()
         if self.organization.delegated_administrators(principal):
             raise constraint_violation(
                 "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE",
@@ -121,7 +121,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     def register_delegated_administrator(self) -> ActionResult:
         """RegisterDelegatedAdministrator."""
-        principal = self._delegating_service()
+        principal = self._service_to_delegate()
         account_id = str(self._get_param("AccountId"))
         self._require_all_features()
         if account_id == MANAGEMENT_ACCOUNT_ID:
@@ -158,7 +158,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     def deregister_delegated_administrator(self) -> ActionResult:
         """DeregisterDelegatedAdministrator."""
-        principal = self._delegating_service()
+        principal = self._service_to_delegate()
         account_id = str(self._get_param("AccountId"))
         if self.organization.account(account_id) is None:
             raise AccountNotFoundException
@@ -173,7 +173,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         """ListDelegatedAdministrators."""
         if self._get_param("ServicePrincipal") is None:
             raise not_emulated_error(self.action)
-        dates = self.organization.delegated_administrators(self._delegating_service())
+        dates = self.organization.delegated_administrators(self._service_to_delegate())
         return self._list(
             "DelegatedAdministrators",
             dates,
@@ -295,6 +295,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         return policy_type, self.organization.policy_ids_of(target_id, policy_type=policy_type)
 
     def _require_valid_content(self, policy_type: str) -> None:
+        """Raise AWS's error if the request's document is not a policy of the type."""
         if policy_type not in POLICY_TYPE_NAMES:
             return
         try:
@@ -307,6 +308,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
             ) from error
 
     def _require_all_features(self) -> None:
+        """Raise AWS's error if the organization has consolidated billing only."""
         if not self.organization.has_all_features:
             raise constraint_violation(
                 "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE",
@@ -314,13 +316,16 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
                 "configured to support all features.",
             )
 
-    def _trusted_service(self) -> str:
-        return self._service(FakeServiceAccess.trusted_service)
+    def _service_to_trust(self) -> str:
+        """Return the request's service, which can have trusted access."""
+        return self._require_known_service(FakeServiceAccess.trusted_service)
 
-    def _delegating_service(self) -> str:
-        return self._service(FakeDelegatedAdministrator.supported_service)
+    def _service_to_delegate(self) -> str:
+        """Return the request's service, which can have delegated administrators."""
+        return self._require_known_service(FakeDelegatedAdministrator.supported_service)
 
-    def _service(self, is_known: Callable[[str], bool]) -> str:
+    def _require_known_service(self, is_known: Callable[[str], bool]) -> str:
+        """Return the request's service principal; raise AWS's error if moto does not know it."""
         principal = str(self._get_param("ServicePrincipal"))
         if not is_known(principal):
             raise invalid_input(
@@ -349,10 +354,12 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         return self._result({member: describe(page), **more})
 
     def _result(self, members: dict[str, object]) -> ActionResult:
+        """Return a result with times as numbers, as this protocol has them."""
         return ActionResult(json.loads(json.dumps(members, default=_timestamp)))
 
 
 def _timestamp(value: object) -> float:
+    """Return a time as the seconds since 1970."""
     if not isinstance(value, datetime):
         raise TypeError(f"{value!r} is not a datetime.")
     return value.timestamp()

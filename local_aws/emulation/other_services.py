@@ -25,7 +25,7 @@ def authorize_in_s3(
 ) -> None:
     """Deny a request to S3 as AWS does, in the place of moto's own function."""
     name = "/".join(filter(None, (bucket_name, key_name)))
-    message = _denial(response, resource=f"arn:aws:s3:::{name}" if name else "*")
+    message = _denial_message(response, resource=f"arn:aws:s3:::{name}" if name else "*")
     if message is not None:
         raise S3ClientError("AccessDenied", message)
     _authorize_in_s3(response, bucket_name=bucket_name, key_name=key_name)
@@ -33,7 +33,7 @@ def authorize_in_s3(
 
 def respond_in_sqs(response: Any) -> HttpResponse:
     """Respond to a request to SQS, in the place of moto's own function."""
-    message = _denial(response, resource=str(response._determine_resource()))
+    message = _denial_message(response, resource=str(response._determine_resource()))
     if message is None:
         allowed: HttpResponse = _respond_in_sqs(response)
         return allowed
@@ -52,7 +52,8 @@ def import_findings(backend: Any, findings: Any) -> Any:
     return _import_findings(backend, findings)
 
 
-def _denial(response: Any, *, resource: str) -> str | None:
+def _denial_message(response: Any, *, resource: str) -> str | None:
+    """Return the message that denies a request in a root session, or None."""
     emulation = current_emulation()
     with emulation.lock:
         return root_session_denial(

@@ -57,6 +57,7 @@ class OrganizationRecords:
 
     @property
     def _organization(self) -> Any:
+        """Moto's organization."""
         if self._backend.org is None:
             raise LookupError("The organization does not exist.")
         return self._backend.org
@@ -73,7 +74,7 @@ class OrganizationRecords:
 
     def account(self, account_id: str) -> Account | None:
         """Return an account of the organization, or None if the account is not a member."""
-        account = self._find(account_id)
+        account = self._find_account(account_id)
         if account is None:
             return None
         return Account(
@@ -102,11 +103,13 @@ class OrganizationRecords:
     def account_ids_under(self, parent_id: str) -> list[str]:
         """Return the accounts directly under a root or an organizational unit."""
         self._backend.validate_parent_id(parent_id)
-        return [str(a.id) for a in self._backend.accounts if a.parent_id == parent_id]
+        return [
+            str(account.id) for account in self._backend.accounts if account.parent_id == parent_id
+        ]
 
     def suspend(self, account_id: str) -> None:
         """Suspend an account."""
-        account = self._find(account_id)
+        account = self._find_account(account_id)
         if account is None:
             raise LookupError(f"Account {account_id} is not a member of the organization.")
         account.status = account.state = _SUSPENDED
@@ -210,7 +213,7 @@ class OrganizationRecords:
         """Return the policies of a type from the root to an account, if they apply to it."""
         if account_id == MANAGEMENT_ACCOUNT_ID or not self.is_policy_type_enabled(policy_type):
             return []
-        account = self._find(account_id)
+        account = self._find_account(account_id)
         if account is None:
             return []
         path = [account]
@@ -226,9 +229,11 @@ class OrganizationRecords:
         ]
 
     def _policies_of(self, policy_type: str) -> list[Any]:
+        """Return moto's policies of a type."""
         return [policy for policy in self._backend.policies if policy.type == policy_type]
 
     def _find_target(self, target_id: str) -> Any:
+        """Return moto's root, organizational unit or account with an ID, or None."""
         return next(
             (
                 entity
@@ -294,7 +299,8 @@ class OrganizationRecords:
             AccountId=account_id, ServicePrincipal=principal
         )
 
-    def _find(self, account_id: str) -> Any:
+    def _find_account(self, account_id: str) -> Any:
+        """Return moto's account with an ID, or None."""
         for account in self._backend.accounts:
             if account.id == account_id:
                 return account
@@ -302,4 +308,5 @@ class OrganizationRecords:
 
 
 def _to_datetime(timestamp: float) -> datetime:
+    """Return moto's time, which is in seconds since 1970."""
     return datetime.fromtimestamp(timestamp, tz=UTC)

@@ -266,6 +266,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         return status, headers, body
 
     def _respond(self) -> HttpResponse:
+        """Return AWS's denial of the request, or moto's response."""
         try:
             self.authenticate()
             self.authorize()
@@ -279,11 +280,13 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         return response
 
     def _error_response(self, error: Exception) -> HttpResponse:
+        """Return an error as the service's protocol has it."""
         status, headers, body = self.serialized(ActionResult(error))
         headers, body = self._enrich_response(headers, body)
         return status, headers, body
 
     def _task_policy_allows(self, session: RootSession) -> bool:
+        """Return whether the task policy of the root session allows the call."""
         return self.action in session.task_policy.allows
 
 

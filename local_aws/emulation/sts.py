@@ -133,12 +133,14 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         return timedelta(seconds=seconds)
 
     def _task_policy(self) -> TaskPolicy:
+        """Return the task policy that the request names; raise AWS's error if it is not one."""
         task_policy = TASK_POLICIES.get(str(self._get_param("TaskPolicyArn.arn")))
         if task_policy is None:
             raise validation_error("Request must contain valid AWS managed task policy ARN")
         return task_policy
 
     def _target_account_id(self) -> str:
+        """Return the account that the request names, by its ID or by its root user's ARN."""
         target = _TARGET_PRINCIPAL.fullmatch(str(self._get_param("TargetPrincipal")))
         if target is None:
             raise validation_error("Request must contain a valid target principal")
@@ -156,4 +158,5 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
             raise self.access_denied()
 
     def _task_policy_allows(self, session: RootSession) -> bool:
+        """Return whether a root session may make the call; anyone may ask who they are."""
         return self.operation == "GetCallerIdentity" or super()._task_policy_allows(session)
