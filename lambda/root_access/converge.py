@@ -71,7 +71,7 @@ class Convergence:
         missing: tuple[Step, ...] = ()
         if self.observed is not None:
             missing = self.plan(self.observed)
-        known = self.applied + self.possibly_applied
+        applied_or_in_doubt = self.applied + self.possibly_applied
         return ConvergenceError(
             failure=failure,
             step=self._failed,
@@ -79,7 +79,7 @@ class Convergence:
             retry_advice=self.retry_advice,
             applied=tuple(self.applied),
             possibly_applied=tuple(self.possibly_applied),
-            not_applied=tuple(step for step in missing if step not in known),
+            not_applied=tuple(step for step in missing if step not in applied_or_in_doubt),
         )
 
     def _apply_steps(self, steps: Sequence[Step]) -> RootAccess:

@@ -134,6 +134,11 @@ class Organization:
         return changed
 
     def _observe_once(self) -> RootAccess:
+        """Return the root access by one read each, of which the later ones depend on the earlier.
+
+        Raises:
+            RootAccessError: As for `observe`.
+        """
         # First of all the account is judged: in a member account AWS denies the other reads.
         identity = self._managed_organization
         service = self._read_trusted_access()

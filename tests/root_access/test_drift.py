@@ -460,6 +460,7 @@ def test_a_notice_corrects_the_five_worst_deviations(organization: LocalOrganiza
     drift_check(cloudtrail_event(eventName="DisableOrganizationsEverything"))
     (notice,) = drift_check.published
     corrections = re.findall(r"^ +aws (\S+ \S+)", text_by_mail(notice.publication), re.MULTILINE)
+    # Neither feature is enabled, and none of the six listed delegates is registered.
     assert corrections == [
         "iam enable-organizations-root-credentials-management",
         "iam enable-organizations-root-sessions",

@@ -30,6 +30,7 @@ def only_finding(security_hub: Any) -> dict[str, Any]:
 
 
 def severity_of(finding: Mapping[str, Any]) -> str:
+    """Return the severity that the drift check has given a finding."""
     return str(finding["FindingProviderFields"]["Severity"]["Label"])
 
 

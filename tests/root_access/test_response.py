@@ -35,9 +35,11 @@ class FakeInvocation:
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
 
     def get_remaining_time_in_millis(self) -> int:
+        """Return the time until Lambda ends the invocation."""
         return int(self.seconds * 1000)
 
     def sleep(self, seconds: float) -> None:
+        """Let seconds of the invocation pass."""
         self.seconds -= seconds
 
 
@@ -61,6 +63,7 @@ def failing_handler(error: BaseException) -> Any:
 
 @pytest.fixture
 def endpoint() -> Iterator[ResponseEndpoint]:
+    """The server to which CloudFormation lets the response be put."""
     with response_endpoint() as endpoint:
         yield endpoint
 

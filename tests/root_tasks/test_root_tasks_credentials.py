@@ -86,6 +86,7 @@ def test_a_plan_lists_what_it_would_delete_and_deletes_nothing(root_tasks: RootT
 
 
 def test_a_plan_shows_what_to_decide_by(root_tasks: RootTasks) -> None:
+    # 2026-05-08: long enough ago not to be in use.
     used = root_tasks.now - timedelta(days=200)
     root_tasks.organization.put_root_credentials(
         account_id=MEMBER,
@@ -95,7 +96,7 @@ def test_a_plan_shows_what_to_decide_by(root_tasks: RootTasks) -> None:
     )
     plan = root_tasks.run(PLAN_DELETION)
     items = root_tasks.results(plan)[MEMBER]["items"]
-    assert [item["credential"].pop("createdAt", None) is not None for item in items] == [True] * 4
+    assert all(item["credential"].pop("createdAt") is not None for item in items)
     last_use = {"lastUsedAt": "2026-05-08T12:00:00Z", "lastUsedService": None}
     never = {"lastUsedAt": None, "lastUsedService": None, "lastUseUnread": False}
     assert [item["credential"] for item in items] == [
@@ -547,6 +548,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
         "ListAccessKeys",
         "ListMFADevices",
         "ListSigningCertificates",
+        # The device is listed again, so that it is the planned one.
         "ListMFADevices",
         "DeactivateMFADevice",
     ]
@@ -717,13 +719,14 @@ def test_mfa_stays_where_a_credential_could_not_be_deleted_or_not_be_looked_for(
 
 def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(PLAN_DELETION)
+    # The root user deletes all but the MFA device.
     root_user = current_emulation().root_user(MEMBER)
     root_user.password_created_at = None
     root_user.access_keys.clear()
     root_user.certificates.clear()
     executed = root_tasks.execute(plan)
     outcomes = [outcome for _, outcome in root_tasks.items(executed, MEMBER)]
-    assert outcomes == ["NOTHING_TO_DO"] * 3 + ["DONE"]
+    assert outcomes == ["NOTHING_TO_DO", "NOTHING_TO_DO", "NOTHING_TO_DO", "DONE"]
     assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
 
 

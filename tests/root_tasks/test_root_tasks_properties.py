@@ -160,6 +160,7 @@ def items_by_key(report: Mapping[str, Any], *outcomes: Outcome) -> dict[ItemKey,
 
 
 def has_report(root_tasks: RootTasks, execution: Execution) -> bool:
+    """Return whether an execution has stored its report."""
     key = f"{execution.folder}/{execution.run_id}/report.json"
     return key in root_tasks.object_keys(f"{execution.folder}/{execution.run_id}/")
 

@@ -167,11 +167,13 @@ class LockedResource:
 
 @pytest.fixture(params=["bucket", "queue"])
 def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of resource: a test with this fixture runs for each."""
     return str(request.param)
 
 
 @pytest.fixture
 def locked(root_tasks: RootTasks, kind: str) -> LockedResource:
+    """A bucket or a queue of MEMBER that locks everyone out, and the deployed construct."""
     return LockedResource(root_tasks, kind)
 
 

@@ -32,6 +32,7 @@ TASK_NAME, POLICY_NAME = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
 
 
 def plan(task: AccountTask) -> Finding:
+    """Plan to delete the oldest access key of a root user."""
     oldest = credentials_of_type(task.session, ItemType.ACCESS_KEY)[:1]
     targets = [Target(type=ItemType.ACCESS_KEY, id=key.id) for key in oldest]
     items = [report_item(target, Outcome.PLANNED) for target in targets]
@@ -39,6 +40,7 @@ def plan(task: AccountTask) -> Finding:
 
 
 def execute(task: AccountTask) -> Finding:
+    """Delete the planned access key."""
     for target in task.targets:
         task.session.call("iam:DeleteAccessKey", AccessKeyId=target.id)
     return account_finding(
@@ -76,12 +78,14 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
 
 @pytest.fixture
 def organization(organization: LocalOrganization) -> LocalOrganization:
+    """An organization with the feature that the sixth task needs."""
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     return organization
 
 
 @pytest.fixture
 def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
+    """A deployed construct with all six tasks."""
     assert sixth_task in Task
     template = copy.deepcopy(deployed_template())
     for definition in template.definitions.values():

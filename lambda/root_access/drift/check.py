@@ -99,6 +99,7 @@ class DriftCheck:
 
     @functools.cached_property
     def _desired(self) -> DesiredState:
+        """What the stack lists."""
         return desired_state(
             features=self.settings.features,
             delegated_administrators=self.settings.delegated_administrators,

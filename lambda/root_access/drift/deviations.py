@@ -50,18 +50,21 @@ _OPPOSITES = {
 
 
 def worst_first(steps: Iterable[Step]) -> list[Step]:
-    """Return the steps in the order of what they correct."""
-    return sorted(steps, key=lambda step: list(_DEVIATIONS).index(step.operation))
+    """Return the steps in the order of what they correct: first what lets others in."""
+    operations = list(_DEVIATIONS)
+    return sorted(steps, key=lambda step: operations.index(step.operation))
 
 
 def deviation(step: Step) -> str:
-    """Return in words what the step would correct."""
-    return _DEVIATIONS[step.operation][0].format(account_id=step.account_id)
+    """Return in words what the step would correct, such as "RootSessions is disabled"."""
+    in_words, _ = _DEVIATIONS[step.operation]
+    return in_words.format(account_id=step.account_id)
 
 
 def effect(step: Step) -> str:
-    """Return what the deviation means for as long as it lasts."""
-    return _DEVIATIONS[step.operation][1].format(account_id=step.account_id)
+    """Return what the deviation that the step would correct means for as long as it lasts."""
+    _, meaning = _DEVIATIONS[step.operation]
+    return meaning.format(account_id=step.account_id)
 
 
 def cause(operation: Operation) -> str:

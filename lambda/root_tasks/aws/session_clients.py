@@ -74,6 +74,7 @@ class SessionClients:
             del self._credentials.of_thread.frozen
 
     def _create_client(self, service: str, region: str | None) -> Any:
+        """Create a client whose requests are signed with the credentials of the thread."""
         return new_client(self._session, service, region=region, config=self._config)
 
 
@@ -101,5 +102,5 @@ class _CredentialsOfThread(Credentials):
         return frozen
 
     def load_credentials(self) -> Credentials:
-        """Return the credentials of the clients: these."""
+        """Return what a new client is to sign with: botocore asks its provider for that."""
         return self

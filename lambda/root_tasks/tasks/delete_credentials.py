@@ -194,6 +194,7 @@ class _Deletion:
 
         They are listed again: a key may have been created since, and a deletion may have failed.
         """
+        # How the waiting for a list without what was deleted ends, if it does not appear in time.
         message = "the list still has what was deleted"
         outdated = error_of_call("iam:ListAccessKeys", FailureKind.INCONSISTENT_READS, message)
         for attempt in range(1, _MAX_LOOKS + 1):

@@ -61,6 +61,7 @@ class StreamedBody(io.BytesIO):
     """The body of a response, as the SDK reads it."""
 
     def stream(self) -> Iterator[bytes]:
+        """Yield the body at once."""
         yield self.read()
 
 
@@ -127,6 +128,7 @@ def key_of_session(account_id: str) -> str:
 def session_in(
     account_id: str, clients: SessionClients, executor: ThreadPoolExecutor
 ) -> RootSession:
+    """Return an open session in an account, which makes its parallel calls by the executor."""
     return RootSession(
         account_id=account_id,
         credentials=credentials_of(account_id),
@@ -366,6 +368,7 @@ class VirtualTime:
             self._go_on()
 
     def _go_on(self) -> None:
+        """Wake up the first sleeper, once no counted thread is awake."""
         self._awake -= 1
         if self._awake == 0 and self._sleepers:
             self.seconds, _, event = heapq.heappop(self._sleepers)
@@ -390,6 +393,7 @@ class LimitedSts:
         self._lock = threading.Lock()
 
     def assume_root(self, *, TargetPrincipal: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Take a token and return credentials, or throttle the call if there is none."""
         self._time.sleep(0.1)
         with self._lock:
             now = self._time.seconds
