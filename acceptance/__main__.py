@@ -130,6 +130,7 @@ def run(options: dict[str, Any]) -> int:
 
 
 def _show_plan(cases: Sequence[Case], level: Level) -> int:
+    """Print what each case of a level calls and may change, and return the exit code."""
     click.echo("\n".join(line for case in cases for line in _plan_lines(case)))
     fields = () if level is Level.READ else tuple(StateField)
     changed = (
@@ -141,6 +142,7 @@ def _show_plan(cases: Sequence[Case], level: Level) -> int:
 
 
 def _plan_lines(case: Case) -> Iterator[str]:
+    """Yield the lines that say what a case is given, calls and may change."""
     yield f"{case.name} ({case.level}, {case.source})"
     if case.given:
         yield f"    given: {', '.join(case.given)}"
@@ -150,6 +152,7 @@ def _plan_lines(case: Case) -> Iterator[str]:
 
 
 def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
+    """Run the cases in the organization that the options name, and return the exit code."""
     aws = connect(options["profile"], options["region"])
     names = Names(
         organization_id=options["organization"],
@@ -200,12 +203,18 @@ def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
 def _deployment(
     callers: Callers, level: Level, options: dict[str, Any], snapshot: Path
 ) -> Deployment | None:
+    """Return the stack of a run of the level `deploy`; other levels deploy none."""
     if level is not Level.DEPLOY:
         return None
     return Deployment(callers, snapshot.with_suffix(".log"), profile=options["profile"])
 
 
 def _confirm(names: Names, what: str) -> None:
+    """Ask a person to type the organization's ID.
+
+    Raises:
+        RunRefusedError: Something else was typed.
+    """
     click.echo(
         f"{what} in the organization {names.organization_id}: "
         f"management account {names.management}, member account {names.member or 'none'}, "
@@ -218,6 +227,7 @@ def _confirm(names: Names, what: str) -> None:
 def _write_results(
     results: Sequence[Result], *, level: Level, path: Path, where: str, is_whole: bool
 ) -> None:
+    """Write the recording and the summary for an issue, and print the results."""
     versions = {name: version(name) for name in _PACKAGES}
     run = f"an acceptance run of the level {level}"
     if not is_whole:
@@ -238,6 +248,7 @@ def _write_results(
 
 
 def _restore(options: dict[str, Any]) -> int:
+    """Restore what a run that was killed has changed, and return the exit code."""
     path: Path = options["restore"]
     snapshot = read_snapshot(path)
     names, level = snapshot.names, snapshot.level

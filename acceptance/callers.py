@@ -121,6 +121,7 @@ class Callers:
             pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     def _credentials_of(self, caller: str) -> Mapping[str, Any] | None:
+        """Return the credentials of a case's caller; None for the run's own."""
         if caller == MANAGEMENT_ACCOUNT:
             return None
         if caller != ROOT_SESSION:

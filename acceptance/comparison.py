@@ -39,19 +39,29 @@ def differences(actual: Response, expected: Response, *, moment: Moment) -> tupl
     found = []
     for name in ("code", "http", "message", "reason"):
         wanted, got = getattr(expected, name), getattr(actual, name)
-        # Success and a reason always matter; the rest only where it is expected.
+        # Success (no code) and a reason always matter; the rest only where it is expected.
         if wanted != got and (wanted is not None or name in ("code", "reason")):
             found.append(f"{name}: {got!r}, expected {wanted!r}")
     if expected.output is not None and actual.output is not None:
         output = {
             member: actual.output.get(member) for member in expected.output if member != AND_MORE
         }
-        wanted_output = {k: v for k, v in expected.output.items() if k != AND_MORE}
+        wanted_output = {
+            member: value for member, value in expected.output.items() if member != AND_MORE
+        }
         found += _differences("output", output, wanted_output, moment)
     return tuple(found)
 
 
 def _differences(path: str, actual: Any, expected: Any, moment: Moment) -> Iterator[str]:
+    """Yield in what a member of a response differs from the expected one.
+
+    Args:
+        path: Where the member is in the response, such as output.Features[0].
+        actual: What the response has there.
+        expected: What is expected there: a value, a placeholder, or a list or members of these.
+        moment: When the call was made.
+    """
     match expected:
         case dict():
             yield from _differences_of_members(path, actual, expected, moment)
@@ -75,6 +85,7 @@ def _differences(path: str, actual: Any, expected: Any, moment: Moment) -> Itera
 def _differences_of_entries(
     path: str, actual: Any, expected: list[Any], moment: Moment
 ) -> Iterator[str]:
+    """Yield the differences of lists, entry by entry."""
     if not isinstance(actual, list) or len(actual) != len(expected):
         yield f"{path}: {actual!r}, expected {expected!r}"
         return
@@ -85,24 +96,27 @@ def _differences_of_entries(
 def _differences_of_members(
     path: str, actual: Any, expected: dict[str, Any], moment: Moment
 ) -> Iterator[str]:
+    """Yield the differences of objects, key by key; {and more} allows other keys."""
     wanted = dict(expected)
-    more, count = wanted.pop(AND_MORE, False), wanted.pop(NUMBER_OF_KEYS, None)
+    allows_more = wanted.pop(AND_MORE, False)
+    count = wanted.pop(NUMBER_OF_KEYS, None)
     if not isinstance(actual, dict):
         yield f"{path}: {actual!r}, expected {wanted!r}"
         return
     if count is not None and len(actual) != count:
         yield f"{path}: {len(actual)} keys, expected {count}"
-    partial = more or count is not None
+    is_partial = allows_more or count is not None
     for key in sorted(actual.keys() | wanted.keys()):
         if key not in actual:
             yield f"{path}.{key}: missing"
         elif key in wanted:
             yield from _differences(f"{path}.{key}", actual[key], wanted[key], moment)
-        elif not partial:
+        elif not is_partial:
             yield f"{path}.{key}: {actual[key]!r}, not expected"
 
 
 def _is_match(actual: Any, expected: Any, moment: Moment) -> bool:
+    """Return whether a value is the expected one, or one of the kind that a placeholder names."""
     match expected:
         case "{any}":
             return True

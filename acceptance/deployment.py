@@ -108,6 +108,7 @@ class Deployment:
         return {"succeeded": "FunctionError" not in response, "features": self._features()}
 
     def _rule_name(self) -> str:
+        """Return the name of the rule that runs the drift check at intervals."""
         # The physical ID may be the name, the ARN, or begin with the name of the event bus.
         rule = self._resource(f"{_DRIFT_CHECK}Interval", "AWS::Events::Rule")["PhysicalResourceId"]
         return str(rule).rpartition("/")[2].rpartition("|")[2]
@@ -159,6 +160,7 @@ class Deployment:
         return {"imported": bool(found["Findings"])}
 
     def _has_security_hub(self) -> bool:
+        """Return whether Security Hub is enabled in the management account."""
         with ignoring("InvalidAccessException", "ResourceNotFoundException"):
             return bool(self._callers.own("securityhub").describe_hub())
         return False
@@ -178,17 +180,20 @@ class Deployment:
         return {"botocore": None}
 
     def _features(self) -> list[str]:
+        """Return the features that are enabled."""
         observed = observe_root_access(self._callers)
         found = {CREDENTIALS: observed.credentials, SESSIONS: observed.sessions}
         return [name for name, is_enabled in found.items() if is_enabled]
 
     def _outputs(self) -> dict[str, str]:
+        """Return the stack's outputs, by their keys."""
         stack = self._find_stack()
         if stack is None:
             raise DeploymentError("the stack does not exist")
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def _resource(self, logical_prefix: str, type_: str) -> dict[str, Any]:
+        """Return the summary of the stack's resource of a type whose logical ID begins so."""
         pages = self._callers.own("cloudformation").get_paginator("list_stack_resources")
         for page in pages.paginate(StackName=self._callers.names.stack):
             for resource in page["StackResourceSummaries"]:
@@ -198,6 +203,7 @@ class Deployment:
         raise DeploymentError(f"the stack has no {logical_prefix}")
 
     def _find_stack(self) -> dict[str, Any] | None:
+        """Return the run's stack; None if there is none, or it is deleted."""
         cloudformation, name = self._callers.own("cloudformation"), self._callers.names.stack
         with ignoring("ValidationError"):
             for stack in cloudformation.describe_stacks(StackName=name)["Stacks"]:
@@ -206,10 +212,11 @@ class Deployment:
         return None
 
     def _delete_bucket(self) -> None:
+        """Delete the bucket that the stack retains, with its reports."""
         s3, name = self._callers.own("s3"), self._callers.names.report_bucket
         with ignoring(_NO_BUCKET):
-            # It denies deletions to all but the functions' roles, which are gone; its removal takes
-            # a while.
+            # The policy denies deletions to all but the functions' roles, which are gone; its
+            # removal takes a while to be effective.
             s3.delete_bucket_policy(Bucket=name)
             self._wait(lambda: self._is_bucket_deleted(s3, name))
 
@@ -225,6 +232,11 @@ class Deployment:
         return False
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
+        """Wait until something is done.
+
+        Raises:
+            DeploymentError: It was not done in half an hour.
+        """
         aws = self._callers.aws
         deadline = aws.monotonic() + _MAX_WAIT_SECONDS
         while not is_done():

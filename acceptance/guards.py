@@ -122,6 +122,7 @@ def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -
 
 
 def _check_accounts(callers: Callers, level: Level) -> None:
+    """Refuse a large organization, and named accounts that are not its active members."""
     active = set()
     count = 0
     for page in callers.own("organizations").get_paginator("list_accounts").paginate():
@@ -155,6 +156,7 @@ def check_roles(callers: Callers) -> None:
 
 
 def _check_bootstrap(callers: Callers) -> None:
+    """Refuse an account that the CDK has not been bootstrapped in."""
     try:
         callers.own("cloudformation").describe_stacks(StackName=_BOOTSTRAP_STACK)
     except ClientError as error:

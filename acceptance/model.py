@@ -135,6 +135,7 @@ class Case:
 
     @property
     def _text(self) -> str:
+        """Everything in which a case may name an account."""
         return f"{self.given} {self.caller} {self.call.parameters}"
 
 

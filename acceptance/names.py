@@ -145,7 +145,9 @@ class Names:
         return _ACCOUNT_ID.sub(lambda found: examples.get(found[0], STRANGER), text)
 
     def _accounts(self) -> dict[str, str | None]:
+        """Return the organization's accounts, by those of the cases; None if there is none."""
         return {MANAGEMENT: self.management, DELEGATE: self.delegate, MEMBER: self.member}
 
     def _resources(self) -> dict[str, str]:
+        """Return the names of the run's own resources, by their placeholders in the cases."""
         return {"{queue arn}": self.queue_arn, "{bucket}": self.own_name, "{stack}": self.stack}

@@ -22,11 +22,13 @@ class Policy:
 
 
 def _deny(action: str, **more: Any) -> str:
+    """Return a policy that denies an action on everything."""
     statement = {"Sid": "Acceptance", "Effect": "Deny", "Action": action, "Resource": "*", **more}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _deny_root(action: str, **conditions: Mapping[str, str]) -> Policy:
+    """Return a service control policy that denies an action to root users."""
     return Policy(content=_deny(action, Condition={"ArnLike": _ROOT, **conditions}))
 
 

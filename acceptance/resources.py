@@ -21,8 +21,7 @@ PRINCIPAL = "iam.amazonaws.com"
 _NO_BUCKET = "NoSuchBucket"
 _NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
-# A call of a case may change these: the run itself changes them by the same call, so it can restore
-# them.
+# What a call of a case may change. The run itself makes the same calls, so it can restore that.
 _CHANGED_BY: Mapping[str, StateField] = {
     "organizations:EnableAWSServiceAccess": StateField.TRUSTED_ACCESS,
     "organizations:DisableAWSServiceAccess": StateField.TRUSTED_ACCESS,
@@ -45,7 +44,7 @@ _CHANGED_BY_PLAN: Mapping[str, StateField] = {
     "restore": StateField.BUCKET,
     "unlock-queue": StateField.QUEUE,
 }
-# They name what does not exist.
+# The cases call these for what does not exist.
 _CHANGES_NOTHING = (
     "iam:DeleteAccessKey",
     "iam:DeactivateMFADevice",
@@ -157,12 +156,13 @@ def set_bucket(callers: Callers, value: str | None, *, name: str = "", **options
         return
     s3, region = callers.member("s3"), callers.names.region
     location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    # In us-east-1 S3 refuses a location.
     placed = {} if region == "us-east-1" else location
     # For a while its name may still be that of the bucket that was deleted before.
     _tolerate(callers, lambda: s3.create_bucket(Bucket=name, **placed), "BucketAlreadyOwnedByYou")
     if value == "locked":
         policy = locking_policy("s3", f"arn:aws:s3:::{name}")
-        # By root, as a restore.
+        # By root, as a task that puts a policy back does.
         root = callers.root("s3", UNLOCK_BUCKET)
         callers.patiently(lambda: root.put_bucket_policy(Bucket=name, Policy=policy, **options))
 

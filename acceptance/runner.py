@@ -50,6 +50,7 @@ def sort_cases(cases: Iterable[Case]) -> list[Case]:
     """
 
     def order(case: Case) -> tuple[object, ...]:
+        """Return what cases are sorted by."""
         if case.level is Level.DEPLOY:
             return (list(Level).index(case.level),)
         state, steps = split_steps(case.given)
@@ -95,6 +96,7 @@ def run_cases(
     """
 
     def results() -> list[Result]:
+        """Run each case, report its result, and return all of them."""
         seen = []
         for case in cases:
             seen.append(_run_case(case, scene, level, settling_seconds))
@@ -116,6 +118,7 @@ def run_cases(
 
 
 def _run_case(case: Case, scene: Scene, level: Level, settling_seconds: float) -> Result:
+    """Return the result of one case, which no error of AWS keeps from being one."""
     obstacle = find_obstacle(case, scene, level)
     if obstacle is not None:
         return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(obstacle,))
@@ -139,6 +142,11 @@ def _run_case(case: Case, scene: Scene, level: Level, settling_seconds: float) -
 
 
 def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
+    """Make the call, and again while the response is not the expected one, and compare it.
+
+    A call is repeated because a change before it may not be visible yet; not one that changes
+    something, or whose response depends on the time.
+    """
     aws = scene.callers.aws
     may_repeat = field_changed_by(case.call) is None and not is_time_bound(case.given)
     if case.call.operation.startswith(MEASUREMENT):
@@ -159,6 +167,7 @@ def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
 def _result(
     case: Case, scene: Scene, response: Response, found: tuple[str, ...], seconds: float
 ) -> Result:
+    """Return the result of a response with these differences, and with what there is afterwards."""
     afterwards = None
     if case.afterwards is not None:
         afterwards = scene.afterwards(case.afterwards)

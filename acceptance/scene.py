@@ -26,7 +26,7 @@ from acceptance.resources import (
 from acceptance.state import FEATURES, UNKNOWN, State, StateField, Step, split_steps, with_value
 
 _IN_MEMBER = (StateField.BUCKET, StateField.QUEUE, StateField.PASSWORD)
-# A run makes these, and so knows them without asking AWS, whose lists lag.
+# What a run itself makes, and so knows without asking AWS, whose lists lag.
 _MADE = (*_IN_MEMBER, StateField.POLICY, StateField.STACK)
 _QUEUE_URL = "{queue url}"
 
@@ -108,6 +108,7 @@ class Scene:
         problems: list[str] = []
 
         def attempt(resource: StateField, value: Any) -> None:
+            """Set a field, and note why that is not possible."""
             try:
                 self._set(resource, value)
             except (BotoCoreError, ClientError, DeploymentError) as error:
@@ -125,6 +126,12 @@ class Scene:
         self._converge(target, self._set)
 
     def _converge(self, target: State, set_: Callable[[StateField, Any], None]) -> None:
+        """Set each field that differs, in an order in which each change is possible.
+
+        Args:
+            target: The wanted state.
+            set_: Sets a field to a value.
+        """
         if target.stack and self.state.stack is not True:
             # The stack must be what enables root access.
             self._converge(State(), set_)
@@ -143,6 +150,7 @@ class Scene:
                 set_(resource, getattr(target, resource))
 
     def _converge_root_access(self, target: State, set_: Callable[[StateField, Any], None]) -> None:
+        """Set trusted access, the features and the delegate as they are wanted."""
         features = [resource for resource in FEATURES.values() if self._differs(resource, target)]
         if features or target.trusted_access or target.delegate:
             set_(StateField.TRUSTED_ACCESS, True)
@@ -154,6 +162,7 @@ class Scene:
             set_(StateField.TRUSTED_ACCESS, False)
 
     def _differs(self, resource: StateField, target: State) -> bool:
+        """Return whether a feature is known not to be as wanted, or may not be."""
         wanted, known = getattr(target, resource), getattr(self.state, resource)
         # A hidden feature may be enabled; it matters only if trusted access is wanted as well.
         return (
@@ -161,6 +170,7 @@ class Scene:
         )
 
     def _set(self, resource: StateField, value: Any) -> None:
+        """Set a field of the state to a value, in AWS and in what is known of it."""
         if getattr(self.state, resource) == value:
             return
         needed = NEEDED_FEATURES.get(resource)
@@ -168,7 +178,7 @@ class Scene:
             self._set(StateField.TRUSTED_ACCESS, True)
             self._set(needed, True)
         if resource in _MADE:
-            # Until it is done: it may end halfway.
+            # Unknown until the change is done, because it may end halfway.
             self.state = with_value(self.state, resource, UNKNOWN)
         if resource is StateField.STACK:
             deployment = self._run_stack()
@@ -180,11 +190,17 @@ class Scene:
             self.observe()
 
     def _run_stack(self) -> Deployment:
+        """Return the stack of this run.
+
+        Raises:
+            ValueError: The level deploys none.
+        """
         if self._deployment is None:
             raise ValueError("This run deploys no stack.")
         return self._deployment
 
     def _apply(self, step: Step) -> None:
+        """Change something, wait, or open a root session, as a step of a case says."""
         if step.resource is not None:
             self._set(step.resource, None if step.value == "" else step.value)
         elif isinstance(step.value, float):
@@ -193,6 +209,7 @@ class Scene:
             self.callers.root_session = self.callers.open_root_session(str(step.value))
 
     def _respond(self, case: Case) -> Response:
+        """Make the call of a case, and return its response without what identifies anyone."""
         service, operation = case.call.operation.split(":")
         parameters = self._parameters(case.call)
         if service == MEASUREMENT:
@@ -205,12 +222,14 @@ class Scene:
         )
 
     def _parameters(self, call: Call) -> dict[str, Any]:
+        """Return a call's parameters with the organization's own accounts and resources."""
         parameters: dict[str, Any] = self._names.to_real(dict(call.parameters))
         if parameters.get("QueueUrl") == _QUEUE_URL:
             parameters["QueueUrl"] = queue_url(self.callers)
         return parameters
 
     def _normalize(self, raw: Mapping[str, Any], *, caller: str) -> Response:
+        """Return a response or an error of AWS as cases have it, without what identifies anyone."""
         if "Error" in raw:
             return Response(
                 code=raw["Error"]["Code"],

@@ -11,7 +11,7 @@ from acceptance.model import DELEGATE, MEMBER, Level
 
 CREDENTIALS = "RootCredentialsManagement"
 SESSIONS = "RootSessions"
-# A run makes it: it may exist or not, in any form.
+# The value of what a run makes while it may exist or not, in any form.
 UNKNOWN = "unknown"
 
 
@@ -71,13 +71,13 @@ class State:
 
     def differences(self, other: State) -> tuple[StateField, ...]:
         """Return in what another state differs. A feature that cannot be listed does not differ."""
-        found = []
+        different = []
         for resource in StateField:
-            both = (getattr(self, resource), getattr(other, resource))
-            cannot_be_listed = resource in FEATURES.values() and None in both
-            if both[0] != both[1] and not cannot_be_listed:
-                found.append(resource)
-        return tuple(found)
+            own_value, other_value = getattr(self, resource), getattr(other, resource)
+            cannot_be_listed = resource in FEATURES.values() and None in (own_value, other_value)
+            if own_value != other_value and not cannot_be_listed:
+                different.append(resource)
+        return tuple(different)
 
 
 def state_after_kill(level: Level) -> State:
@@ -137,6 +137,11 @@ def parse_step(text: str) -> Step:
 
 
 def _parse_policy(text: str) -> Step:
+    """Return the step of a text such as `policy on password attached`.
+
+    Raises:
+        ValueError: The text is not such a step.
+    """
     found = _POLICY.fullmatch(text)
     if found is None:
         raise ValueError(f"There is no step {text!r}.")

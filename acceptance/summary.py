@@ -46,6 +46,7 @@ def to_recording(results: Iterable[Result], *, origin: str) -> str:
 
 
 def _is_recordable(result: Result) -> bool:
+    """Return whether a result has a response of AWS that the emulation can be tested by."""
     is_measurement = result.case.call.operation.startswith(MEASUREMENT)
     return (
         result.response is not None and result.case.level is not Level.DEPLOY and not is_measurement
@@ -53,6 +54,7 @@ def _is_recordable(result: Result) -> bool:
 
 
 def _entry(result: Result) -> dict[str, Any]:
+    """Return a result as a recording has it."""
     case = result.case
     call = {"operation": case.call.operation, "parameters": case.call.parameters}
     entry = {
@@ -83,6 +85,7 @@ def _response_of(result: Result) -> dict[str, Any]:
 
 
 def _to_placeholders(value: Any) -> Any:
+    """Return a value of a response with a placeholder for each time."""
     match value:
         case datetime():
             return "{time}"
@@ -95,6 +98,7 @@ def _to_placeholders(value: Any) -> Any:
 
 
 def _measurements(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
+    """Yield what each measuring case measures, and how much it was."""
     for result in results:
         if result.case.measures is None or result.response is None:
             continue

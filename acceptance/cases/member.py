@@ -18,6 +18,7 @@ _audit, _delete, _recover = (in_session(policy) for policy in (AUDIT, DELETE, RE
 
 
 def _denial(operation: str, *, resource: str = _ROOT) -> Response:
+    """Return the refusal of a call that the task policy of the root session denies."""
     return refusal(
         "AccessDenied",
         f"User: {{caller}} is not authorized to perform: {operation} on resource: {resource} "

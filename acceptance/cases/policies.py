@@ -22,6 +22,7 @@ _NO_PASSWORD = succeeds({"SummaryMap": {"AccountPasswordPresent": 0, "{and more}
 
 
 def _denial(operation: str, *, resource: str = _ROOT) -> Response:
+    """Return the refusal of a call of IAM that a service control policy denies."""
     return refusal(
         "AccessDenied",
         f"User: {{caller}} is not authorized to perform: iam:{operation} on resource: {resource} "
@@ -32,6 +33,7 @@ def _denial(operation: str, *, resource: str = _ROOT) -> Response:
 
 
 def _audit_under(policy: str, *given: str, source: Source = Source.DOCUMENTED) -> partial[Case]:
+    """Return what makes a case of a call in an audit's session while a policy is attached."""
     return in_session(AUDIT, f"policy {policy} attached", *given, source=source)
 
 

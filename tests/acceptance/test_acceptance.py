@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from acceptance import __main__ as command
+from acceptance import __main__ as acceptance_main
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.cases.recorded import read_recordings
@@ -56,9 +56,10 @@ READS = ("Assume", "Describe", "Get", "List")
 
 
 @pytest.fixture
-def terminal(
+def acceptance_command(
     organization: LocalOrganization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AcceptanceCommand:
+    """The acceptance command, which is run against the emulated organization."""
     return AcceptanceCommand(organization, tmp_path / "runs", monkeypatch)
 
 
@@ -67,12 +68,12 @@ def terminal(
 
 @pytest.mark.parametrize("level", Level)
 def test_without_run_nothing_is_called_and_every_call_is_printed(
-    terminal: AcceptanceCommand, level: Level
+    acceptance_command: AcceptanceCommand, level: Level
 ) -> None:
-    finished = terminal.run("--level", level.value)
+    finished = acceptance_command.run("--level", level.value)
     assert finished.exit_code == 0, finished.output
-    assert terminal.connections == []
-    assert not terminal.folder.exists()
+    assert acceptance_command.connections == []
+    assert not acceptance_command.folder.exists()
     for case in all_cases():
         assert level.includes(case.level) == (f"{case.name} (" in finished.stdout), case.name
         call = f"calls {case.call.operation} as {case.caller}; {case.risk or ''}"
@@ -85,20 +86,27 @@ def test_without_run_nothing_is_called_and_every_call_is_printed(
     assert changed == expected
 
 
-def test_the_organization_and_the_account_have_to_be_named(terminal: AcceptanceCommand) -> None:
-    finished = CliRunner().invoke(command.main, ["--run"])
+def test_the_organization_and_the_account_have_to_be_named(
+    acceptance_command: AcceptanceCommand,
+) -> None:
+    finished = CliRunner().invoke(acceptance_main.main, ["--run"])
     assert finished.exit_code == 2
-    assert terminal.connections == []
+    assert acceptance_command.connections == []
 
 
-def refuse(call: str, code: str) -> Callable[[Any], None]:
-    """Return what lets each new client refuse a call."""
+def refusing(call: str, code: str) -> Callable[[Any], None]:
+    """Return a function that has a new client of the SDK refuse a call with a code.
+
+    Args:
+        call: The service and the operation in the SDK's names, such as "sqs:DeleteQueue".
+        code: AWS's code of the error.
+    """
     fault = error_response(code)
     return lambda client: inject(client.meta.events.register, call, fault)
 
 
-# moto would take seconds to import.
-NO_STACKS = refuse("cloudformation:DescribeStacks", "ValidationError")
+# The account has no stack: moto's CloudFormation would say so, but takes seconds to import.
+NO_STACKS = refusing("cloudformation:DescribeStacks", "ValidationError")
 
 
 # Guards
@@ -123,7 +131,7 @@ class Danger:
     typed: str | None = None
 
 
-IN_MEMBER = {"member": OTHER_MEMBER}
+WITH_MEMBER = {"member": OTHER_MEMBER}
 DANGERS: dict[Refusal, Danger] = {
     Refusal.OTHER_ACCOUNT: Danger(options={"account": MEMBER}),
     Refusal.OTHER_ORGANIZATION: Danger(options={"organization": "o-zzzzzzzzzz"}),
@@ -151,17 +159,17 @@ DANGERS: dict[Refusal, Danger] = {
         arrange=lambda organization: organization.deny(
             account_id=MANAGEMENT, action="sts:AssumeRole"
         ),
-        options=IN_MEMBER,
+        options=WITH_MEMBER,
     ),
     Refusal.ROOT_CREDENTIALS: Danger(
         arrange=lambda organization: organization.put_root_credentials(
             account_id=OTHER_MEMBER, mfa_devices=1
         ),
         level=Level.MEMBER,
-        options=IN_MEMBER,
+        options=WITH_MEMBER,
     ),
     Refusal.NOT_CONFIRMED: Danger(typed="yes"),
-    Refusal.NOT_BOOTSTRAPPED: Danger(level=Level.DEPLOY, options=IN_MEMBER),
+    Refusal.NOT_BOOTSTRAPPED: Danger(level=Level.DEPLOY, options=WITH_MEMBER),
 }
 
 
@@ -174,19 +182,19 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
         feature_set="CONSOLIDATED_BILLING" if refusal is Refusal.NOT_ALL_FEATURES else "ALL"
     )
     with mock_organization(seed=seed) as organization:
-        terminal = AcceptanceCommand(organization, tmp_path / "runs", monkeypatch)
+        acceptance_command = AcceptanceCommand(organization, tmp_path / "runs", monkeypatch)
         danger.arrange(organization)
-        terminal.options = {"on_client": NO_STACKS, **danger.caller}
+        acceptance_command.options = {"on_client": NO_STACKS, **danger.caller}
         organization.clear_calls()
-        finished = terminal.run(
+        finished = acceptance_command.run(
             "--level", danger.level.value, "--run", typed=danger.typed, **danger.options
         )
         assert finished.exit_code == 2, finished.output
-        # The sentence up to its first value, which is enough to know it by.
-        words = refusal.value.partition("{")[0] or refusal.value.rpartition("}")[2]
-        assert words in finished.stderr
+        # The sentence up to its first value, or after its last one, which is enough to know it by.
+        known_by = refusal.value.partition("{")[0] or refusal.value.rpartition("}")[2]
+        assert known_by in finished.stderr
         assert write_calls(organization) == []
-        assert terminal.snapshots() == []
+        assert acceptance_command.snapshots() == []
 
 
 # Levels
@@ -198,43 +206,45 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     ids=["new", "delegated", "in use"],
 )
 def test_the_level_read_changes_nothing_and_opens_no_root_session(
-    terminal: AcceptanceCommand, features: tuple[str, ...] | None
+    acceptance_command: AcceptanceCommand, features: tuple[str, ...] | None
 ) -> None:
-    organization = terminal.organization
+    organization = acceptance_command.organization
     if features is not None:
         add_accounts(organization, MAX_ACCOUNTS)
         enable_root_access(organization, *features, delegated_administrators=[THIRD_MEMBER])
     before = traces_of_run(organization, run_names(organization))
     organization.clear_calls()
-    finished = terminal.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
+    finished = acceptance_command.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
     assert finished.exit_code == 0, finished.output
-    [aws] = terminal.connections
+    [aws] = acceptance_command.connections
     assert [call for call in aws.operations if not call.partition(":")[2].startswith(READS)] == []
-    assert [c for c in organization.calls if c.operation == "AssumeRoot" and c.error is None] == []
+    root_sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
+    assert [call for call in root_sessions if call.error is None] == []
     assert traces_of_run(organization, run_names(organization)) == before
-    assert terminal.snapshots() == []
+    assert acceptance_command.snapshots() == []
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["listed", "hidden"])
 def test_a_feature_that_was_enabled_is_enabled_again_afterwards(
-    terminal: AcceptanceCommand, *, hidden: bool
+    acceptance_command: AcceptanceCommand, *, hidden: bool
 ) -> None:
-    organization = terminal.organization
+    organization = acceptance_command.organization
     enable_root_access(organization, ROOT_SESSIONS, hidden=hidden)
     before = traces_of_run(organization, run_names(organization))
-    finished = terminal.run(
+    finished = acceptance_command.run(
         "--level", "feature", "--run", "--allow-changes", member=OTHER_MEMBER, delegate=MEMBER
     )
     assert finished.exit_code == 0, finished.output
     assert traces_of_run(organization, run_names(organization)) == before
 
 
-# What identifies the organization or names somebody.
-SECRETS = (
+SECRET_MEMBER, SECRET_DELEGATE, SECRET_OTHER = "678967896789", "567856785678", "789078907890"
+# Texts that identify the organization of `member_run` or name a person or a project.
+NEVER_SENT = (
     "realorg123",
-    "567856785678",
-    "678967896789",
-    "789078907890",
+    SECRET_MEMBER,
+    SECRET_DELEGATE,
+    SECRET_OTHER,
     "secret-project",
     "hr-payroll",
     "@example.com",
@@ -244,29 +254,34 @@ SECRETS = (
 
 @pytest.fixture(scope="module")
 def member_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the files of a run in an organization whose names must not be sent, by their kind."""
+    """The issue and the recording of a run at the level `member`, by their kind.
+
+    The organization's names and IDs must be in neither.
+    """
     seed = Seed(
         organization_id="o-realorg123",
         members=(
-            ("567856785678", "secret-project"),
-            ("678967896789", "hr-payroll"),
-            ("789078907890", "x"),
+            (SECRET_DELEGATE, "secret-project"),
+            (SECRET_MEMBER, "hr-payroll"),
+            (SECRET_OTHER, "x"),
         ),
     )
     with pytest.MonkeyPatch.context() as monkeypatch, mock_organization(seed=seed) as organization:
         enable_policies(organization)
-        terminal = AcceptanceCommand(organization, tmp_path_factory.mktemp("member"), monkeypatch)
-        names = run_names(organization, member="678967896789", delegate="567856785678")
+        acceptance_command = AcceptanceCommand(
+            organization, tmp_path_factory.mktemp("member"), monkeypatch
+        )
+        names = run_names(organization, member=SECRET_MEMBER, delegate=SECRET_DELEGATE)
         before = traces_of_run(organization, names)
-        finished = terminal.run(
-            "--level", "member", "--run", member="678967896789", delegate="567856785678"
+        finished = acceptance_command.run(
+            "--level", "member", "--run", member=SECRET_MEMBER, delegate=SECRET_DELEGATE
         )
         assert finished.exit_code == 0, finished.output
         assert "of the level member, which may leave an empty bucket" in finished.stdout
         assert traces_of_run(organization, names) == before
-        assert terminal.snapshots() == []
+        assert acceptance_command.snapshots() == []
         written = {
-            kind: next(terminal.folder.glob(f"*.{kind}.*")).read_text()
+            kind: next(acceptance_command.folder.glob(f"*.{kind}.*")).read_text()
             for kind in ("issue", "recording")
         }
         assert organization.root_id not in str(written)
@@ -275,16 +290,19 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_every_case_is_the_same_on_the_local_aws(member_run: dict[str, str]) -> None:
     summary = member_run["issue"].replace("\n    ", " ")
-    unlike = {
+    not_the_same = {
         line for line in summary.splitlines() if line.startswith(("different: ", "not seen: "))
     }
     cases = [case for case in all_cases() if case.level is not Level.DEPLOY]
-    assert unlike == {
+    assert not_the_same == {
         f"not seen: {case.name} ({case.source}) the local AWS does not show it: {case.local}"
         for case in cases
         if case.local
     }
-    assert f"{len(cases) - len(unlike)} same, 0 different, {len(unlike)} not seen" in summary
+    assert (
+        f"{len(cases) - len(not_the_same)} same, 0 different, {len(not_the_same)} not seen"
+        in summary
+    )
 
 
 def test_what_the_local_aws_does_not_show_is_pinned() -> None:
@@ -298,7 +316,7 @@ def test_nothing_that_is_sent_names_the_organization_or_a_person(
     member_run: dict[str, str],
 ) -> None:
     for text in member_run.values():
-        assert [secret for secret in SECRETS if secret in text] == []
+        assert [secret for secret in NEVER_SENT if secret in text] == []
 
 
 def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
@@ -308,6 +326,7 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
     recorded = [case for case in read_recordings(tmp_path) if case.local is None]
     assert len(recorded) >= 150
     enable_policies(organization)
+    # Every eighth case: all of them take a minute.
     results = run_cases(
         sort_cases(recorded[::8]), run_scene(organization), Level.MEMBER, settling_seconds=0
     )
@@ -329,18 +348,19 @@ def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
     measured = measure_assume_root(run_scene(organization).callers)
     assert measured == {"throttledAt": None, "notThrottledAt": 20.0}
     times = [call.at for call in organization.calls if call.operation == "AssumeRoot"]
+    # Ten calls at each of 2, 5, 10 and 20 a second.
     assert len(times) == 40
-    seconds = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
-    assert min(seconds) >= 0.05
-    assert sum(second >= 0.5 for second in seconds) >= 9
+    pauses = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
+    assert min(pauses) >= 1 / 20
+    assert sum(pause >= 1 / 2 for pause in pauses) >= 9
 
 
 def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganization) -> None:
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
-    sent: list[int] = []
+    sent: list[str] = []
 
-    def throttle(**_: object) -> None:
-        sent.append(1)
+    def throttle_after_twelve(**_: object) -> None:
+        sent.append("AssumeRoot")
         if len(sent) > 12:
             raise ClientError(
                 {"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "AssumeRoot"
@@ -348,9 +368,11 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
 
     event = "before-call.sts.AssumeRoot"
     aws = EmulatedAws(
-        organization, on_client=lambda client: client.meta.events.register(event, throttle)
+        organization,
+        on_client=lambda client: client.meta.events.register(event, throttle_after_twelve),
     )
     measured = measure_assume_root(Callers(aws, run_names(organization)))
+    # The thirteenth call is the third at the second rate.
     assert measured == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
 
@@ -358,6 +380,7 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
 def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
     organization: LocalOrganization,
 ) -> None:
+    # Each PutBucketPolicy: the bucket, and whether root confirms to lose its access.
     requests: list[tuple[str, bool]] = []
 
     def record(params: dict[str, Any], **_: object) -> None:
@@ -382,47 +405,58 @@ def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
     assert last == (f"{names.own_name}-confirmed", True)
 
 
-@pytest.mark.parametrize(("max_seconds", "calls"), [(None, 25), (3600.0, 75)])
+@pytest.mark.parametrize(
+    ("max_seconds", "max_calls"), [(None, 25), (3600.0, 75)], ids=["usual patience", "an hour"]
+)
 def test_another_response_is_asked_for_more_and_more_slowly_and_not_without_end(
-    organization: LocalOrganization, max_seconds: float | None, calls: int
+    organization: LocalOrganization, max_seconds: float | None, max_calls: int
 ) -> None:
     [case] = [case for case in all_cases() if case.name == "no feature is enabled at first"]
-    other = Response(output={**(case.response.output or {}), "EnabledFeatures": ["RootSessions"]})
-    case = dataclasses.replace(case, response=other, max_seconds=max_seconds)
+    never_returned = Response(
+        output={**(case.response.output or {}), "EnabledFeatures": ["RootSessions"]}
+    )
+    case = dataclasses.replace(case, response=never_returned, max_seconds=max_seconds)
     [result] = run_cases([case], run_scene(organization), Level.MEMBER)
     assert result.verdict is Verdict.DIFFERENT
     limit = MAX_SETTLING_SECONDS if max_seconds is None else max_seconds
     assert limit / 2 < result.seconds <= limit
-    looks = [call for call in organization.calls if call.operation == "ListOrganizationsFeatures"]
-    assert len(looks) <= calls
+    asked = [call for call in organization.calls if call.operation == "ListOrganizationsFeatures"]
+    assert len(asked) <= max_calls
 
 
 # Interruptions
 
 
-def end_at(number: int, error: BaseException) -> Callable[[str], object]:
-    """Return what ends a run at a call; a kill also ends each call of its restoration."""
-    calls = itertools.count()
+def raise_at_call(number: int, error: BaseException) -> Callable[[str], object]:
+    """Return a hook for a run's calls that raises an error at one of them.
+
+    A SystemExit, which stands for a kill, is also raised at every later call: a killed run restores
+    nothing.
+    """
+    numbers = itertools.count()
 
     def on_call(_: str) -> None:
-        call = next(calls)
-        if call == number or (call > number and isinstance(error, SystemExit)):
+        current = next(numbers)
+        if current == number or (current > number and isinstance(error, SystemExit)):
             raise error
 
     return on_call
 
 
+# Two calls in the midst of a run's changes.
 @pytest.mark.parametrize("number", [30, 62])
 def test_an_interrupted_run_restores_what_it_has_changed(
-    terminal: AcceptanceCommand, number: int
+    acceptance_command: AcceptanceCommand, number: int
 ) -> None:
-    organization = terminal.organization
+    organization = acceptance_command.organization
     before = traces_of_run(organization, run_names(organization))
-    terminal.options = {"on_call": end_at(number, KeyboardInterrupt())}
-    finished = terminal.run("--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER)
+    acceptance_command.options = {"on_call": raise_at_call(number, KeyboardInterrupt())}
+    finished = acceptance_command.run(
+        "--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER
+    )
     assert finished.exit_code == 130
     assert traces_of_run(organization, run_names(organization)) == before
-    assert terminal.snapshots() == []
+    assert acceptance_command.snapshots() == []
     assert "Restore it" not in finished.stderr
 
 
@@ -445,14 +479,16 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
     before = traces_of_run(organization, run_names(organization))
     refused: list[int] = []
 
-    def refuse(**_: object) -> None:
+    def refuse_three_times(**_: object) -> None:
         if len(refused) < 3:
             refused.append(1)
             raise ClientError({"Error": {"Code": code, "Message": "not yet"}}, call)
 
     aws = EmulatedAws(
         organization,
-        on_client=lambda client: client.meta.events.register(f"before-call.{call}", refuse),
+        on_client=lambda client: client.meta.events.register(
+            f"before-call.{call}", refuse_three_times
+        ),
     )
     scene = Scene(Callers(aws, run_names(organization)), state=State())
     scene.converge(State(password=True, bucket="open", queue="open", policy="on password"))
@@ -462,11 +498,13 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
 
 
 def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(
-    terminal: AcceptanceCommand,
+    acceptance_command: AcceptanceCommand,
 ) -> None:
-    organization = terminal.organization
-    terminal.options = {"on_client": refuse("sqs:DeleteQueue", "InvalidSecurity")}
-    finished = terminal.run("--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER)
+    organization = acceptance_command.organization
+    acceptance_command.options = {"on_client": refusing("sqs:DeleteQueue", "InvalidSecurity")}
+    finished = acceptance_command.run(
+        "--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER
+    )
     assert finished.exit_code == 2
     assert (
         "Not restored: an empty queue in the member account: An error occurred (InvalidS"
@@ -480,8 +518,8 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(
         [],
         [],
     )
-    terminal.options = {}
-    assert terminal.restore(*terminal.snapshots()).exit_code == 0
+    acceptance_command.options = {}
+    assert acceptance_command.restore(*acceptance_command.snapshots()).exit_code == 0
     assert traces_of_run(organization, run_names(organization))["queues"] == []
 
 
@@ -490,28 +528,32 @@ def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
 ) -> None:
     enable_policies(organization)
     before = traces_of_run(organization, run_names(organization))
-    listed: list[object] = []
-    made: list[object] = []
+    listed_policies: list[object] = []
+    created_policies: list[object] = []
 
-    def register(client: Any) -> None:
-        for call, lag in (
-            ("ListPolicies", lambda parsed, **_: parsed.update(Policies=listed)),
-            ("CreatePolicy", lambda parsed, **_: made.append(parsed["Policy"]["PolicySummary"])),
+    def let_lists_lag(client: Any) -> None:
+        """Have ListPolicies return what the test says, and note which policies are created."""
+        for call, hook in (
+            ("ListPolicies", lambda parsed, **_: parsed.update(Policies=listed_policies)),
+            (
+                "CreatePolicy",
+                lambda parsed, **_: created_policies.append(parsed["Policy"]["PolicySummary"]),
+            ),
         ):
-            client.meta.events.register(f"after-call.organizations.{call}", lag)
+            client.meta.events.register(f"after-call.organizations.{call}", hook)
 
-    aws = EmulatedAws(organization, on_client=register)
+    aws = EmulatedAws(organization, on_client=let_lists_lag)
     scene = Scene(Callers(aws, run_names(organization)), state=State())
     for value in ("locked", "open", "locked"):
         scene.converge(State(bucket=value, queue=value, policy="on password"))
         scene.converge(State(policy="without the exemption"))
     scene.converge(State(bucket="locked", queue="locked", policy="on password"))
-    known = scene.state
+    state_before_restoring = scene.state
     scene.restore(State())
     assert traces_of_run(organization, run_names(organization)) == before
-    # By hand it was deleted before; the list still has the policy.
-    scene.state = known
-    listed += made[-1:]
+    # A person has deleted everything before, and the list still has the policy.
+    scene.state = state_before_restoring
+    listed_policies += created_policies[-1:]
     scene.restore(State())
     assert traces_of_run(organization, run_names(organization)) == before
     assert {"sqs:ListQueues", "s3:ListBuckets"}.isdisjoint(aws.operations)
@@ -537,7 +579,7 @@ def test_a_run_without_usable_credentials_is_one_sentence(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     named = ["--organization", "o-a1b2c3d4e5", "--account", MANAGEMENT]
-    finished = CliRunner().invoke(command.main, [*named, "--run", *arguments])
+    finished = CliRunner().invoke(acceptance_main.main, [*named, "--run", *arguments])
     assert (finished.exit_code, finished.stdout) == (2, "")
     assert sentence in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
@@ -547,33 +589,36 @@ def test_the_sts_of_the_region_is_called_whatever_the_configuration_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
-    sts = command.connect(None, "us-east-1").client("sts")
+    sts = acceptance_main.connect(None, "us-east-1").client("sts")
     assert sts.meta.endpoint_url == "https://sts.us-east-1.amazonaws.com"
 
 
 def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(
-    terminal: AcceptanceCommand,
+    acceptance_command: AcceptanceCommand,
 ) -> None:
-    organization = terminal.organization
+    organization = acceptance_command.organization
     enable_policies(organization)
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, hidden=True)
     before = traces_of_run(organization, run_names(organization))
-    terminal.options = {"on_call": end_at(600, SystemExit(137))}
+    # A kill after most of the cases.
+    acceptance_command.options = {"on_call": raise_at_call(600, SystemExit(137))}
     assert (
-        terminal.run("--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER).exit_code
+        acceptance_command.run(
+            "--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER
+        ).exit_code
         == 137
     )
     assert traces_of_run(organization, run_names(organization)) != before
-    recorded = json.loads(next(terminal.folder.glob("*.recording.json")).read_text())
+    recorded = json.loads(next(acceptance_command.folder.glob("*.recording.json")).read_text())
     assert len(recorded["responses"]) > 10
     assert "by a part of an acceptance run" in recorded["origin"]
     assert (recorded["source"], recorded["license"]) == ("python -m acceptance", "MIT")
-    [path] = terminal.snapshots()
-    terminal.options = {}
-    finished = terminal.restore(path)
+    [path] = acceptance_command.snapshots()
+    acceptance_command.options = {}
+    finished = acceptance_command.restore(path)
     assert finished.exit_code == 0, finished.output
     assert traces_of_run(organization, run_names(organization)) == before
-    assert terminal.snapshots() == []
+    assert acceptance_command.snapshots() == []
 
 
 def leave_unrestored(organization: LocalOrganization, folder: Path) -> Path:
@@ -590,11 +635,11 @@ def leave_unrestored(organization: LocalOrganization, folder: Path) -> Path:
 
 
 def test_a_restoration_prints_every_change_before_it_asks(
-    terminal: AcceptanceCommand, tmp_path: Path
+    acceptance_command: AcceptanceCommand, tmp_path: Path
 ) -> None:
-    organization = terminal.organization
+    organization = acceptance_command.organization
     path = leave_unrestored(organization, tmp_path)
-    finished = terminal.restore(path, typed="")
+    finished = acceptance_command.restore(path, typed="")
     assert finished.exit_code == 2
     assert write_calls(organization) == []
     changed = ("trusted_access", "credentials", "sessions", "delegate", "password")
@@ -605,13 +650,13 @@ def test_a_restoration_prints_every_change_before_it_asks(
 
 
 def test_a_restoration_in_another_organization_changes_nothing(
-    terminal: AcceptanceCommand, tmp_path: Path
+    acceptance_command: AcceptanceCommand, tmp_path: Path
 ) -> None:
-    organization = terminal.organization
+    organization = acceptance_command.organization
     path = leave_unrestored(organization, tmp_path)
     names = dataclasses.replace(run_names(organization), organization_id="o-zzzzzzzzzz")
     Snapshot(names=names, level=Level.MEMBER, before=State()).write(path)
-    finished = terminal.restore(path)
+    finished = acceptance_command.restore(path)
     assert finished.exit_code == 2
     assert "is in the organization" in finished.stderr
     assert write_calls(organization) == []
@@ -623,7 +668,7 @@ def test_another_file_is_not_taken_for_a_snapshot(tmp_path: Path, text: str) -> 
     path.write_text(text)
     with pytest.raises(SnapshotError):
         read_snapshot(path)
-    assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 2
+    assert CliRunner().invoke(acceptance_main.main, ["--restore", str(path)]).exit_code == 2
 
 
 # The deployment

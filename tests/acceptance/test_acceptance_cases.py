@@ -52,6 +52,7 @@ def test_a_recording_says_whose_it_is_and_under_which_license() -> None:
 
 
 def is_within_its_level(case: Case) -> bool:
+    """Return whether a case changes, by its call and its steps, only what its level may."""
     changed_by_call = field_changed_by(case.call)
     if case.level is Level.READ:
         # What it is given is not arranged but found.
@@ -67,9 +68,10 @@ def test_a_case_changes_no_more_than_its_level_may() -> None:
 
 
 def test_a_case_says_what_matters_in_the_response() -> None:
-    responses = {name: case.response for name, case in CASES.items()}
     assert [
-        name for name, given in responses.items() if given.code is None and given.output is None
+        name
+        for name, case in CASES.items()
+        if case.response.code is None and case.response.output is None
     ] == []
 
 
@@ -83,9 +85,10 @@ def test_a_level_begins_with_changes_not_recorded_and_ends_with_what_risks_somet
         *cases, last = (case for case in sort_cases(all_cases()) if case.level is level)
         assert [case.risk for case in cases if case.risk] == []
         assert (last.risk is not None) == (level is Level.MEMBER)
-        first = [
+        are_unrecorded_changes = [
             field_changed_by(case.call) is not None and case.source is not Source.RECORDED
             for case in cases
         ]
-        assert first == sorted(first, reverse=True)
-        assert sum(first) > 1
+        # True comes first.
+        assert are_unrecorded_changes == sorted(are_unrecorded_changes, reverse=True)
+        assert sum(are_unrecorded_changes) > 1

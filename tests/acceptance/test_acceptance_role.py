@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from acceptance import __main__ as command
+from acceptance import __main__ as acceptance_main
 from acceptance.cases import all_cases
 from acceptance.model import Level
 from centralized_root_access import RootTask
@@ -37,10 +37,10 @@ def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(
     """The level `deploy` is in the end-to-end test."""
     accounts = {} if level is Level.READ else {"member": OTHER_MEMBER, "delegate": MEMBER}
     enable_policies(organization)
-    terminal = AcceptanceCommand(organization, tmp_path, monkeypatch)
-    finished = terminal.run("--level", level.value, "--run", **accounts)
+    acceptance_command = AcceptanceCommand(organization, tmp_path, monkeypatch)
+    finished = acceptance_command.run("--level", level.value, "--run", **accounts)
     assert finished.exit_code == 0, finished.output
-    [aws] = terminal.connections
+    [aws] = acceptance_command.connections
     assert actions_needed_by(aws.own_operations, level) == role_actions(level)
 
 
@@ -130,8 +130,9 @@ def test_the_workflow_and_its_credentials_last_as_long_as_the_cases_may_take() -
     (job,) = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "acceptance.yml").read_text())[
         "jobs"
     ].values()
-    seconds = sum(case.max_seconds or 0 for case in all_cases())
-    seconds += sum(
+    max_seconds = sum(case.max_seconds or 0 for case in all_cases())
+    # Some cases wait, such as "30 seconds later".
+    max_seconds += sum(
         float(step.split()[0]) for case in all_cases() for step in case.given if "later" in step
     )
     (minutes,) = [step["timeout-minutes"] for step in job["steps"] if "timeout-minutes" in step]
@@ -142,7 +143,7 @@ def test_the_workflow_and_its_credentials_last_as_long_as_the_cases_may_take() -
     ]
     # What a run that ended early has left is restored before the job ends or its credentials
     # expire.
-    assert seconds < 60 * minutes <= 60 * (job["timeout-minutes"] - 30) < duration - 1800
+    assert max_seconds < 60 * minutes <= 60 * (job["timeout-minutes"] - 30) < duration - 1800
     assert duration == role_template()["Resources"]["Role"]["Properties"]["MaxSessionDuration"]
 
 
@@ -160,9 +161,10 @@ def test_the_workflow_runs_the_suite_and_restores_only_snapshots_of_its_own_runs
         "REGION": "us-east-1",
         "RUNNER_TEMP": "/runner/temp",
     }
-    for more in ({"MEMBER": "", "DELEGATE": ""}, {"MEMBER": OTHER_MEMBER, "DELEGATE": MEMBER}):
-        arguments = program["run_command"]({**inputs, **more})[3:]
-        options = command.main.make_context("acceptance", arguments).params
+    for accounts in ({"MEMBER": "", "DELEGATE": ""}, {"MEMBER": OTHER_MEMBER, "DELEGATE": MEMBER}):
+        # Without `python -m acceptance`.
+        arguments = program["run_command"]({**inputs, **accounts})[3:]
+        options = acceptance_main.main.make_context("acceptance", arguments).params
         given = {
             name.upper(): options[name] or ""
             for name in ("organization", "account", "level", "region")
@@ -170,8 +172,10 @@ def test_the_workflow_runs_the_suite_and_restores_only_snapshots_of_its_own_runs
         assert given == {name: inputs[name] for name in given}
         assert options["folder"] == program["results_folder"](inputs)
         assert not options["folder"].is_relative_to(REPOSITORY)
-        assert {name: options[name.lower()] or "" for name in more} == more
+        assert {name: options[name.lower()] or "" for name in accounts} == accounts
         assert options["execute"]
     snapshot = REPOSITORY / "pyproject.toml"
     (restoring,) = program["restore_commands"]([snapshot])
-    assert command.main.make_context("acceptance", restoring[3:]).params["restore"] == snapshot
+    assert (
+        acceptance_main.main.make_context("acceptance", restoring[3:]).params["restore"] == snapshot
+    )
