@@ -20,6 +20,7 @@ def body(block: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in block.items() if not name.startswith("__")}
 
 
+# The texts of the module, and of the page's examples that call it.
 MODULE_TEXTS = [file.read_text() for file in sorted(MODULE.glob("*.tf"))]
 PAGE_TEXTS = re.findall(
     r"```hcl\n(.*?)```", (REPOSITORY / "docs" / "guides" / "without-cdk.md").read_text(), re.DOTALL
@@ -29,7 +30,10 @@ PAGE_TEXTS = re.findall(
 def blocks(
     kind: str, *, labels: int = 1, texts: Sequence[str] = MODULE_TEXTS
 ) -> dict[str, dict[str, Any]]:
-    """Return the blocks of a kind, by their labels."""
+    """Return the blocks of a kind, by their labels.
+
+    For example ``{"aws_s3_object.code": {…}}`` for the kind ``resource``, which has two labels.
+    """
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
         for block in hcl2.loads(text).get(kind, ()):
@@ -45,7 +49,7 @@ VARIABLES = blocks("variable")
 RESOURCES = blocks("resource", labels=2)
 (LOCALS,) = hcl2.loads((MODULE / "main.tf").read_text())["locals"]
 STACK = RESOURCES["aws_cloudformation_stack.stack"]
-BY_NAME = {template.name: template for template in TEMPLATES}
+TEMPLATES_BY_NAME = {template.name: template for template in TEMPLATES}
 
 
 def test_the_code_is_uploaded_before_the_stack_that_has_its_parameters() -> None:
@@ -54,7 +58,9 @@ def test_the_code_is_uploaded_before_the_stack_that_has_its_parameters() -> None
     assert STACK["depends_on"] == ["${aws_s3_object.code}"]
     # Otherwise an update deletes the code that its rollback needs.
     assert [body(lifecycle) for lifecycle in code["lifecycle"]] == [{"create_before_destroy": True}]
-    with_code = {name for name, template in BY_NAME.items() if "CodeBucket" in template.parameters}
+    with_code = {
+        name for name, template in TEMPLATES_BY_NAME.items() if "CodeBucket" in template.parameters
+    }
     assert set(re.findall(r'"([a-z-]+)"', LOCALS["has_code"])) == with_code
 
 
@@ -71,18 +77,20 @@ def validations(variable: str) -> str:
 
 
 def test_a_wrong_value_is_refused_by_the_plan_as_the_template_would() -> None:
-    assert set(re.findall(r'"([a-z-]+)"', validations("template"))) == BY_NAME.keys()
+    assert set(re.findall(r'"([a-z-]+)"', validations("template"))) == TEMPLATES_BY_NAME.keys()
     conditions = validations("parameters")
-    for value in BY_NAME["root-access"].parameters["Features"]["AllowedValues"]:
+    for value in TEMPLATES_BY_NAME["root-access"].parameters["Features"]["AllowedValues"]:
         assert f'"{value}"' in conditions
+    # The patterns of the two parameters that list accounts.
     (delegates, protected) = re.findall(r'regex\(\s*"\^\((.*?)\)\$"', conditions)
     assert delegates == "unmanaged|none|[0-9]{12}(,[0-9]{12})*"
     assert (
-        BY_NAME["root-access"].parameters["DelegatedAdministrators"]["AllowedPattern"] == delegates
+        TEMPLATES_BY_NAME["root-access"].parameters["DelegatedAdministrators"]["AllowedPattern"]
+        == delegates
     )
     for accounts in ("", MEMBER, f"{MEMBER},{OTHER_MEMBER}"):
         assert re.fullmatch(protected, accounts)
-        pattern = BY_NAME["root-tasks"].parameters["ProtectedAccounts"]["AllowedPattern"]
+        pattern = TEMPLATES_BY_NAME["root-tasks"].parameters["ProtectedAccounts"]["AllowedPattern"]
         assert re.fullmatch(pattern, accounts)
 
 
@@ -92,9 +100,11 @@ def test_the_page_calls_the_module_with_what_it_and_the_templates_have() -> None
     required = {name for name, variable in VARIABLES.items() if "default" not in variable}
     for call in calls.values():
         assert required <= set(call) - {"source", "depends_on"} <= set(VARIABLES)
-        template = BY_NAME[call.get("template", VARIABLES["template"]["default"]).strip('"')]
+        template = TEMPLATES_BY_NAME[
+            call.get("template", VARIABLES["template"]["default"]).strip('"')
+        ]
         assert set(call.get("parameters", {})) <= set(template.parameters)
     assert (
         calls["root_tasks"]["parameters"]["Tasks"].strip('"')
-        in (BY_NAME["root-tasks"].parameters["Tasks"]["AllowedValues"])
+        in (TEMPLATES_BY_NAME["root-tasks"].parameters["Tasks"]["AllowedValues"])
     )

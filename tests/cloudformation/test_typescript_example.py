@@ -68,21 +68,24 @@ def test_it_deploys_what_the_template_does_with_the_code_as_assets(
 ) -> None:
     template = json.loads((app / "release" / "root-access.template.json").read_text())
     synthesized = assembly.template(STACK)
+    # The functions' code is in the assets that are files already, beside the template itself.
     functions = resources_of_type(synthesized, "AWS::Lambda::Function")
     keys = {function["Properties"].pop("Code")["S3Key"] for function in functions.values()}
     assets = json.loads((assembly.folder / f"{STACK}.assets.json").read_text())["files"]
-    zipped = {name for name, asset in assets.items() if asset["source"]["packaging"] == "file"} - {
-        name for name, asset in assets.items() if asset["source"]["path"].endswith(".template.json")
+    zip_files = {
+        name
+        for name, asset in assets.items()
+        if asset["source"]["packaging"] == "file"
+        and not asset["source"]["path"].endswith(".template.json")
     }
-    assert {key.removesuffix(".zip") for key in keys} == zipped
+    assert {key.removesuffix(".zip") for key in keys} == zip_files
+    # Everything else is what CloudFormation makes of the template with the app's parameters.
     for function in resources_of_type(template, "AWS::Lambda::Function").values():
         del function["Properties"]["Code"]
     given = {"CodeBucket": "", "CodePrefix": "", "NotificationTopicArn": "none", "Repair": "true"}
     expected = resolved_sections(template, given, region="us-east-1", account_id="111111111111")
-    assert (
-        resolved_sections(synthesized, {}, region="us-east-1", account_id="111111111111")
-        == expected
-    )
+    found = resolved_sections(synthesized, {}, region="us-east-1", account_id="111111111111")
+    assert found == expected
 
 
 def test_it_is_deployed(local_aws: LocalAws, app: Path, assembly: Assembly) -> None:
