@@ -61,7 +61,7 @@ def _merge_lists(condition: str, first: list[Any], second: list[Any]) -> list[An
 def _merge_texts(condition: str, first: Any, second: Any) -> Any:
     """Merge two texts, such as definitions of a state machine, by deciding only the differences.
 
-    Other values differ as a whole.
+    A value that is not a text is a single token, so that all of it is decided.
     """
     merged: list[Any] = []
     for is_same, of_first, of_second in _alignment(_tokens(first), _tokens(second), key=json.dumps):

@@ -29,6 +29,9 @@ from support.templates import (
     warning_ids,
 )
 
+# The logical IDs of the function and of its role's policy, which never change.
+FUNCTION_ID = "RootAccessFunction30D88B3A"
+POLICY_ID = "RootAccessRoleDefaultPolicyAA108D27"
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 LEAVES_OUT = "features leaves out {}: .*for the whole organization"
 # Three minutes for each invocation: the function's timeout.
@@ -72,7 +75,7 @@ def test_the_custom_resource_waits_for_its_policy_and_stays_with_a_deleted_stack
     smallest: dict[str, Any],
 ) -> None:
     resource = only_resource(smallest, RESOURCE_TYPE)
-    assert "RootAccessRoleDefaultPolicyAA108D27" in resource["DependsOn"]
+    assert POLICY_ID in resource["DependsOn"]
     assert resource["DeletionPolicy"] == "Retain"
     assert resource["UpdateReplacePolicy"] == "Retain"
 
@@ -80,7 +83,7 @@ def test_the_custom_resource_waits_for_its_policy_and_stays_with_a_deleted_stack
 def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
     smallest: dict[str, Any],
 ) -> None:
-    function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
+    function = smallest["Resources"][FUNCTION_ID]["Properties"]
     assert function["Timeout"] == INVOCATION
     resource = only_resource(smallest, RESOURCE_TYPE)
     service_timeout = int(resource["Properties"]["ServiceTimeout"])
@@ -207,7 +210,7 @@ def test_bytecode_and_other_files_do_not_change_the_function(
     def hash_of_code(root: Path) -> object:
         """Return the name of the zip file of the code in a folder, which has its hash."""
         monkeypatch.setattr("centralized_root_access.base.function.lambda_root", lambda: root)
-        properties = root_access_template()["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
+        properties = root_access_template()["Resources"][FUNCTION_ID]["Properties"]
         return properties["Code"]["S3Key"]
 
     clean, used = tmp_path / "clean", tmp_path / "used"

@@ -77,7 +77,7 @@ def patterns(stack: Stack) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def tool_patterns() -> dict[str, str]:
+def patterns_expecting_tool() -> dict[str, str]:
     """The patterns that expect the roles of all root tasks, with one ID, and an imported role."""
 
     def expected_roles(stack: Stack) -> list[iam.IRole]:
@@ -120,25 +120,25 @@ OTHER_ROLE_ID = "AROAOTHEROTHEROTHERO"
 
 @pytest.mark.parametrize("event", HARMLESS.values(), ids=HARMLESS)
 def test_what_the_tool_and_as_the_page_says_federated_sessions_do_fires_no_alarm(
-    event: dict[str, Any], tool_patterns: dict[str, str]
+    event: dict[str, Any], patterns_expecting_tool: dict[str, str]
 ) -> None:
-    assert alarms_of(event, tool_patterns) == set()
+    assert alarms_of(event, patterns_expecting_tool) == set()
 
 
 @pytest.mark.parametrize("event", ROOT_USE_EVENTS.values(), ids=ROOT_USE_EVENTS)
 def test_a_root_user_that_is_used_fires_its_alarm(
-    event: dict[str, Any], tool_patterns: dict[str, str]
+    event: dict[str, Any], patterns_expecting_tool: dict[str, str]
 ) -> None:
-    assert alarms_of(event, tool_patterns) == {"RootUserUsed"}
+    assert alarms_of(event, patterns_expecting_tool) == {"RootUserUsed"}
 
 
 @pytest.mark.parametrize(
     "event", UNEXPECTED_ASSUME_ROOT_EVENTS.values(), ids=UNEXPECTED_ASSUME_ROOT_EVENTS
 )
 def test_assume_root_by_another_principal_fires_its_alarm(
-    event: dict[str, Any], tool_patterns: dict[str, str]
+    event: dict[str, Any], patterns_expecting_tool: dict[str, str]
 ) -> None:
-    assert alarms_of(event, tool_patterns) == {"UnexpectedAssumeRoot"}
+    assert alarms_of(event, patterns_expecting_tool) == {"UnexpectedAssumeRoot"}
 
 
 def test_without_session_roles_every_assume_root_fires() -> None:
@@ -214,9 +214,9 @@ def test_the_notices_know_the_management_account(
     stack = notices_stack(env, management_account=argument)
     add_root_access_in_another_stack(stack, env=env_of_root_access)
     (function,) = properties_of_type(template_of(stack), "AWS::Lambda::Function").values()
-    assert settings_of_function(function)["managementAccount"] == text_with_references(
-        {"Fn::Join": ["", [expected]]}
-    )
+    # Settings are a text, in which a reference is a part.
+    as_part_of_text = text_with_references({"Fn::Join": ["", [expected]]})
+    assert settings_of_function(function)["managementAccount"] == as_part_of_text
 
 
 def add_root_access_in_another_stack(stack: Stack, *, env: Environment | None) -> None:

@@ -40,6 +40,9 @@ from support.templates import (
 pytestmark = pytest.mark.no_cover
 
 
+# No request is denied, and none is allowed that was not made.
+NO_DIFFERENCE = PolicyComparison()
+
 # The properties of the custom resource: Features, and DelegatedAdministrators if they are managed.
 Properties = dict[str, list[str]]
 
@@ -192,7 +195,7 @@ def test_the_role_may_do_exactly_what_the_function_does_on_every_path(
     properties: Properties,
 ) -> None:
     requests = requests_of_every_path(properties)
-    assert compare_policy(allowed_by_role(properties), requests) == PolicyComparison()
+    assert compare_policy(allowed_by_role(properties), requests) == NO_DIFFERENCE
 
 
 def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
@@ -280,7 +283,7 @@ def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
     configured: dict[str, Any],
 ) -> None:
     requests = drift_requests(**configured)
-    assert compare_policy(drift_policy(**configured), requests) == PolicyComparison()
+    assert compare_policy(drift_policy(**configured), requests) == NO_DIFFERENCE
 
 
 # Notices of root use
@@ -300,4 +303,4 @@ def test_the_role_for_notices_of_root_use_may_publish_and_nothing_else() -> None
     function(log_delivery(ROOT_USE_EVENTS["a console sign-in"]))
     statements = statements_of_role(template_of(stack), "RootUseNoticesRole")
     allowed = parse_statements(statement for statement in statements if not _is_for_logs(statement))
-    assert compare_policy(allowed, function.requests) == PolicyComparison()
+    assert compare_policy(allowed, function.requests) == NO_DIFFERENCE

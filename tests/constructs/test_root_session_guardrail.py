@@ -45,7 +45,7 @@ def add_guardrail(stack: Stack, **arguments: Any) -> None:
     RootSessionGuardrail(stack, "Guardrail", **{"session_roles": [PATH], **both, **arguments})
 
 
-def policies(**arguments: Any) -> dict[str, dict[str, Any]]:
+def guardrail_policies(**arguments: Any) -> dict[str, dict[str, Any]]:
     """Return the properties of the guardrail's policies, by their type."""
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     add_guardrail(stack, **arguments)
@@ -61,7 +61,7 @@ def policies(**arguments: Any) -> dict[str, dict[str, Any]]:
     ],
 )
 def test_a_policy_without_a_place_to_attach_it_is_not_created(omitted: str, left: str) -> None:
-    assert list(policies(**{omitted: ()})) == [left]
+    assert list(guardrail_policies(**{omitted: ()})) == [left]
 
 
 # Whom it denies
@@ -76,7 +76,7 @@ def guarded(organization: LocalOrganization) -> LocalOrganization:
         ROOT_SESSIONS,
         delegated_administrators=[DELEGATE],
     )
-    for properties in policies(tasks=[RootTask.AUDIT]).values():
+    for properties in guardrail_policies(tasks=[RootTask.AUDIT]).values():
         (target,) = properties["TargetIds"]
         target = organization.root_id if target.startswith("r-") else target
         organization.attach_policy(

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.no_cover
 
 PROTECTED = THIRD_MEMBER
+# No request is denied, and none is allowed that was not made.
+NO_DIFFERENCE = PolicyComparison()
 # The ids of the functions in the template, by their names in the run driver.
-FUNCTIONS = {
+FUNCTION_IDS = {
     "StartRun": "StartRun",
     RootTask.AUDIT: "Audit",
     f"Plan {RootTask.UNLOCK_BUCKET}": "PlanUnlockBucketPolicy",
@@ -229,11 +231,12 @@ def everything() -> Everything:
     return synthesized(*RootTask), requests_of_every_path(*RootTask)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", FUNCTION_IDS)
 def test_each_function_may_do_exactly_what_it_does(everything: Everything, function: str) -> None:
-    whole, requests = everything
-    made = [request for name, request in requests if name == function]
-    assert compare_policy(allowed_to(whole, FUNCTIONS[function]), made) == PolicyComparison()
+    template, requests = everything
+    own_requests = [request for name, request in requests if name == function]
+    allowed = allowed_to(template, FUNCTION_IDS[function])
+    assert compare_policy(allowed, own_requests) == NO_DIFFERENCE
 
 
 @pytest.mark.parametrize(
@@ -244,12 +247,13 @@ def test_each_function_may_do_exactly_what_it_does(everything: Everything, funct
 def test_no_function_may_do_more_than_the_listed_tasks_need(
     tasks_with_changes: Sequence[RootTask],
 ) -> None:
-    whole = synthesized(RootTask.AUDIT, *tasks_with_changes)
+    template = synthesized(RootTask.AUDIT, *tasks_with_changes)
     requests = requests_of_every_path(RootTask.AUDIT, *tasks_with_changes)
-    for name, function in FUNCTIONS.items():
-        if role_statements(whole, function):
-            made = [request for requesting, request in requests if requesting == name]
-            assert compare_policy(allowed_to(whole, function), made) == PolicyComparison(), name
+    for function, function_id in FUNCTION_IDS.items():
+        if role_statements(template, function_id):
+            own_requests = [request for name, request in requests if name == function]
+            allowed = allowed_to(template, function_id)
+            assert compare_policy(allowed, own_requests) == NO_DIFFERENCE, function
 
 
 @pytest.mark.parametrize(
@@ -263,8 +267,8 @@ def test_no_function_may_do_more_than_the_listed_tasks_need(
 def test_a_function_can_assume_root_for_its_task_only(
     everything: Everything, function: str, task: RootTask
 ) -> None:
-    whole, _requests = everything
-    allowed = allowed_to(whole, FUNCTIONS[function])
+    template, _requests = everything
+    allowed = allowed_to(template, FUNCTION_IDS[function])
     for other in RootTask:
         request = PolicyRequest(
             action="sts:AssumeRoot",
@@ -277,15 +281,15 @@ def test_a_function_can_assume_root_for_its_task_only(
 
 
 @pytest.mark.parametrize(
-    "function", [name for name in FUNCTIONS if name in set(RootTask) or name.startswith("Plan ")]
+    "function", [name for name in FUNCTION_IDS if name in set(RootTask) or name.startswith("Plan ")]
 )
 def test_a_root_session_in_a_protected_account_is_denied_to_all_but_audits(
     everything: Everything, function: str
 ) -> None:
-    whole, _requests = everything
+    template, _requests = everything
     denied = [
         (statement["Action"], statement["Resource"], statement.get("Condition"))
-        for statement in role_statements(whole, FUNCTIONS[function])
+        for statement in role_statements(template, FUNCTION_IDS[function])
         if statement["Effect"] == "Deny"
     ]
     audits = function == RootTask.AUDIT

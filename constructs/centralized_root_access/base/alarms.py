@@ -10,7 +10,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 
 from .app_checks import AppCheck
-from .code import runbook as runbook_line
+from .code import runbook_line
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
@@ -22,20 +22,20 @@ MINUTE = Duration.minutes(1)
 # FILL also fills the newest minute, so a one-period alarm would miss late data.
 _MINUTES_UNTIL_METRIC = 10
 
-# Checks and audits have stopped after this many intervals. After one, an audit that takes longer
-# than the previous one would count as well.
+# Checks and audits have stopped if none ended for this many intervals. After only one, an audit
+# that takes longer than the previous one would count as well.
 INTERVALS_UNTIL_STOPPED = 3
 # A new alarm waits for at most two days.
 MAX_WARM_UP_MINUTES = 2880
 
 
 def alarm_description(what: str, *steps: str, runbook: str) -> str:
-    """Return the description of an alarm, of at most 1,024 characters.
+    """Return the description of an alarm, for which CloudWatch has room for 1,024 characters.
 
     Args:
-        what: What it means.
+        what: What the alarm means.
         steps: What to do: sentences, or commands with a few words before them.
-        runbook: The heading in docs/guides/operating.md.
+        runbook: The heading in docs/guides/operating.md, which says more.
     """
     return "\n".join([what, *steps, runbook_line(runbook)])
 

@@ -48,7 +48,7 @@ class AppCheck:
         self.problems = problems
 
     def validate(self) -> list[str]:
-        """Return what is wrong."""
+        """Return what is wrong, as the CDK asks for it at synth."""
         return list(self.problems())
 
 

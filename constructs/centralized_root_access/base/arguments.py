@@ -47,6 +47,7 @@ def parse_members(
     listed = set(parse_strings(argument, names))
     unknown = sorted(listed.difference(valid))
     if unknown:
+        # Of a token another error says what is wrong.
         for name in unknown:
             require_known(argument, name)
         shown = ", ".join(repr(str(name)) for name in unknown)

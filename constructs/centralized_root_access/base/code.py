@@ -32,7 +32,10 @@ def exclude_patterns(handler: str) -> list[str]:
     return patterns + ["__pycache__"]
 
 
-def runbook(heading: str) -> str:
-    """Return where the documentation says more, as the functions' notices have it."""
+def runbook_line(heading: str) -> str:
+    """Return the line that says where to read more, as the functions' notices have it.
+
+    For example ``Runbook: Operating, Drift``.
+    """
     page = (lambda_root() / "common" / "runbook.txt").read_text().strip()
     return f"{page}, {heading}"

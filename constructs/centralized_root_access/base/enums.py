@@ -73,7 +73,11 @@ class CredentialType(StrEnum):
 
 
 def read_only_session(task: RootTask) -> RootTask:
-    """Return the task whose policy limits the sessions in which a task is planned, or audits."""
+    """Return the task whose policy limits the sessions in which a task is planned, or audits.
+
+    For most it is the audit's, which only reads. It sees no policies of buckets and queues, so a
+    task that unlocks one is planned in sessions of the same task.
+    """
     return task if task in UNLOCK_TASKS else RootTask.AUDIT
 
 

@@ -22,6 +22,7 @@ class StackOrder(Construct):
     _ID = "CentralizedRootAccess order"
 
     def __init__(self, stack: Stack) -> None:
+        """Create the order as a construct of the stack, in which :meth:`of` finds it."""
         super().__init__(stack, self._ID)
         self.first = DependencyGroup()
         self.last_policy: IConstruct | None = None

@@ -133,7 +133,7 @@ class RootSessionGuardrail(Construct):
         )
 
     def _denied_calls(self) -> dict[str, Any]:
-        """Return the conditions of the calls of AssumeRoot that are denied, by the Sids."""
+        """Return the conditions under which AssumeRoot is denied, by the Sids of the statements."""
         # The partition is a wildcard, so that the text is the same in each.
         tasks = [f"arn:*:iam::aws:policy/root-task/{TASK_POLICIES[task]}" for task in self._tasks]
         roles = [role_arn(role) for role in self._roles]

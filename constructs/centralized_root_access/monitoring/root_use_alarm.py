@@ -197,6 +197,7 @@ class RootUseAlarm(Construct):
             runbook="A root session that someone else opened",
         )
         self.notices_alarm: cloudwatch.Alarm | None = None
+        # Notices without a topic were refused above.
         if root_user_notices and notification_topic is not None:
             self.notices_alarm = self._build_notices(
                 trail_log_group, notification_topic, _ManagementAccount(self, management_account)

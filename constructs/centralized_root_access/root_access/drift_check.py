@@ -82,6 +82,7 @@ class DriftCheck(Construct):
         require_bool("repair", repair)
         require_topic("notification_topic", notification_topic, stack=stack)
         require_bool("security_hub_findings", security_hub_findings)
+        # A repair waits while this stack is in progress.
         repaired_stack_id = None
         if repair:
             repaired_stack_id = stack.stack_id

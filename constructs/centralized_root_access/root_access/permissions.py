@@ -19,7 +19,13 @@ _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.co
 def converge_statements(
     *, features: Sequence[RootAccessFeature], delegated_administrators: Sequence[str] | None
 ) -> list[iam.PolicyStatement]:
-    """Return the statements of the custom resource's function."""
+    """Return the statements of the custom resource's function.
+
+    Args:
+        features: The features that it enables; it disables the others.
+        delegated_administrators: The accounts that it registers; it deregisters any other. None: it
+            changes none.
+    """
     changes: list[str] = []
     for feature in RootAccessFeature:
         verb = "Disable"
@@ -43,7 +49,12 @@ def converge_statements(
 def check_statements(
     *, features: Sequence[RootAccessFeature], repaired_stack_id: str | None
 ) -> list[iam.PolicyStatement]:
-    """Return the statements of a drift check, which only reads, or also enables what is listed."""
+    """Return the statements of a drift check, which only reads, or also repairs.
+
+    Args:
+        features: The features that a repair enables.
+        repaired_stack_id: The ID of the stack, which a repair waits for; None: it repairs nothing.
+    """
     statements = _common_statements(enable_trusted_access=repaired_stack_id is not None)
     if repaired_stack_id is None:
         return statements

@@ -291,8 +291,9 @@ class CentralizedRootAccess(Construct):
             # Deleting the stack must not disable what the whole organization relies on.
             removal_policy=RemovalPolicy.RETAIN,
         )
-        # In an update, and in its rollback, the function may make a list's calls before it is asked
-        # to. Its first event has the maximum age, too.
+        # The role's policy changes first, in an update as in its rollback, so that the function may
+        # make the calls of a list before it gets the list. The maximum age of events is there
+        # before the first event.
         resource.node.add_dependency(function_role(function), function)
         return resource
 

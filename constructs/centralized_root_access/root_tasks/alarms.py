@@ -114,19 +114,21 @@ def metric_of_failed_starts(rule: events.Rule) -> cloudwatch.Metric:
 def alarm_of_audits(
     scope: Construct, id: str, metric: cloudwatch.Metric, *, description: str
 ) -> cloudwatch.Alarm:
-    """Return an alarm that has the state of the last full audit."""
+    """Return an alarm that has the state of the last full audit, within a minute of its end."""
     # Between two audits, and before the first one, the state does not change.
     missing = cloudwatch.TreatMissingData.IGNORE
-    every_minute = metric.with_(period=MINUTE)
-    return create_alarm(scope, id, every_minute, description=description, missing=missing)
+    by_minute = metric.with_(period=MINUTE)
+    return create_alarm(scope, id, by_minute, description=description, missing=missing)
 
 
 def alarm_of_missing_audits(
     scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
 ) -> cloudwatch.Alarm | None:
-    """Return the alarm for full audits that no longer end, for intervals of less than two days.
+    """Return the alarm for full audits that no longer end.
 
-    CloudWatch looks back on a week, and a new alarm waits for two days at most.
+    Returns:
+        None for an interval of two days or more: CloudWatch looks back on a week, and a new alarm
+        waits for two days at most.
     """
     if interval.to_minutes() >= MAX_WARM_UP_MINUTES:
         return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_s3 as s3
 
 # Every action by which an object, a version of it or its tags can change.
-_CHANGES = [
+_CHANGING_ACTIONS = [
     "s3:DeleteObject*",
     "s3:PutObject*",
     "s3:Replicate*",
@@ -51,7 +51,7 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     # the latest one.
     backups = ["backups/*"] if UNLOCK_TASKS.intersection(tasks) else []
     latest = ["latest/*"] if RootTask.AUDIT in tasks else []
-    changes = [task for task in tasks if task is not RootTask.AUDIT]
+    changes = tasks_with_changes(tasks)
     plan = ["runs/*/plan.json"] if changes else []
     # Until when recoveries are accepted.
     recoveries = ["recoveries/*"] if RootTask.RECOVER in tasks else []
@@ -98,6 +98,11 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     return access
 
 
+def tasks_with_changes(tasks: Iterable[RootTask]) -> list[RootTask]:
+    """Return the tasks that make changes, for which there are executions."""
+    return [task for task in tasks if task is not RootTask.AUDIT]
+
+
 def read_only_functions(tasks: Iterable[RootTask]) -> dict[str, list[RootTask]]:
     """Return the tasks that each function of read-only runs audits or plans, by the functions' ids.
 
@@ -142,7 +147,7 @@ def protect_bucket(bucket: s3.Bucket, writers: Mapping[str, BucketAccess]) -> No
         bucket: The bucket.
         writers: The access of each role, by its ARN.
     """
-    _deny(bucket, "DenyOtherWriters", _CHANGES, patterns=["*"], except_roles=list(writers))
+    _deny(bucket, "DenyOtherWriters", _CHANGING_ACTIONS, patterns=["*"], except_roles=list(writers))
     # Objects with the same writers are in one statement: backups, for example, have two writers.
     patterns_by_roles: dict[tuple[str, ...], list[str]] = {}
     # A dictionary keeps the order, on which the Sids depend.

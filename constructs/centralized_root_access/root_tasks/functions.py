@@ -13,7 +13,13 @@ from ..base.enums import TASK_IDS, RootTask, read_only_session
 from ..base.function import function_role, python_function
 from ..base.permissions import import_findings_statement
 from . import permissions
-from .bucket_access import access_statements, bucket_access, protect_bucket, read_only_functions
+from .bucket_access import (
+    access_statements,
+    bucket_access,
+    protect_bucket,
+    read_only_functions,
+    tasks_with_changes,
+)
 from .state_machines import RunFunctions
 
 if TYPE_CHECKING:
@@ -56,11 +62,6 @@ class RootTaskFunctions:
     role_path: str
     notification_topic: sns.ITopic | None
     settings: Mapping[str, object]
-
-    @property
-    def tasks_with_changes(self) -> list[RootTask]:
-        """The tasks that make changes."""
-        return [task for task in self.tasks if task is not RootTask.AUDIT]
 
     def build_read_only(self) -> RunFunctions:
         """Build the functions that audit and plan."""
@@ -167,7 +168,7 @@ class RootTaskFunctions:
     def _build_execute_batch(self) -> dict[lambda_.Function, list[RootTask]]:
         """Build the functions that make changes, one for each task."""
         functions: dict[lambda_.Function, list[RootTask]] = {}
-        for task in self.tasks_with_changes:
+        for task in tasks_with_changes(self.tasks):
             function = self._build_batch(
                 TASK_IDS[task],
                 task,

@@ -46,6 +46,7 @@ from .arguments import (
     require_room,
     warn_of_opt_in_region,
 )
+from .bucket_access import tasks_with_changes
 from .functions import RootTaskFunctions, allow_reading_executions
 from .grants import Permission
 from .permissions import execution_arn
@@ -253,7 +254,7 @@ class RootTasks(Construct):
         Its input is ``{"plan": "<run id>"}``.
         """
         # It reads the audits' executions, to know who planned what it executes.
-        if functions.tasks_with_changes:
+        if tasks_with_changes(self.tasks):
             executing = functions.build_making_changes(self.audit_state_machine)
             batches += executing.batch
             self.execute_state_machine = build_state_machine(
