@@ -141,6 +141,7 @@ def run_and_report(command_line: CommandLine, *arguments: str) -> CommandOutput:
         (PLAN_DELETE, protect),
         (("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"), suspend),
     ],
+    ids=["suspended, audited", "protected, planned", "suspended, unlocked"],
 )
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     command_line: CommandLine, command: tuple[str, ...], skip: Callable[[CommandLine], None]

@@ -190,6 +190,7 @@ LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
             {("states:ListExecutions", LOOKS), ("states:DescribeMapRun", LOOKS)},
         ),
     ],
+    ids=["audits", "plans", "executions"],
 )
 def test_a_command_needs_exactly_what_is_granted(
     command_line: CommandLine,

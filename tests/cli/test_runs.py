@@ -118,9 +118,11 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     assert command_line.services.parameters_of_calls("StopExecution") == []
 
 
-# The second one is that of a credential process which asks for a sign-in.
+# A credential process that asks for a sign-in raises the second one.
 @pytest.mark.parametrize(
-    "error", [client_error("ExpiredToken", operation="x"), ValueError("No JSON.")]
+    "error",
+    [client_error("ExpiredToken", operation="x"), ValueError("No JSON.")],
+    ids=["expired", "sign-in needed"],
 )
 def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(
     command_line: CommandLine, error: Exception

@@ -150,6 +150,13 @@ def test_get_caller_identity_is_never_denied(
         ("RESOURCE_CONTROL_POLICY", deny("iam:*", {}, Principal="*")),
         ("RESOURCE_CONTROL_POLICY", deny("sts:*", {}, Principal="*", Effect="Allow")),
     ],
+    ids=[
+        "no JSON",
+        "an SCP with a principal",
+        "an RCP without a principal",
+        "an RCP on IAM",
+        "an RCP that allows",
+    ],
 )
 def test_a_document_that_aws_refuses_is_refused(
     organization: LocalOrganization, policy_type: Any, document: object

@@ -256,6 +256,7 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
         {"StringEqualsIfExists": {"AWS:AssumedRoot": ["true"]}},
         {"StringNotEquals": {"aws:AssumedRoot": "false"}, "Bool": {"aws:SecureTransport": "true"}},
     ],
+    ids=["present", "true", "not another value if present", "not false, and over TLS"],
 )
 def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[str, Any]) -> None:
     policies = organization_policies(

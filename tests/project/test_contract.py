@@ -520,6 +520,15 @@ def test_what_runs_leave_expires_and_backups_do_not(
         ("222222222222\n", False),
         ("٢٢٢٢٢٢٢٢٢٢٢٢", False),
     ],
+    ids=[
+        "12 digits",
+        "none",
+        "11 digits",
+        "13 digits",
+        "a letter",
+        "a line break",
+        "Arabic digits",
+    ],
 )
 def test_an_account_id_is_the_same_for_every_construct_and_function(
     account_id: str, valid: bool

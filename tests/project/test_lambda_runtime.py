@@ -31,11 +31,11 @@ LOWEST = Path(sys.prefix) / "lowest"
 OLDEST = Path(sys.prefix) / "oldest-sdk"
 AUDIT = """
 from local_aws.emulation import mock_organization
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.root_tasks import RootTasks
 
 with mock_organization() as organization:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
     audit = RootTasks(organization=organization).run()
 print(audit.status, audit.cause)
 """

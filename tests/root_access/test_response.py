@@ -206,6 +206,7 @@ def test_a_sentence_for_people_is_the_reason(endpoint: ResponseEndpoint) -> None
         SystemExit(1),
         KeyboardInterrupt(),
     ],
+    ids=["missing key", "recursion", "memory", "exit", "interrupt"],
 )
 def test_every_exception_is_answered_with_a_sentence_and_logged_with_its_trace(
     endpoint: ResponseEndpoint, error: BaseException

@@ -222,6 +222,14 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(root_tasks: RootTa
         ("iam:GetAccountSummary", ["SummaryMap", "AccountSigningCertificatesPresent"]),
         ("sts:AssumeRoot", ["Credentials"]),
     ],
+    ids=[
+        "the summary",
+        "the password",
+        "the access keys",
+        "the MFA devices",
+        "the certificates",
+        "the session",
+    ],
 )
 def test_what_a_response_omits_is_never_taken_for_clean(
     root_tasks: RootTasks, action: str, path: list[str]

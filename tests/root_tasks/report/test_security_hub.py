@@ -104,6 +104,14 @@ def finding_of(result: AccountResult) -> SecurityFinding:
         ),
         (account_with_credentials(MEMBER, mfa_devices=("1",)), Severity.MEDIUM, "1 MFA device"),
     ],
+    ids=[
+        "an active key",
+        "a password, an inactive and an active key",
+        "keys that cannot be listed",
+        "a password",
+        "an inactive key",
+        "an MFA device",
+    ],
 )
 def test_an_active_key_is_more_urgent_than_a_password_and_that_than_the_rest(
     has: AccountResult, severity: Severity, words: str

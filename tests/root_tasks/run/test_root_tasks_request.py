@@ -27,7 +27,11 @@ def parse(input_: object) -> Request:
     return parse_request(input_, tasks=tuple(Task))
 
 
-@pytest.mark.parametrize("input_", [{}, {"task": Task.AUDIT}, {"accounts": ["all"]}])
+@pytest.mark.parametrize(
+    "input_",
+    [{}, {"task": Task.AUDIT}, {"accounts": ["all"]}],
+    ids=["no members", "only the task", "all accounts by their word"],
+)
 def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
     request = parse(input_)
     assert request.task is Task.AUDIT
@@ -271,6 +275,7 @@ def test_what_is_not_a_run_id_a_hash_or_a_caller_is_refused(key: str, value: obj
         {"plan": "run-1", "task": DELETE},
         {"plan": "run-1", "accounts": [MEMBER]},
     ],
+    ids=["no members", "a list", "null", "a task", "a plan and a task", "a plan and accounts"],
 )
 def test_an_execution_takes_the_run_id_of_a_plan_and_nothing_else(input_: object) -> None:
     with pytest.raises(RunRefusedError) as raised:
