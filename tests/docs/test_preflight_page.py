@@ -41,7 +41,7 @@ def test_the_pages_show_what_a_command_prints(
 
 
 def test_the_pages_have_examples() -> None:
-    assert len(SHOWN) == 2
+    assert len(SHOWN) == 3
 
 
 def test_the_page_lists_every_member_of_the_json(seeded: CommandLine) -> None:

@@ -101,6 +101,7 @@ def test_the_commands_of_pages_succeed_on_the_app_of_the_first_page_which_notifi
     values = {
         "questions.md": {"p-a1b2c3d4": policy},
         "notices.md": {"arn:aws:sns:us-east-1:111111111111:SecurityNews": topic},
+        "encryption-keys.md": {"BUCKET": bucket},
         "evidence.md": {"BUCKET": bucket},
         "guardrail.md": {"r-a1b2": organization.root_id},
     }

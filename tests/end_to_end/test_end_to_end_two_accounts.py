@@ -142,6 +142,9 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
     assert re.findall(r"has credentials (\d{12})", shown) == [OTHER_MEMBER]
     assert "1 of the 3 accounts that were audited has root credentials" in shown
     deployed.run_successfully("two-accounts", "subscribe")
+    deployed.run_successfully("two-accounts", "trail")
+    denied = deployed.run("two-accounts", "denied").stderr
+    assert "with an explicit deny in a resource control policy" in denied
 
     assert organization.root_access().delegated_administrators == (SECURITY,)
     assert stack_names(aws, account_id=MANAGEMENT) == {STACK_NAME}

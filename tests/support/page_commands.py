@@ -17,6 +17,10 @@ NOT_RUN = {
     "pip ": "packages come from an index; a test installs the wheel",
     "npm ": "packages come from a registry; the tests have them already",
     "cd ~/centralized-root-access": "it is about the reader's machine",
+    "mkdir ~/first-look": "so is this",
+    "cd ~/first-look": "so is this",
+    "~/centralized-root-access/.venv/bin/local-aws run --seed -- bash": "a test types the same page "
+    "on a local AWS of its own",
     "export HTTPS_PROXY=": "the local AWS is behind no proxy",
     "alias ": "it is about the reader's shell; the tests run the program that it names",
     "make ": "the tests run in what it sets up; one looks for the target",
