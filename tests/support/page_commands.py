@@ -19,8 +19,7 @@ NOT_RUN = {
     "cd ~/centralized-root-access": "it is about the reader's machine",
     "mkdir ~/first-look": "so is this",
     "cd ~/first-look": "so is this",
-    "~/centralized-root-access/.venv/bin/local-aws run --seed -- bash": "a test types the same page "
-    "on a local AWS of its own",
+    "~/centralized-root-access/.venv/bin/local-aws ": "a test types the page on such a local AWS",
     "export HTTPS_PROXY=": "the local AWS is behind no proxy",
     "alias ": "it is about the reader's shell; the tests run the program that it names",
     "make ": "the tests run in what it sets up; one looks for the target",
