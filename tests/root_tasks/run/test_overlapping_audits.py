@@ -27,19 +27,27 @@ from support.root_tasks import DeployedSettings, RootTasks
 APPEARED = "Root credentials appeared: 1 account"
 DISAPPEARED = "Root credentials disappeared: 1 account"
 NOT_COMPARED = "Root credentials: full audit without a comparison"
+PUBLISHED_AGAIN = "Root credentials: full audit, published again"
+# Metrics of a full audit.
+WITH_CREDENTIALS, UNPROTECTED = "AccountsWithRootCredentials", "ManagementRootUserUnprotected"
 
 
 @dataclass
 class Audits:
     """Full audits whose parts run in any order, a minute apart.
 
-    A step is what happens, and to which audit: "begin A", "look A", "rest A" (its last batch ends),
-    "end A" (its report is written, or written again), "fail A" (the same, but its notice is
-    refused), and "appear" or "disappear", of the credentials of a member account.
+    A step is what happens, and to which audit:
+
+    - "start A": the audit A starts, and selects its accounts
+    - "read A": its batch reads the accounts
+    - "end_batch A": its batch ends only now, because it has read other accounts since
+    - "report A": its report is written, or written again by a redrive
+    - "report_unheard A": the same, but SNS refuses its notice
+    - "credentials appear" or "credentials disappear": those of a member account
 
     Attributes:
         root_tasks: The deployed RootTasks.
-        runs: The audits that have begun, by their names.
+        runs: The audits that have started, by their names.
         results: What their batches returned.
     """
 
@@ -51,19 +59,19 @@ class Audits:
         """Take steps, which are separated by commas."""
         for step in steps.split(", "):
             self.root_tasks.advance(minutes=1)
-            what, _, name = step.partition(" ")
-            getattr(self, what)(*filter(None, [name]))
+            method, name = step.split()
+            getattr(self, method)(name)
 
-    def begin(self, name: str) -> None:
+    def start(self, name: str) -> None:
         arn, now = self.root_tasks.arn(name), self.root_tasks.now
         self.runs[name] = self.root_tasks.start_run({}, arn=arn, started_at=now)
 
-    def look(self, name: str) -> None:
+    def read(self, name: str) -> None:
         run = self.runs[name]
         self.results[name] = [self.root_tasks.run_batch(run, batch=0)]
 
-    def rest(self, name: str) -> None:
-        """Let the last batch of an audit end now. It has read other accounts."""
+    def end_batch(self, name: str) -> None:
+        """Store the result of an audit's batch again, as if the batch ended now."""
         folder = f"runs/{name}/results/audit/00000-"
         (result,) = self.results[name]
         body = json.loads(self.root_tasks.read_object(f"{folder}{result['sha256']}.json"))
@@ -72,20 +80,20 @@ class Audits:
         self.root_tasks.write_object(f"{folder}{sha256(written)}.json", written)
         self.results[name] = [{"batch": 0, "sha256": sha256(written)}]
 
-    def end(self, name: str) -> None:
+    def report(self, name: str) -> None:
         self.root_tasks.write_report(self.runs[name], results=self.results[name])
 
-    def fail(self, name: str) -> None:
-        """Let SNS refuse the notice at the end of an audit."""
+    def report_unheard(self, name: str) -> None:
+        """Let SNS refuse the notice at the end of an audit, which fails its last function."""
         self.root_tasks.notices_to_refuse = 1
         with pytest.raises(CallError):
-            self.end(name)
+            self.report(name)
 
-    def appear(self) -> None:
-        self.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-
-    def disappear(self) -> None:
-        self.root_tasks.organization.put_root_credentials(account_id=MEMBER)
+    def credentials(self, event: str) -> None:
+        """Give a member account a password, or remove its credentials."""
+        self.root_tasks.organization.put_root_credentials(
+            account_id=MEMBER, password=event == "appear"
+        )
 
     @property
     def latest(self) -> dict[str, Any]:
@@ -94,124 +102,134 @@ class Audits:
         return report
 
     @property
-    def numbers(self) -> list[int]:
-        """The accounts with root credentials, as the metrics count them."""
-        return [line["AccountsWithRootCredentials"] for line in self.root_tasks.metrics()]
+    def metric_values(self) -> list[int]:
+        """The values of the metric that the alarm about root credentials looks at, in order."""
+        return [line[WITH_CREDENTIALS] for line in self.root_tasks.metrics()]
 
 
 @pytest.fixture
 def audits(root_tasks: RootTasks) -> Audits:
-    """Audits after one that found nothing."""
+    """Audits after a published one that found nothing."""
     audits = Audits(root_tasks)
-    audits.take("begin before, look before, end before")
+    audits.take("start before, read before, report before")
     root_tasks.notices.clear()
     root_tasks.log.clear()
     return audits
 
 
 def test_an_unprotected_root_user_sets_off_its_alarm_and_ends_no_other(audits: Audits) -> None:
-    audits.take("begin B, begin A, look B, appear, look A, end A")
+    audits.take("start B, start A, read B, credentials appear, read A, report A")
     audits.root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, access_keys=1)
-    audits.take("end B")
-    own, members = "ManagementRootUserUnprotected", "AccountsWithRootCredentials"
+    # B found no credentials, and is withheld because A did. Its look at the own root user is new.
+    audits.take("report B")
     *_, of_a, of_b = audits.root_tasks.metrics()
-    assert (of_a[members], of_b[own], members in of_b) == (1, 1, False)
+    assert (of_a[WITH_CREDENTIALS], of_b[UNPROTECTED]) == (1, 1)
+    assert WITH_CREDENTIALS not in of_b
     assert audits.latest["runId"] == "A"
 
 
 @pytest.mark.parametrize(
-    ("steps", "latest", "numbers", "subjects"),
+    ("steps", "latest", "metric_values", "notices"),
     [
         pytest.param(
-            "appear, begin A, look A, end A, disappear, begin B, look B, end B",
+            "credentials appear, start A, read A, report A, credentials disappear, start B, "
+            "read B, report B",
             "B",
             [1, 0],
             [APPEARED, DISAPPEARED],
             id="one after the other",
         ),
         pytest.param(
-            "begin A, begin B, look B, appear, look A, end B, end A",
+            "start A, start B, read B, credentials appear, read A, report B, report A",
             "A",
             [0, 1],
             [NOT_COMPARED],
             id="the one that found some ends last",
         ),
         pytest.param(
-            "begin B, begin A, look B, appear, look A, end A, end B",
+            "start B, start A, read B, credentials appear, read A, report A, report B",
             "A",
             [1],
             [APPEARED],
             id="the one that found none ends last",
         ),
         pytest.param(
-            "begin B, begin A, look B, appear, look A, rest B, end A, end B",
+            "start B, start A, read B, credentials appear, read A, end_batch B, report A, report B",
             "A",
             [1],
             [APPEARED],
             id="the one that found none looked at other accounts last",
         ),
         pytest.param(
-            "begin A, begin B, appear, look A, look B, end A, end B",
+            "start A, start B, credentials appear, read A, read B, report A, report B",
             "B",
             [1, 1],
             [APPEARED, NOT_COMPARED],
             id="both found some",
         ),
         pytest.param(
-            "begin A, begin B, look A, look B, end B, end A", "B", [0], [], id="both found none"
+            "start A, start B, read A, read B, report B, report A",
+            "B",
+            [0],
+            [],
+            id="both found none",
         ),
         pytest.param(
-            "begin A, appear, look A, disappear, begin B, look B, end B, end A",
+            "start A, credentials appear, read A, credentials disappear, start B, read B, "
+            "report B, report A",
             "A",
             [0, 1],
             [NOT_COMPARED],
             id="the report of the one that found some is late",
         ),
         pytest.param(
-            "begin A, look A, appear, begin B, look B, end B, end A",
+            "start A, read A, credentials appear, start B, read B, report B, report A",
             "B",
             [1],
             [APPEARED],
             id="the report of the one that found none is late",
         ),
         pytest.param(
-            "appear, begin A, look A, begin B, look B, end B, begin C, disappear, look C, "
-            "end A, end C",
+            "credentials appear, start A, read A, start B, read B, report B, start C, "
+            "credentials disappear, read C, "
+            "report A, report C",
             "A",
             [1, 1],
             [APPEARED, NOT_COMPARED],
             id="three",
         ),
         pytest.param(
-            "appear, begin A, look A, fail A, end A",
+            "credentials appear, start A, read A, report_unheard A, report A",
             "A",
             [1, 1],
             [APPEARED],
             id="redriven after its notice was refused",
         ),
         pytest.param(
-            "appear, begin A, look A, fail A, disappear, begin B, look B, end B",
+            "credentials appear, start A, read A, report_unheard A, credentials disappear, "
+            "start B, read B, report B",
             "B",
             [1, 0],
             [DISAPPEARED],
             id="not redriven after its notice was refused",
         ),
         pytest.param(
-            "begin A, look A, end A, end A",
+            "start A, read A, report A, report A",
             "A",
             [0, 0],
-            ["Root credentials: full audit, published again"],
+            [PUBLISHED_AGAIN],
             id="repeated without changes",
         ),
         pytest.param(
-            "begin A, look A, end A, appear, begin B, look B, end B, end A",
+            "start A, read A, report A, credentials appear, start B, read B, report B, report A",
             "B",
             [0, 1],
             [APPEARED],
             id="repeated after a later one",
         ),
         pytest.param(
-            "appear, begin A, look A, end A, disappear, begin B, end A, look B, end B",
+            "credentials appear, start A, read A, report A, credentials disappear, start B, "
+            "report A, read B, report B",
             "B",
             [1, 1, 0],
             [APPEARED, APPEARED, DISAPPEARED],
@@ -220,32 +238,32 @@ def test_an_unprotected_root_user_sets_off_its_alarm_and_ends_no_other(audits: A
     ],
 )
 def test_a_later_look_is_never_replaced_by_an_earlier_one(
-    audits: Audits, steps: str, latest: str, numbers: list[int], subjects: list[str]
+    audits: Audits, steps: str, latest: str, metric_values: list[int], notices: list[str]
 ) -> None:
     audits.take(steps)
     assert audits.latest["runId"] == latest
-    assert audits.numbers == numbers
-    assert [subject for subject, _ in audits.root_tasks.notices] == subjects
-    if numbers[-1] == 0 and 1 in numbers:
-        assert audits.latest["rootFree"]["audits"] == 1, "one that found some ends the count"
-    files = ("report.json", "report.csv", "report.html")
-    for file in files:
-        own = audits.root_tasks.read_object(f"runs/{latest}/{file}")
-        assert audits.root_tasks.read_object(f"latest/{file}") == own
+    assert audits.metric_values == metric_values
+    assert [subject for subject, _ in audits.root_tasks.notices] == notices
+    if metric_values[-1] == 0 and 1 in metric_values:
+        assert audits.latest["rootFree"]["audits"] == 1, "an audit that found some ends the count"
+    for file in ("report.json", "report.csv", "report.html"):
+        of_run = audits.root_tasks.read_object(f"runs/{latest}/{file}")
+        assert audits.root_tasks.read_object(f"latest/{file}") == of_run
 
 
-# The minutes in which an audit begins, reads two accounts, and writes its report once or twice.
-MINUTES = st.lists(st.integers(0, 60), min_size=4, max_size=5, unique=True).map(sorted)
+# The minutes in which an audit starts, reads one account and then another, and writes its report,
+# once or twice.
+MINUTES_OF_AUDIT = st.lists(st.integers(0, 60), min_size=4, max_size=5, unique=True).map(sorted)
 
 
 @property_test(
     examples=150,
-    audits=st.lists(MINUTES, min_size=2, max_size=4),
-    # In which minutes each account gets credentials, and loses them.
+    audits=st.lists(MINUTES_OF_AUDIT, min_size=2, max_size=4),
+    # In which minutes each of two accounts gets credentials, loses them, gets them again.
     changes=st.tuples(*[st.sets(st.integers(0, 60), max_size=4)] * 2),
     # How many minutes the clock of the batches is behind.
     behind=st.sampled_from([0, 0, 90]),
-    # Which the audits report as well, and which must not matter.
+    # Audits report these as well, and they must not matter.
     own_mfa_devices=st.integers(0, 1),
 )
 def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_older_look(
@@ -261,60 +279,69 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
     root_tasks = RootTasks(organization=organization)
     noon = root_tasks.now
     runs: dict[int, dict[str, Any]] = {}
-    # The looks of published audits that found credentials: the account, and in which minute.
-    found: list[tuple[int, int]] = []
-    # The audits without credentials that were published since.
-    free: set[int] = set()
-    for minute, number in sorted(
-        (minute, number) for number, own in enumerate(audits) for minute in own
-    ):
-        began, *looks = audits[number][:3]
+    # What published audits found: the account, and the minute in which they read it.
+    published_finds: list[tuple[int, int]] = []
+    # The audits that found none and were published since.
+    root_free_audits: set[int] = set()
+    events = [(minute, number) for number, minutes in enumerate(audits) for minute in minutes]
+    for minute, number in sorted(events):
+        start_minute, *read_minutes = audits[number][:3]
         root_tasks.now = noon + timedelta(minutes=minute)
-        if minute == began:
+        if minute == start_minute:
             arn = root_tasks.arn(f"audit-{number}")
             runs[number] = root_tasks.start_run({}, arn=arn, started_at=root_tasks.now)
-        if minute <= looks[-1]:
+        if minute <= read_minutes[-1]:
             continue
 
         # Write its report, with what each account had when the audit read it.
-        has = [
-            len([change for change in changes[account] if change <= look]) % 2 == 1
-            for account, look in enumerate(looks)
+        has_password = [
+            len([change for change in changes[account] if change <= read]) % 2 == 1
+            for account, read in enumerate(read_minutes)
         ]
-        result = store_result(
-            root_tasks, runs[number], has, at=noon + timedelta(minutes=looks[-1] - behind)
-        )
+        ended_at = noon + timedelta(minutes=read_minutes[-1] - behind)
+        result = store_result(root_tasks, runs[number], has_password, at=ended_at)
         root_tasks.log.clear()
         root_tasks.write_report(runs[number], results=[result])
-        name = "AccountsWithRootCredentials"
-        counted = [line[name] for line in root_tasks.metrics() if name in line]
-        if not counted:
-            assert not any(has), "what was found is published"
+
+        # Compare what it publishes with what was published before.
+        metrics = root_tasks.metrics()
+        counts = [line[WITH_CREDENTIALS] for line in metrics if WITH_CREDENTIALS in line]
+        if not counts:
+            assert not any(has_password), "what was found is published"
             continue
-        assert counted == [sum(has)]
+        assert counts == [sum(has_password)]
         latest = json.loads(root_tasks.read_object("latest/report.json"))
         assert latest["runId"] == f"audit-{number}"
-        if any(has):
-            found += [(account, look) for account, look in enumerate(looks) if has[account]]
-            free = set()
+        if any(has_password):
+            reads = enumerate(read_minutes)
+            published_finds += [(account, read) for account, read in reads if has_password[account]]
+            root_free_audits = set()
         else:
-            assert [(account, look) for account, look in found if look > looks[account]] == []
-            free.add(number)
-            assert latest["rootFree"]["audits"] == len(free)
+            later = [find for find in published_finds if find[1] > read_minutes[find[0]]]
+            assert later == [], "no account was found with credentials by a later look"
+            root_free_audits.add(number)
+            assert latest["rootFree"]["audits"] == len(root_free_audits)
 
 
 def store_result(
-    root_tasks: RootTasks, run: Mapping[str, Any], has: Sequence[bool], *, at: datetime
+    root_tasks: RootTasks, run: Mapping[str, Any], has_password: Sequence[bool], *, at: datetime
 ) -> dict[str, object]:
-    """Store the result of an audit's batch, and return what the batch returns."""
+    """Store the result of an audit's batch, and return what the batch returns.
+
+    Args:
+        root_tasks: The deployed RootTasks.
+        run: What the start of the audit returned.
+        has_password: Whether each of two members has a password; the third one has none.
+        at: When the batch ended.
+    """
     findings = [
         Finding(
             account_id=account_id,
-            outcome=Outcome.HAS_CREDENTIALS if password else Outcome.CLEAN,
-            credentials=RootCredentials(password=password),
+            outcome=Outcome.HAS_CREDENTIALS if has else Outcome.CLEAN,
+            credentials=RootCredentials(password=has),
         )
-        for account_id, password in zip(
-            (MEMBER, OTHER_MEMBER, THIRD_MEMBER), (*has, False), strict=True
+        for account_id, has in zip(
+            (MEMBER, OTHER_MEMBER, THIRD_MEMBER), (*has_password, False), strict=True
         )
     ]
     body = encode(BatchResult(findings=tuple(findings), finished_at=at))
@@ -326,7 +353,7 @@ def test_an_audit_that_is_withheld_imports_nothing_and_says_so(audits: Audits) -
     root_tasks = audits.root_tasks
     root_tasks.client("securityhub").enable_security_hub()
     root_tasks.settings = DeployedSettings(security_hub_findings=True)
-    audits.take("begin B, look B, appear, begin A, look A, end A, end B")
+    audits.take("start B, read B, credentials appear, start A, read A, report A, report B")
     assert root_tasks.findings()[MEMBER]["Compliance"] == {"Status": "FAILED"}
     report = json.loads(root_tasks.read_object("runs/B/report.json"))
     (warning,) = report["warnings"]
@@ -337,12 +364,12 @@ def test_an_audit_that_is_withheld_imports_nothing_and_says_so(audits: Audits) -
 def test_an_audit_that_another_one_overtakes_while_it_is_published_is_judged_again(
     audits: Audits,
 ) -> None:
-    audits.take("begin B, look B, appear, begin A, look A")
+    audits.take("start B, read B, credentials appear, start A, read A")
     audits.root_tasks.change_before(
-        "s3:PutObject", lambda: audits.end("A"), url="latest/report.json"
+        "s3:PutObject", lambda: audits.report("A"), url="latest/report.json"
     )
-    audits.take("end B")
-    assert (audits.latest["runId"], audits.numbers) == ("A", [1])
+    audits.take("report B")
+    assert (audits.latest["runId"], audits.metric_values) == ("A", [1])
 
 
 def test_endless_contention_for_the_latest_report_fails_the_audit(audits: Audits) -> None:
@@ -350,7 +377,7 @@ def test_endless_contention_for_the_latest_report_fails_the_audit(audits: Audits
         "s3:PutObject", "PreconditionFailed", status=412, url="latest/report.json"
     )
     with pytest.raises(WriteContentionError) as refused:
-        audits.take("begin A, look A, end A")
+        audits.take("start A, read A, report A")
     assert str(refused.value).startswith("Too many full audits end at once. Redrive this")
 
 
@@ -370,22 +397,22 @@ def test_a_run_that_is_over_a_day_old_fails(root_tasks: RootTasks, input_: objec
 
 
 def test_a_result_that_could_not_be_read_is_read_by_the_redrive(audits: Audits) -> None:
-    audits.take("appear, begin A, look A, fail A")
+    audits.take("credentials appear, start A, read A, report_unheard A")
     audits.root_tasks.fail_calls(
         "s3:GetObject", "AccessDenied", status=403, url="/results/", times=1
     )
     with pytest.raises(CallError):
-        audits.end("A")
+        audits.report("A")
     published = audits.latest
-    audits.take("end A")
-    assert (audits.latest["results"], audits.numbers) == (published["results"], [1, 1])
+    audits.take("report A")
+    assert (audits.latest["results"], audits.metric_values) == (published["results"], [1, 1])
 
 
 def test_an_audit_counts_although_the_clock_of_its_batch_is_behind(audits: Audits) -> None:
-    audits.take("appear, begin A")
+    audits.take("credentials appear, start A")
     audits.root_tasks.advance(hours=-2)
-    audits.take("look A")
+    audits.take("read A")
     audits.root_tasks.advance(hours=2)
-    audits.take("end A")
-    assert audits.numbers == [1]
+    audits.take("report A")
+    assert audits.metric_values == [1]
     assert audits.latest["finishedAt"] == audits.latest["startedAt"]
