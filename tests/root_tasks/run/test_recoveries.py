@@ -15,18 +15,18 @@ from support.accounts import MEMBER, OTHER_MEMBER
 from support.root_tasks import RootTasks, refusal_reason_and_data
 
 RECOVER = {"task": Task.RECOVER, "accounts": [MEMBER], "reason": "CHG0012345", "until": "8h"}
-DELETE = {"task": Task.DELETE, "accounts": ["all"]}
-STORED = f"recoveries/{MEMBER}.json"
+DELETE_ALL = {"task": Task.DELETE, "accounts": ["all"]}
+RECOVERY_KEY = f"recoveries/{MEMBER}.json"
 APPEARED = "Root credentials appeared: 1 account"
 
 
-def recover(root_tasks: RootTasks, **changes: object) -> dict[str, object]:
-    """Plan and execute a recovery, and return the report of the execution."""
-    return root_tasks.report(root_tasks.execute(root_tasks.run({**RECOVER, **changes})))
+def recover(root_tasks: RootTasks, **keys_of_input: object) -> None:
+    """Plan and execute a recovery, by default of one account that ends in eight hours."""
+    root_tasks.execute(root_tasks.run({**RECOVER, **keys_of_input}))
 
 
 @pytest.mark.parametrize(
-    ("is_executed", "hours", "outcome", "said", "subject"),
+    ("is_executed", "hours", "outcome", "reason", "subject"),
     [
         (False, 1, Outcome.HAS_CREDENTIALS, "", APPEARED),
         (
@@ -47,8 +47,14 @@ def recover(root_tasks: RootTasks, **changes: object) -> dict[str, object]:
     ids=["only planned", "in time", "overdue"],
 )
 def test_a_recovery_is_in_time_until_its_end_and_overdue_after_it(
-    root_tasks: RootTasks, is_executed: bool, hours: int, outcome: Outcome, said: str, subject: str
+    root_tasks: RootTasks,
+    is_executed: bool,
+    hours: int,
+    outcome: Outcome,
+    reason: str,
+    subject: str,
 ) -> None:
+    # A first audit, at noon, and a recovery of eight hours, or its plan alone.
     root_tasks.run()
     plan = root_tasks.run(RECOVER)
     assert root_tasks.report(plan)["until"] == "2026-11-24T20:00:00Z"
@@ -58,24 +64,30 @@ def test_a_recovery_is_in_time_until_its_end_and_overdue_after_it(
         assert "by 2026-11-24 20:00 UTC, plan to delete" in recovered["nextSteps"][1]["what"]
     else:
         root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+
+    # An audit an hour later, and the one that counts here.
     root_tasks.advance(hours=1)
     root_tasks.run()
     root_tasks.advance(hours=hours - 1)
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert (result["outcome"], result["reason"] or "") == (outcome, said)
+    assert (result["outcome"], result["reason"] or "") == (outcome, reason)
+
+    # What is accepted is in no metric, has the exit code 0 and is no step to delete it.
     counts = outcome is Outcome.HAS_CREDENTIALS
     assert root_tasks.metrics()[-1]["AccountsWithRootCredentials"] == counts
     report = decode(Report, root_tasks.read_object("latest/report.json"))
     assert bool(exit_code(report)[0]) is counts
     sent, message = root_tasks.notices[-1]
     assert sent == subject
-    assert f"1 password. {said}".rstrip(". ") in message
+    assert f"1 password. {reason}".rstrip(". ") in message
     assert (f"plan delete --account {MEMBER}" in message) == counts
-    planned = root_tasks.outcomes(root_tasks.run({**DELETE, "includeInUse": True}))[MEMBER]
-    assert planned == (Outcome.PLANNED if counts else Outcome.ACCEPTED)
+    plan_of_all = root_tasks.run({**DELETE_ALL, "includeInUse": True})
+    expected = Outcome.PLANNED if counts else Outcome.ACCEPTED
+    assert root_tasks.outcomes(plan_of_all)[MEMBER] == expected
 
 
 @pytest.mark.parametrize(
+    # The stored bytes; None if they may not be read; or when a stored recovery ends, from now on.
     "stored",
     [b"{}", None, timedelta(days=31), timedelta(days=-31)],
     ids=["damaged", "denied", "for longer than a plan may say", "long over"],
@@ -89,20 +101,22 @@ def test_a_recovery_that_does_not_count_accepts_nothing_and_says_nothing(
     elif isinstance(stored, timedelta):
         until = root_tasks.now + stored
         forged = Recovery(run_id="run-1", account_id=MEMBER, reason="CHG1", until=until)
-        root_tasks.write_object(STORED, encode(forged))
+        root_tasks.write_object(RECOVERY_KEY, encode(forged))
     else:
-        root_tasks.write_object(STORED, stored)
+        root_tasks.write_object(RECOVERY_KEY, stored)
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert (result["outcome"], result["reason"]) == (Outcome.HAS_CREDENTIALS, None)
 
 
 def test_only_a_recovery_that_was_allowed_and_has_an_end_is_stored(root_tasks: RootTasks) -> None:
+    # Where there is a password already, nothing is allowed.
     root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
     recover(root_tasks, accounts=[MEMBER, OTHER_MEMBER])
-    assert root_tasks.object_keys("recoveries/") == [STORED]
+    assert root_tasks.object_keys("recoveries/") == [RECOVERY_KEY]
     root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER)
-    root_tasks.execute(root_tasks.run({"task": Task.RECOVER, "accounts": [OTHER_MEMBER]}))
-    assert root_tasks.object_keys("recoveries/") == [STORED]
+    without_end = {"task": Task.RECOVER, "accounts": [OTHER_MEMBER]}
+    root_tasks.execute(root_tasks.run(without_end))
+    assert root_tasks.object_keys("recoveries/") == [RECOVERY_KEY]
 
 
 @pytest.mark.parametrize(

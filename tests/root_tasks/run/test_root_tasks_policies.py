@@ -17,7 +17,8 @@ from support.arrange import add_unit
 from support.root_tasks import REPORT_BUCKET, RootTasks, lock_bucket_and_queue
 from support.scp import attach_policy, statement
 
-DELETE = {"task": Task.DELETE, "accounts": ["all"]}
+DELETE_ALL = {"task": Task.DELETE, "accounts": ["all"]}
+# The calls to Organizations that a run makes: none of them reads a policy.
 READS_OF_ACCOUNTS = {
     "DescribeAccount",
     "DescribeOrganization",
@@ -28,10 +29,10 @@ READS_OF_ACCOUNTS = {
     "ListParents",
     "ListRoots",
 }
-COMMAND = "`centralized-root-access preflight --account {}`"
+PREFLIGHT_COMMAND = "`centralized-root-access preflight --account {}`"
 
 
-def deny(organization: LocalOrganization, target_id: str, action: str | list[str]) -> str:
+def deny_action(organization: LocalOrganization, target_id: str, action: str | list[str]) -> str:
     """Attach a policy that denies an action; return its ID."""
     return attach_policy(organization, target_id, statement(Sid="DenyIt", Action=action))
 
@@ -49,10 +50,10 @@ def organization_calls(organization: LocalOrganization) -> set[str]:
     return {call.operation for call in organization.calls if call.service == "organizations"}
 
 
-def sessions(organization: LocalOrganization) -> list[str]:
+def session_targets(organization: LocalOrganization) -> list[str]:
     """Return the accounts for which a root session was asked, in order."""
-    asked = [call.parameters for call in organization.calls if call.operation == "AssumeRoot"]
-    return [str(parameters["TargetPrincipal"]) for parameters in asked]
+    requests = [call.parameters for call in organization.calls if call.operation == "AssumeRoot"]
+    return [str(parameters["TargetPrincipal"]) for parameters in requests]
 
 
 def test_an_audit_leaves_it_to_aws_which_account_is_denied(
@@ -62,19 +63,20 @@ def test_an_audit_leaves_it_to_aws_which_account_is_denied(
     organization.clear_calls()
     execution = root_tasks.run()
     results = root_tasks.results(execution)
+    # Both are in the unit whose policy denies root users.
     denied = dict.fromkeys((MEMBER, OTHER_MEMBER), "INACCESSIBLE")
     assert root_tasks.outcomes(execution) == {
         MANAGEMENT: "PROTECTED",
         **denied,
         THIRD_MEMBER: "CLEAN",
     }
-    assert sorted(sessions(organization)) == [MEMBER, OTHER_MEMBER, THIRD_MEMBER]
+    assert sorted(session_targets(organization)) == [MEMBER, OTHER_MEMBER, THIRD_MEMBER]
     for account_id in denied:
         reason, hint = results[account_id]["reason"], results[account_id]["hint"]
         assert reason.startswith("iam:GetAccountSummary: AccessDenied: User: ")
         assert reason.endswith(f"/{policy_id}.")
         assert '"Null": {"aws:AssumedRoot": "true"}' in hint
-        assert COMMAND.format(account_id) in hint
+        assert PREFLIGHT_COMMAND.format(account_id) in hint
     assert organization_calls(organization) <= READS_OF_ACCOUNTS
 
 
@@ -91,11 +93,11 @@ def test_an_account_in_which_a_part_is_denied_has_the_command_as_well(
     root_tasks: RootTasks, organization: LocalOrganization, input_: dict[str, Any], outcome: str
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, password=True, certificates=1)
-    deny(organization, MEMBER, "iam:GetUser")
+    deny_action(organization, MEMBER, "iam:GetUser")
     organization.clear_calls()
     result = root_tasks.results(root_tasks.run({**input_, "accounts": [MEMBER]}))[MEMBER]
     assert result["outcome"] == outcome
-    assert COMMAND.format(MEMBER) in result["hint"]
+    assert PREFLIGHT_COMMAND.format(MEMBER) in result["hint"]
     assert organization_calls(organization) <= READS_OF_ACCOUNTS
 
 
@@ -107,9 +109,9 @@ def test_an_execution_says_item_by_item_what_aws_denies_and_does_the_rest(
         organization.put_root_credentials(account_id=account_id, password=True, access_keys=1)
     organization.put_root_credentials(account_id=THIRD_MEMBER, access_keys=1)
     organization.clear_calls()
-    planned = root_tasks.run(DELETE)
+    planned = root_tasks.run(DELETE_ALL)
     deny_root(organization, MEMBER)
-    policy_id = deny(organization, OTHER_MEMBER, "iam:DeleteAccessKey")
+    policy_id = deny_action(organization, OTHER_MEMBER, "iam:DeleteAccessKey")
     executed = root_tasks.execute(planned)
     assert executed.status == "FAILED"
     assert root_tasks.outcomes(executed) == {
@@ -128,17 +130,17 @@ def test_an_execution_says_item_by_item_what_aws_denies_and_does_the_rest(
     results = root_tasks.results(executed)
     assert f"/{policy_id}. " in results[OTHER_MEMBER]["items"][1]["message"]
     for account_id in (MEMBER, OTHER_MEMBER):
-        assert COMMAND.format(account_id) in results[account_id]["hint"]
+        assert PREFLIGHT_COMMAND.format(account_id) in results[account_id]["hint"]
     assert results[THIRD_MEMBER]["hint"] is None
     assert organization_calls(organization) <= READS_OF_ACCOUNTS | {"CreatePolicy", "AttachPolicy"}
 
 
-# What a policy names differently from the API.
+# The actions that a policy names differently from the API's operation.
 _ACTIONS = {"s3:ListBuckets": "s3:ListAllMyBuckets"}
 
 
 def _record_session_calls(root_tasks: RootTasks) -> set[str]:
-    """Return the set to which the calls of root sessions are added."""
+    """Return a set to which each call of a root session is added from now on, as an action."""
     made: set[str] = set()
 
     def record(params: dict[str, Any], model: Any, **_: object) -> None:
@@ -153,7 +155,10 @@ def _record_session_calls(root_tasks: RootTasks) -> set[str]:
 
 
 def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str]]:
-    """Run a task in all modes, and return what its root sessions call."""
+    """Run a task in all modes, and return what its root sessions call in each, as actions.
+
+    A policy is removed and then given back, because that takes other calls.
+    """
     has_password = task is not Task.RECOVER
     root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=has_password, access_keys=1, mfa_devices=1, certificates=1
@@ -184,9 +189,10 @@ def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_ma
 ) -> None:
     made = _calls_of_each_mode(root_tasks, task)
     assert all(made.values())
-    asked = TASK_CALLS[task]
-    assert set().union(*made.values()) == set(asked.all)
-    # What is changed in an account that has one of everything needs each of these.
-    assert made.get(Mode.EXECUTE, set()).issuperset(itertools.chain(*asked.for_each_type))
-    assert made[Mode.AUDIT if task is Task.AUDIT else Mode.PLAN].issuperset(asked.for_everything)
-    assert DEFINITIONS[task].makes_changes is bool(asked.for_each_type)
+    judged = TASK_CALLS[task]
+    assert set().union(*made.values()) == set(judged.all)
+    # The account has one of everything, so its execution makes each call that changes something.
+    assert made.get(Mode.EXECUTE, set()).issuperset(itertools.chain(*judged.for_each_type))
+    reading_mode = Mode.AUDIT if task is Task.AUDIT else Mode.PLAN
+    assert made[reading_mode].issuperset(judged.for_everything)
+    assert DEFINITIONS[task].makes_changes is bool(judged.for_each_type)

@@ -17,13 +17,14 @@ from root_tasks.run.plans import parse_plan_request
 from root_tasks.tasks.request import Request
 from support.accounts import MEMBER, OTHER_MEMBER
 
-QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
-BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
+QUEUE_ARN = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
+BACKUP_REFERENCE = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
 DELETE, RECOVER = Task.DELETE, Task.RECOVER
 BUCKETS, QUEUES = Task.UNLOCK_BUCKET, Task.UNLOCK_QUEUE
 
 
 def parse(input_: object) -> Request:
+    """Return what an input asks for in a stack that has every task."""
     return parse_request(input_, tasks=tuple(Task))
 
 
@@ -33,15 +34,14 @@ def parse(input_: object) -> Request:
     ids=["no members", "only the task", "all accounts by their word"],
 )
 def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
-    request = parse(input_)
-    assert request.task is Task.AUDIT
-    assert request == Request(task=Task.AUDIT, all_accounts=True)
+    assert parse(input_) == Request(task=Task.AUDIT, all_accounts=True)
 
 
 @pytest.mark.parametrize("task", [Task.AUDIT, DELETE])
 def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
-    # A deletion leaves out what was used lately.
-    of_task = Request(task=task, unused_for=timedelta(days=90) if task is DELETE else None)
+    # A deletion leaves out what was used in the last 90 days.
+    unused_for = timedelta(days=90) if task is DELETE else None
+    of_task = Request(task=task, unused_for=unused_for)
     assert parse({"task": task, "accounts": [OTHER_MEMBER, MEMBER, OTHER_MEMBER]}) == replace(
         of_task, account_ids=(OTHER_MEMBER, MEMBER)
     )
@@ -65,11 +65,13 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
             ),
         ),
     )
-    assert parse({"task": QUEUES, "queues": [QUEUE], "skipBackup": True}).assignments == (
+    assert parse({"task": QUEUES, "queues": [QUEUE_ARN], "skipBackup": True}).assignments == (
         Assignment(
             account_id=MEMBER,
             targets=(
-                Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="eu-west-1", skip_backup=True),
+                Target(
+                    type=ItemType.QUEUE_POLICY, id=QUEUE_ARN, region="eu-west-1", skip_backup=True
+                ),
             ),
         ),
     )
@@ -79,13 +81,14 @@ def test_the_policy_to_set_may_be_text_or_json() -> None:
     for policy in ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}):
         for input_ in (
             {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}},
-            {"task": QUEUES, "queues": [QUEUE]},
+            {"task": QUEUES, "queues": [QUEUE_ARN]},
         ):
-            (only,) = parse({**input_, "policyOverride": policy}).assignments
-            assert [target.new_policy for target in only.targets] == ['{"Version": "2012-10-17"}']
+            (assignment,) = parse({**input_, "policyOverride": policy}).assignments
+            (target,) = assignment.targets
+            assert target.new_policy == '{"Version": "2012-10-17"}'
 
 
-NOT_BUCKETS = [
+NOT_BUCKET_NAMES = [
     "a..b",
     "192.168.0.1",
     "ab",
@@ -108,12 +111,15 @@ NOT_REGIONS = [
     "us--east-1",
     "us-east-10",
 ]
-UNCLEAR_SELECTIONS: Mapping[str, Sequence[object]] = {
+# Values that are refused, by the keys of a plan to delete credentials.
+INVALID_SELECTIONS: Mapping[str, Sequence[object]] = {
     "unusedForDays": [-1, 3651, True, 1.5, "90", None],
     "includeInUse": [1, "true", None],
     "credentialTypes": [[], "PASSWORD", None],
 }
+# Lists with an entry that is not a type of credentials.
 NOT_TYPES: Sequence[Sequence[object]] = [["BUCKET_POLICY"], ["PASSWORD", 1], [["PASSWORD"]], [{}]]
+# Inputs by the reason for which they are refused, each with some of the data of its sentence.
 REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] = {
     RefusalReason.INPUT_NOT_AN_OBJECT: [([], {"value": "[]"})],
     RefusalReason.UNKNOWN_KEYS: [({"Accounts": "all"}, {"keys": ["Accounts"]})],
@@ -132,12 +138,12 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": BUCKETS, "buckets": {}}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {MEMBER: []}}, {"key": MEMBER}),
         (
-            {"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"},
+            {"task": QUEUES, "queues": [QUEUE_ARN], "skipBackup": "yes"},
             {"key": "skipBackup", "value": '"yes"'},
         ),
         *(
             ({"task": DELETE, "accounts": ["all"], key: value}, {"key": key})
-            for key, values in UNCLEAR_SELECTIONS.items()
+            for key, values in INVALID_SELECTIONS.items()
             for value in values
         ),
     ],
@@ -161,7 +167,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": BUCKETS, "buckets": {MEMBER: ["x" * 256]}}, {"key": MEMBER}),
         *(
             ({"task": BUCKETS, "buckets": {MEMBER: [name]}}, {"key": MEMBER})
-            for name in NOT_BUCKETS
+            for name in NOT_BUCKET_NAMES
         ),
         ({"task": QUEUES, "queues": [f"arn:aws:sqs::{MEMBER}:orders"]}, {"key": "queues"}),
         *(
@@ -184,11 +190,11 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
             {"keys": ["skipBackup"]},
         ),
         (
-            {"task": QUEUES, "queues": [QUEUE], "skipBackup": True, "policyOverride": {}},
+            {"task": QUEUES, "queues": [QUEUE_ARN], "skipBackup": True, "policyOverride": {}},
             {"keys": ["policyOverride"]},
         ),
         (
-            {"task": QUEUES, "queues": [QUEUE], "skipBackup": True, "backup": BACKUP},
+            {"task": QUEUES, "queues": [QUEUE_ARN], "skipBackup": True, "backup": BACKUP_REFERENCE},
             {"keys": ["backup"]},
         ),
         *(
@@ -262,7 +268,8 @@ def test_a_queue_is_in_a_region(region: str) -> None:
 def test_what_is_not_a_run_id_a_hash_or_a_caller_is_refused(key: str, value: object) -> None:
     with pytest.raises(RunRefusedError) as raised:
         parse_plan_request({"plan": "run-1", key: value})
-    assert (raised.value.reason, raised.value.data["key"]) == (RefusalReason.INVALID_VALUE, key)
+    assert raised.value.reason is RefusalReason.INVALID_VALUE
+    assert raised.value.data["key"] == key
 
 
 @pytest.mark.parametrize(
@@ -292,11 +299,11 @@ ONE_BUCKET, TWO_BUCKETS = {MEMBER: ["abc"]}, {MEMBER: ["abc"], OTHER_MEMBER: ["a
         (ONE_BUCKET, {"policyOverride": "no JSON"}, RefusalReason.INVALID_POLICY),
         (ONE_BUCKET, {"policyOverride": "[]"}, RefusalReason.INVALID_POLICY),
         (ONE_BUCKET, {"policyOverride": 7}, RefusalReason.INVALID_POLICY),
-        (ONE_BUCKET, {"backup": f"runs/{BACKUP}"}, RefusalReason.INVALID_VALUE),
-        (ONE_BUCKET, {"policyOverride": {}, "backup": BACKUP}, RefusalReason.ONE_POLICY),
+        (ONE_BUCKET, {"backup": f"runs/{BACKUP_REFERENCE}"}, RefusalReason.INVALID_VALUE),
+        (ONE_BUCKET, {"policyOverride": {}, "backup": BACKUP_REFERENCE}, RefusalReason.ONE_POLICY),
         ({MEMBER: ["abc", "abd"]}, {"policyOverride": {}}, RefusalReason.ONE_POLICY),
         (TWO_BUCKETS, {"policyOverride": {}}, RefusalReason.ONE_POLICY),
-        (TWO_BUCKETS, {"backup": BACKUP}, RefusalReason.ONE_POLICY),
+        (TWO_BUCKETS, {"backup": BACKUP_REFERENCE}, RefusalReason.ONE_POLICY),
     ],
     ids=[
         "no JSON",
@@ -329,6 +336,7 @@ def test_a_task_that_the_stack_lacks_is_refused_with_the_argument_that_adds_it()
 
 @pytest.mark.parametrize("reason", RefusalReason, ids=lambda reason: reason.name)
 def test_the_sentence_of_each_reason_has_its_data(reason: RefusalReason) -> None:
+    # The names of its placeholders.
     names = {name for _, name, _, _ in Formatter().parse(reason.value) if name}
     data = {name: f"<{name}>" for name in names}
     sentence = str(RunRefusedError(reason, **data))

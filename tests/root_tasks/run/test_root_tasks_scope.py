@@ -27,17 +27,25 @@ from support.scp import attach_policy, statement
 
 pytestmark = pytest.mark.no_cover
 
+# A policy that denies nothing that a root session does.
 HARMLESS = statement(Action="ec2:*")
 # The management account and the members that every test begins with.
 SEEDED = 4
+# As many named accounts are described one by one; the list of more of them is read.
 MAX_DESCRIBED = 100
+# Calls whose number grows with the organization.
 LISTS = ("ListAccounts", "ListRoots", "ListOrganizationalUnitsForParent")
 
 
 def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str, Counter[str]]:
-    """Run everything that is about one account, and return the calls of each run.
+    """Run everything that is about one account, and return the calls of each run by its name.
 
-    The account is in a unit of a unit, and has policies on its path as others have.
+    The account is in the unit Root/Workloads/Prod, and has policies on its path as others have.
+
+    Args:
+        accounts: How many accounts the organization has.
+        units: How many other units it has.
+        has_paths: Whether AWS's accounts have the member Paths, which older SDKs leave out.
     """
     with mock_organization() as organization:
         enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
@@ -51,12 +59,12 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
             attach_policy(organization, target_id, HARMLESS)
         add_accounts(organization, accounts - SEEDED)
         organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-        made: dict[str, Counter[str]] = {}
+        calls_by_run: dict[str, Counter[str]] = {}
 
         def run(name: str, input_: dict[str, object]) -> Execution:
             organization.clear_calls()
             execution = root_tasks.run(input_)
-            made[name] = call_counts(organization)
+            calls_by_run[name] = call_counts(organization)
             return execution
 
         def plan_and_execute(name: str, **input_: object) -> Execution:
@@ -64,7 +72,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
             organization.clear_calls()
             execution = root_tasks.execute(plan)
             assert execution.status == "SUCCEEDED", execution.cause
-            made[name] = call_counts(organization)
+            calls_by_run[name] = call_counts(organization)
             return execution
 
         run("audit", {"accounts": [MEMBER]})
@@ -74,7 +82,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
             unlocked = plan_and_execute(f"unlock: {task}", task=task, **target)
             (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
             plan_and_execute(f"give back: {task}", task=task, **target, backup=item["backup"])
-        return made
+        return calls_by_run
 
 
 @pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
@@ -85,27 +93,33 @@ def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(
     small = calls_of_each_run(accounts=10, units=0, has_paths=has_paths)
     large = calls_of_each_run(accounts=accounts, units=40, has_paths=has_paths)
     assert small == large
-    for made in large.values():
-        assert not set(LISTS).intersection(made)
-        assert (made["DescribeAccount"], made["DescribeOrganizationalUnit"]) == (1, 2)
-        assert made["ListParents"] == (0 if has_paths else 3)
+    for counts in large.values():
+        assert not set(LISTS).intersection(counts)
+        # The account, and the names of its two units.
+        assert (counts["DescribeAccount"], counts["DescribeOrganizationalUnit"]) == (1, 2)
+        # Without its path, the parents of the account and of both units.
+        assert counts["ListParents"] == (0 if has_paths else 3)
 
 
 def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
-    """Arrange units, policies and accounts, and return the IDs of the units by their names."""
+    """Arrange units, policies and accounts, and return the IDs of the units by their names.
+
+    The units are Workloads, with a member that has credentials; Workloads/Prod, with another one
+    that root sessions are denied; and Sandbox, with the third one.
+    """
     units = {"Workloads": add_unit(organization, "Workloads", MEMBER)}
     units["Prod"] = add_unit(organization, "Prod", OTHER_MEMBER, parent_id=units["Workloads"])
     units["Sandbox"] = add_unit(organization, "Sandbox", THIRD_MEMBER)
     attach_policy(organization, organization.root_id, HARMLESS)
     attach_policy(organization, units["Prod"], statement())
-    perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
-    attach_policy(organization, MEMBER, statement(Action="iam:*", Condition=perhaps))
+    only_without_mfa = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+    attach_policy(organization, MEMBER, statement(Action="iam:*", Condition=only_without_mfa))
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
     return units
 
 
-def rows(root_tasks: RootTasks, input_: object) -> dict[str, dict[str, Any]]:
-    """Run an audit, and return the results by account."""
+def audit_results(root_tasks: RootTasks, input_: object) -> dict[str, dict[str, Any]]:
+    """Run an audit without warnings, and return its results by account."""
     execution = root_tasks.run(input_)
     assert root_tasks.report(execution)["warnings"] == []
     return root_tasks.results(execution)
@@ -119,38 +133,37 @@ def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
     arrange_organization(organization)
     suspended, *many = add_accounts(organization, 30)
     organization.suspend(suspended)
-    everybody = rows(root_tasks, {})
-    assert (everybody[OTHER_MEMBER]["outcome"], everybody[suspended]["outcome"]) == (
-        "INACCESSIBLE",
-        "SKIPPED",
-    )
+    everybody = audit_results(root_tasks, {})
+    assert everybody[OTHER_MEMBER]["outcome"] == "INACCESSIBLE"
+    assert everybody[suspended]["outcome"] == "SKIPPED"
     assert everybody[OTHER_MEMBER]["organizationalUnit"] == "Root/Workloads/Prod"
-    named = [MANAGEMENT, MEMBER, OTHER_MEMBER, suspended]
-    for account_ids in (named, named + many):
-        assert rows(root_tasks, {"accounts": account_ids}) == {
+    few = [MANAGEMENT, MEMBER, OTHER_MEMBER, suspended]
+    for account_ids in (few, few + many):
+        assert audit_results(root_tasks, {"accounts": account_ids}) == {
             id_: everybody[id_] for id_ in account_ids
         }
-    assert rows(root_tasks, {"organizationalUnits": ["Workloads"], "accounts": [THIRD_MEMBER]}) == {
+    unit_and_account = {"organizationalUnits": ["Workloads"], "accounts": [THIRD_MEMBER]}
+    assert audit_results(root_tasks, unit_and_account) == {
         id_: everybody[id_] for id_ in (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
     }
-    assert rows(root_tasks, {"organizationalUnits": ["Root"]}) == everybody
+    assert audit_results(root_tasks, {"organizationalUnits": ["Root"]}) == everybody
 
 
 def test_a_few_named_accounts_are_described_and_many_are_listed(root_tasks: RootTasks) -> None:
     organization = root_tasks.organization
     many = sorted(add_accounts(organization, 220 - SEEDED))
 
-    def calls_for(account_ids: Sequence[str]) -> tuple[int, int]:
+    def lists_and_descriptions(account_ids: Sequence[str]) -> tuple[int, int]:
+        """Audit some accounts, and return how often accounts were listed, and described."""
         organization.clear_calls()
-        assert set(root_tasks.outcomes(root_tasks.run({"accounts": account_ids}))) == set(
-            account_ids
-        )
-        made = call_counts(organization)
-        return made["ListAccounts"], made["DescribeAccount"]
+        audit = root_tasks.run({"accounts": account_ids})
+        assert set(root_tasks.outcomes(audit)) == set(account_ids)
+        counts = call_counts(organization)
+        return counts["ListAccounts"], counts["DescribeAccount"]
 
-    assert calls_for(many[:MAX_DESCRIBED]) == (0, MAX_DESCRIBED)
-    # The list has eleven pages.
-    assert calls_for(many[: MAX_DESCRIBED + 1]) == (11, 0)
+    assert lists_and_descriptions(many[:MAX_DESCRIBED]) == (0, MAX_DESCRIBED)
+    # The list of 220 accounts has eleven pages.
+    assert lists_and_descriptions(many[: MAX_DESCRIBED + 1]) == (11, 0)
 
 
 def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
@@ -158,10 +171,8 @@ def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
     units = arrange_organization(organization)
     add_accounts(organization, 30)
     organization.clear_calls()
-    assert set(rows(root_tasks, {"organizationalUnits": [units["Workloads"]]})) == {
-        MEMBER,
-        OTHER_MEMBER,
-    }
+    results = audit_results(root_tasks, {"organizationalUnits": [units["Workloads"]]})
+    assert set(results) == {MEMBER, OTHER_MEMBER}
     listed = {
         (call.operation, call.parameters["ParentId"])
         for call in organization.calls
@@ -172,8 +183,7 @@ def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
         for operation in ("ListAccountsForParent", "ListOrganizationalUnitsForParent")
         for name in ("Workloads", "Prod")
     }
-    made = call_counts(organization)
-    assert made["ListAccounts"] == 0
+    assert call_counts(organization)["ListAccounts"] == 0
 
 
 @pytest.mark.parametrize("operation", ["DescribeOrganizationalUnit", "ListParents"])
@@ -181,14 +191,15 @@ def test_a_run_of_named_accounts_does_without_units_that_cannot_be_read(
     root_tasks: RootTasks, operation: str
 ) -> None:
     arrange_organization(root_tasks.organization)
+    # As an older SDK: the parents of the accounts have to be read.
     root_tasks.omit_member_of_accounts("Paths")
     root_tasks.fail_calls(f"organizations:{operation}", "AccessDeniedException")
     results = root_tasks.results(root_tasks.run({"accounts": [MANAGEMENT, THIRD_MEMBER]}))
     assert results[THIRD_MEMBER]["outcome"] == "CLEAN"
     assert results[THIRD_MEMBER]["organizationalUnit"] is None
-    assert results[MANAGEMENT]["organizationalUnit"] == (
-        "Root" if "Describe" in operation else None
-    )
+    # The root is not described: AWS names it.
+    expected = "Root" if operation == "DescribeOrganizationalUnit" else None
+    assert results[MANAGEMENT]["organizationalUnit"] == expected
     (event,) = [
         event for event in root_tasks.log if event.get("event") == "organizational_units_unread"
     ]
