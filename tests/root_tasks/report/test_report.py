@@ -66,27 +66,34 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 NOT_LOOKED_AT = (
     "The management account's root user was not looked at: the audit did not run in its account."
 )
-FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
-NOTHING_PLANNED = report_of(account_result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE)
+FIRST_ID, SECOND_ID = "300000000001", "300000000002"
+NOTHING_PLANNED = report_of(account_result(FIRST_ID, Outcome.NOTHING_TO_DO), task=Task.DELETE)
 
 
-def anything(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
-    """Return any value that a field of a report can have."""
-    of = get_args(type_)
+def any_value_of(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
+    """Return any value of a type that a field of a report can have.
+
+    Args:
+        type_: The type: a dataclass, a tuple or an optional value of another type, or a plain one.
+        name: The name of the field, because an account ID has 12 digits.
+    """
+    arguments = get_args(type_)
     if isinstance(type_, types.UnionType):
-        return st.none() | anything(of[0], name)
-    if of:
-        return st.lists(anything(of[0]), max_size=3).map(tuple)
+        # Such a field is optional.
+        return st.none() | any_value_of(arguments[0], name)
+    if arguments:
+        return st.lists(any_value_of(arguments[0]), max_size=3).map(tuple)
     if hasattr(type_, "__dataclass_fields__"):
         hints = get_type_hints(type_, localns={"datetime": datetime})
         fields = [field.name for field in dataclasses.fields(type_)]
-        return st.builds(type_, **{field: anything(hints[field], field) for field in fields})
+        return st.builds(type_, **{field: any_value_of(hints[field], field) for field in fields})
     if name.endswith("account_id"):
         return st.from_regex(r"[0-9]{12}", fullmatch=True)
-    return VALUES[type_] if type_ in VALUES else st.sampled_from(type_)
+    # What is left are the types below, and enums.
+    return PLAIN_VALUES[type_] if type_ in PLAIN_VALUES else st.sampled_from(type_)
 
 
-VALUES: dict[type, st.SearchStrategy[Any]] = {
+PLAIN_VALUES: dict[type, st.SearchStrategy[Any]] = {
     str: st.text(max_size=20) | st.sampled_from(HOSTILE_NAMES),
     bool: st.booleans(),
     int: st.integers(0, 1_000_000),
@@ -94,12 +101,12 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
-def rows(data: bytes) -> list[dict[str, str]]:
+def csv_rows(data: bytes) -> list[dict[str, str]]:
     """The CSV as spreadsheets read it."""
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
-def embedded(page: str) -> Any:
+def embedded_report(page: str) -> Any:
     """The report that a page carries."""
     found = re.search(
         r'<script type="application/json" id="report">(.*?)</script>', page, re.DOTALL
@@ -111,7 +118,7 @@ def embedded(page: str) -> Any:
 # JSON
 
 
-def documented_keys_only() -> dict[str, Any]:
+def strict_schema() -> dict[str, Any]:
     """The schema, which then refuses a key that it does not name."""
     schema: dict[str, Any] = json.loads((REFERENCE / "report.schema.json").read_text())
     for described in (schema, *schema["$defs"].values()):
@@ -121,31 +128,32 @@ def documented_keys_only() -> dict[str, Any]:
     return schema
 
 
-@property_test(written=anything(Report))
-def test_every_report_keeps_to_the_documented_schema(written: Report) -> None:
-    validator().validate(json.loads(as_json(written)))
+@property_test(report=any_value_of(Report))
+def test_every_report_keeps_to_the_documented_schema(report: Report) -> None:
+    strict_validator().validate(json.loads(as_json(report)))
 
 
 @cache
-def validator() -> Any:
+def strict_validator() -> Any:
+    """The validator of the schema that refuses unknown keys."""
     # It needs a native package, which the functions' Python does not have here.
     from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-    return Draft202012Validator(documented_keys_only())
+    return Draft202012Validator(strict_schema())
 
 
-@property_test(written=anything(Report))
-def test_no_form_of_a_report_loses_or_adds_anything(written: Report) -> None:
-    data = as_json(written)
-    assert decode(Report, data) == written
+@property_test(report=any_value_of(Report))
+def test_no_form_of_a_report_loses_or_adds_anything(report: Report) -> None:
+    data = as_json(report)
+    assert decode(Report, data) == report
     document = json.loads(data)
-    assert sum(document["totals"].values()) == len(written.results)
-    ids = [result.account_id for result in written.results]
-    assert [row["accountId"] for row in rows(as_csv(written))] == ids
-    page = as_html(written, data).decode()
-    assert decode(Report, json.dumps(embedded(page)).encode()) == written
+    assert sum(document["totals"].values()) == len(report.results)
+    ids = [result.account_id for result in report.results]
+    assert [row["accountId"] for row in csv_rows(as_csv(report))] == ids
+    page = as_html(report, data).decode()
+    assert decode(Report, json.dumps(embedded_report(page)).encode()) == report
     assert_nothing_of_the_report_is_markup(page)
-    audit = dataclasses.replace(written, full=True)
+    audit = dataclasses.replace(report, full=True)
     assert changes(audit, audit) == ()
 
 
@@ -157,7 +165,7 @@ def assert_nothing_of_the_report_is_markup(page: str) -> None:
 
 
 def test_the_documentation_names_every_key_and_every_value() -> None:
-    schema = documented_keys_only()
+    schema = strict_schema()
     described = [schema, *schema["$defs"].values()]
     words = {key for part in described for key in part.get("properties", {})}
     words |= {*Task, *Outcome, *ItemType, *ChangeType}
@@ -166,7 +174,7 @@ def test_the_documentation_names_every_key_and_every_value() -> None:
 
 
 def test_the_documentation_names_every_column() -> None:
-    columns = rows(as_csv(example_audit()))[0].keys()
+    columns = csv_rows(as_csv(example_audit()))[0].keys()
     text = (REFERENCE / "report-schema.md").read_text().partition("## report.csv")[2]
     assert [column for column in columns if f"`{column}`" not in text] == []
 
@@ -175,20 +183,20 @@ def test_the_documentation_names_every_column() -> None:
 
 
 def test_names_in_the_csv_are_neither_formulas_nor_invisible() -> None:
-    names = [row["name"] for row in rows(as_csv(hostile_audit()))]
+    names = [row["name"] for row in csv_rows(as_csv(hostile_audit()))]
     defused = {"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)"}
     lines = {"two\nlines\r\nthree": "two\nlines\\r\nthree"}
     assert names == [(defused | lines).get(name, printable(name)) for name in HOSTILE_NAMES]
 
 
 def test_a_name_that_no_utf_8_can_carry_does_not_lose_the_csv() -> None:
-    data = as_csv(report_of(account_result(FIRST, name="half \ud83d an emoji")))
+    data = as_csv(report_of(account_result(FIRST_ID, name="half \ud83d an emoji")))
     assert data.count(b"\r\n") == data.count(b"\n") == 2
-    assert rows(data)[0]["name"] == r"half \ud83d an emoji"
+    assert csv_rows(data)[0]["name"] == r"half \ud83d an emoji"
 
 
 def test_the_csv_says_nothing_about_credentials_that_were_not_read() -> None:
-    read = {row["name"]: row for row in rows(as_csv(example_audit()))}
+    read = {row["name"]: row for row in csv_rows(as_csv(example_audit()))}
     assert (read["security"]["password"], read["security"]["accessKeys"]) == ("no", "0")
     for name in ("acquired-shop", "closed-lab"):
         assert (read[name]["password"], read[name]["accessKeys"], read[name]["mfaDevices"]) == (
@@ -199,14 +207,14 @@ def test_the_csv_says_nothing_about_credentials_that_were_not_read() -> None:
 
 
 def test_the_csv_does_not_count_what_could_not_be_listed() -> None:
-    (read,) = rows(as_csv(partly_read_audit()))
+    (read,) = csv_rows(as_csv(partly_read_audit()))
     assert (read["outcome"], read["password"]) == ("HAS_CREDENTIALS", "yes")
     counts = ("accessKeys", "activeAccessKeys", "accessKeyIds", "signingCertificates", "mfaDevices")
     assert {read[column] for column in counts} == {""}
 
 
 def test_the_csv_has_what_a_root_user_has() -> None:
-    row = rows(as_csv(example_audit()))[0]
+    row = csv_rows(as_csv(example_audit()))[0]
     assert {column: cell for column, cell in row.items() if cell} == {
         "accountId": "300000000002",
         "name": "payments-production",
@@ -229,12 +237,12 @@ def test_the_csv_has_what_a_root_user_has() -> None:
 
 def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
     keys = (dataclasses.replace(access_key(1), created_at=None), access_key(2, age=0))
-    written = report_of(account_with_credentials(FIRST, access_keys=keys))
-    assert rows(as_csv(written))[0]["oldestAccessKeyCreatedAt"] == format_time(STARTED_AT)
+    report = report_of(account_with_credentials(FIRST_ID, access_keys=keys))
+    assert csv_rows(as_csv(report))[0]["oldestAccessKeyCreatedAt"] == format_time(STARTED_AT)
 
 
 @pytest.mark.parametrize(
-    ("written", "lines"),
+    ("report", "lines"),
     [
         (
             example_plan(),
@@ -257,8 +265,8 @@ def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
     ],
     ids=["a plan", "an execution"],
 )
-def test_the_csv_has_a_line_for_each_item(written: Report, lines: list[str]) -> None:
-    read = {row["name"]: row["items"] for row in rows(as_csv(written))}
+def test_the_csv_has_a_line_for_each_item(report: Report, lines: list[str]) -> None:
+    read = {row["name"]: row["items"] for row in csv_rows(as_csv(report))}
     assert read["payments-production"].split("\n") == lines
 
 
@@ -268,7 +276,7 @@ def test_the_csv_of_a_plan_counts_what_it_lists() -> None:
     mfa_device = dataclasses.replace(items[1], type=ItemType.MFA_DEVICE, outcome=Outcome.SKIPPED)
     more = dataclasses.replace(plan.results[0], items=(*items, mfa_device))
     plan = dataclasses.replace(plan, results=(more, *plan.results[1:]))
-    first, second = (row for row in rows(as_csv(plan)) if row["password"] or row["accessKeys"])
+    first, second = (row for row in csv_rows(as_csv(plan)) if row["password"] or row["accessKeys"])
     assert (first["password"], first["passwordLastUsedAt"]) == ("yes", "2023-06-29T04:10:00Z")
     assert (first["accessKeys"], first["activeAccessKeys"]) == ("2", "2")
     assert (first["mfaDevices"], first["signingCertificates"]) == ("1", "0")
@@ -283,8 +291,8 @@ def test_the_worst_root_users_come_first_and_skipped_accounts_last() -> None:
     outcomes = list(Outcome)
     assert outcomes[:2] == [Outcome.UNPROTECTED, Outcome.HAS_CREDENTIALS]
     assert outcomes[-1] is Outcome.SKIPPED
-    written = report_of(*(account_result(FIRST, outcome) for outcome in reversed(outcomes)))
-    assert [result.outcome for result in written.results] == outcomes
+    report = report_of(*(account_result(FIRST_ID, outcome) for outcome in reversed(outcomes)))
+    assert [result.outcome for result in report.results] == outcomes
 
 
 USED_RECENTLY = RootCredentials(password=False, access_keys=(access_key(1, used=89),))
@@ -328,8 +336,8 @@ def test_the_most_urgent_credentials_come_first() -> None:
         )
         for place, name in enumerate(reversed(URGENT_FIRST))
     ]
-    written = report_of(account_result(FIRST, name="clean"), *urgent_last)
-    assert [result.name for result in written.results] == [*URGENT_FIRST, "clean"]
+    report = report_of(account_result(FIRST_ID, name="clean"), *urgent_last)
+    assert [result.name for result in report.results] == [*URGENT_FIRST, "clean"]
 
 
 def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
@@ -337,7 +345,7 @@ def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
         item = Item(type=type_, outcome=Outcome.PLANNED, credential=CredentialDetails(**details))
         return account_result(account_id, Outcome.PLANNED, items=(item,))
 
-    written = report_of(
+    report = report_of(
         planned("300000000001", ItemType.SIGNING_CERTIFICATE),
         planned("300000000002", ItemType.PASSWORD),
         planned("300000000003", ItemType.ACCESS_KEY, status="Active"),
@@ -345,19 +353,21 @@ def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
         planned("300000000005", ItemType.PASSWORD, last_used_at=STARTED_AT),
         task=Task.DELETE,
     )
-    assert [result.account_id[-1] for result in written.results] == ["4", "5", "3", "2", "1"]
+    assert [result.account_id[-1] for result in report.results] == ["4", "5", "3", "2", "1"]
 
 
 @property_test(
-    found=st.lists(anything(AccountResult), max_size=5, unique_by=lambda result: result.account_id),
+    results=st.lists(
+        any_value_of(AccountResult), max_size=5, unique_by=lambda result: result.account_id
+    ),
     random=st.randoms(),
 )
 def test_the_order_of_risk_does_not_depend_on_the_order_before(
-    found: list[AccountResult], random: Any
+    results: list[AccountResult], random: Any
 ) -> None:
-    ordered = in_order_of_risk(found, at=STARTED_AT)
-    random.shuffle(found)
-    assert in_order_of_risk(found, at=STARTED_AT) == ordered
+    ordered = in_order_of_risk(results, at=STARTED_AT)
+    random.shuffle(results)
+    assert in_order_of_risk(results, at=STARTED_AT) == ordered
 
 
 def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
@@ -367,41 +377,42 @@ def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
 # The summary
 
 
-def deletion(*results: AccountResult) -> Report:
+def execution_of_deletion(*results: AccountResult) -> Report:
     """The execution of a plan to delete root credentials."""
     return report_of(*results, task=Task.DELETE, executed_plan="plan")
 
 
-def keyed(account_id: str, *numbers: int, password: bool = False) -> AccountResult:
-    """An account whose root user has these access keys."""
+def account_with_keys(account_id: str, *numbers: int, password: bool = False) -> AccountResult:
+    """An account whose root user has the access keys with some numbers."""
     return account_with_credentials(
         account_id, password=password, access_keys=tuple(map(access_key, numbers))
     )
 
 
-def accepted(account_id: str) -> AccountResult:
+def account_with_accepted_password(account_id: str) -> AccountResult:
     """An account whose root user has a password, which is accepted."""
     return dataclasses.replace(
         account_with_credentials(account_id, password=True), outcome=Outcome.ACCEPTED
     )
 
 
-def plan_in_use(*days: int) -> Report:
-    """A plan that lists passwords of an account, used so many days ago."""
+def plan_of_passwords_used(*days: int) -> Report:
+    """A plan for one account that lists a password for each number of days since its last use."""
     plan = example_plan()
-    password = plan.results[0].items[0]
-    uses = (CredentialDetails(last_used_at=STARTED_AT - timedelta(days=used)) for used in days)
+    account = plan.results[0]
+    password = account.items[0]
+    uses = (CredentialDetails(last_used_at=STARTED_AT - timedelta(days=ago)) for ago in days)
     items = tuple(dataclasses.replace(password, credential=use) for use in uses)
-    return dataclasses.replace(plan, results=(dataclasses.replace(plan.results[0], items=items),))
+    return dataclasses.replace(plan, results=(dataclasses.replace(account, items=items),))
 
 
-def outside(account_id: str) -> AccountResult:
+def account_with_address_outside(account_id: str) -> AccountResult:
     """A clean account whose root user's e-mail address is outside of the domains."""
     return account_result(account_id, email_outside=True)
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("report", "words"),
     [
         (
             example_audit(),
@@ -412,7 +423,7 @@ def outside(account_id: str) -> AccountResult:
             f"{NOT_LOOKED_AT}",
         ),
         (
-            report_of(inaccessible_account(FIRST), full=False),
+            report_of(inaccessible_account(FIRST_ID), full=False),
             "No account could be audited. 1 account was inaccessible.",
         ),
         (report_of(), "No account was selected."),
@@ -429,22 +440,22 @@ def outside(account_id: str) -> AccountResult:
             f"1 signing certificate and 1 MFA device. {NOT_LOOKED_AT}",
         ),
         (
-            deletion(account_result(FIRST, Outcome.FAILED)),
+            execution_of_deletion(account_result(FIRST_ID, Outcome.FAILED)),
             "Delete root credentials. Deleted: nothing. Done as planned in 0 of 1 account. 1 "
             "account failed.",
         ),
         (
-            deletion(
-                account_result(FIRST, Outcome.UNKNOWN),
-                account_result(SECOND, Outcome.NOTHING_TO_DO),
+            execution_of_deletion(
+                account_result(FIRST_ID, Outcome.UNKNOWN),
+                account_result(SECOND_ID, Outcome.NOTHING_TO_DO),
             ),
             "Delete root credentials. Deleted: unknown. Done as planned in 0 of 2 accounts. "
             "1 account is unknown and 1 had nothing to do.",
         ),
         (
-            deletion(
+            execution_of_deletion(
                 account_result(
-                    FIRST,
+                    FIRST_ID,
                     Outcome.DONE,
                     items=(
                         Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),
@@ -452,7 +463,7 @@ def outside(account_id: str) -> AccountResult:
                     ),
                 ),
                 account_result(
-                    SECOND,
+                    SECOND_ID,
                     Outcome.FAILED,
                     items=(Item(type=ItemType.PASSWORD, outcome=Outcome.FAILED),),
                 ),
@@ -461,20 +472,27 @@ def outside(account_id: str) -> AccountResult:
             "Still there: 1 password and 1 access key, in 2 accounts. 1 account failed.",
         ),
         (
-            plan_in_use(1, 5, 91),
+            plan_of_passwords_used(1, 5, 91),
             "Plan: delete root credentials. To be deleted in 1 of 1 account: 3 passwords. "
             "Of the credentials, 2 were used in the last 90 days (the last one yesterday). "
             "Nothing has been changed.",
         ),
-        (report_of(accepted(FIRST), full=False), "1 account has accepted credentials."),
         (
-            report_of(accepted(FIRST), account_result(SECOND), full=False),
+            report_of(account_with_accepted_password(FIRST_ID), full=False),
+            "1 account has accepted credentials.",
+        ),
+        (
+            report_of(
+                account_with_accepted_password(FIRST_ID), account_result(SECOND_ID), full=False
+            ),
             "None of the 2 accounts has root credentials that are not accepted. "
             "1 account has accepted credentials.",
         ),
         (
             dataclasses.replace(
-                report_of(outside(FIRST), account_result(SECOND), full=False),
+                report_of(
+                    account_with_address_outside(FIRST_ID), account_result(SECOND_ID), full=False
+                ),
                 root_email_domains=("example.org",),
             ),
             "None of the 2 accounts has root credentials. 1 root user has an e-mail address "
@@ -496,14 +514,14 @@ def outside(account_id: str) -> AccountResult:
         "e-mail outside",
     ],
 )
-def test_the_summary_says_what_came_of_the_run(written: Report, said: str) -> None:
-    assert summary(written) == said
-    assert json.loads(as_json(written))["summary"] == said
+def test_the_summary_says_what_came_of_the_run(report: Report, words: str) -> None:
+    assert summary(report) == words
+    assert json.loads(as_json(report))["summary"] == words
 
 
 @pytest.mark.parametrize("outcome", [Outcome.INACCESSIBLE, Outcome.FAILED, Outcome.UNKNOWN])
 def test_credentials_that_could_not_be_read_are_never_called_none(outcome: Outcome) -> None:
-    audit = report_of(account_result(FIRST), account_result(SECOND, outcome))
+    audit = report_of(account_result(FIRST_ID), account_result(SECOND_ID, outcome))
     assert summary(audit).startswith("The one account that was audited has no")
 
 
@@ -536,7 +554,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("report", "words"),
     [
         (
             example_audit(),
@@ -598,76 +616,90 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
         "short",
     ],
 )
-def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
-    before_the_data = html_page_of(written).partition('<script type="application/json"')[0]
-    assert [words for words in said if words not in before_the_data] == []
-    is_plan = written.task is not Task.AUDIT and written.executed_plan is None
+def test_the_page_says_what_run_it_was(report: Report, words: list[str]) -> None:
+    before_the_data = html_page_of(report).partition('<script type="application/json"')[0]
+    assert [each for each in words if each not in before_the_data] == []
+    is_plan = report.task is not Task.AUDIT and report.executed_plan is None
     assert ("This is a plan" in before_the_data) is is_plan
 
 
-def change(type_: ChangeType, *credentials: ItemType, audited: bool = True) -> Change:
+def change_in_first(type_: ChangeType, *credentials: ItemType, audited: bool = True) -> Change:
     """A change in the first account."""
-    return Change(type=type_, account_id=FIRST, credentials=credentials, audited=audited)
+    return Change(type=type_, account_id=FIRST_ID, credentials=credentials, audited=audited)
 
 
 PASSWORD, ACCESS_KEY, MFA_DEVICE = ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.MFA_DEVICE
-SKIPPED, UNLISTED = (
-    account_result(FIRST, Outcome.SKIPPED),
-    account_with_credentials(FIRST, access_keys=None),
+SKIPPED_FIRST, UNLISTED_KEYS = (
+    account_result(FIRST_ID, Outcome.SKIPPED),
+    account_with_credentials(FIRST_ID, access_keys=None),
 )
 APPEARED, DISAPPEARED = ChangeType.CREDENTIALS_APPEARED, ChangeType.CREDENTIALS_DISAPPEARED
-JOINED, AGAIN = ChangeType.JOINED, ChangeType.AUDITED_AGAIN
+JOINED, AUDITED_AGAIN = ChangeType.JOINED, ChangeType.AUDITED_AGAIN
 NO_LONGER_ACCEPTED = ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED
-NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
+NO_LONGER_AUDITED = change_in_first(ChangeType.NO_LONGER_AUDITED, audited=False)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (account_result(FIRST), account_result(FIRST), []),
+        (account_result(FIRST_ID), account_result(FIRST_ID), []),
         (
-            account_result(FIRST),
-            keyed(FIRST, 1, 2, password=True),
-            [change(APPEARED, PASSWORD, ACCESS_KEY, ACCESS_KEY)],
+            account_result(FIRST_ID),
+            account_with_keys(FIRST_ID, 1, 2, password=True),
+            [change_in_first(APPEARED, PASSWORD, ACCESS_KEY, ACCESS_KEY)],
         ),
         (
-            keyed(FIRST, 1),
-            keyed(FIRST, 2),
-            [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)],
+            account_with_keys(FIRST_ID, 1),
+            account_with_keys(FIRST_ID, 2),
+            [change_in_first(APPEARED, ACCESS_KEY), change_in_first(DISAPPEARED, ACCESS_KEY)],
         ),
-        (keyed(FIRST, 1, 2), UNLISTED, []),
-        (UNLISTED, keyed(FIRST, 1, 2), []),
-        (account_result(FIRST), UNLISTED, [change(APPEARED, ACCESS_KEY)]),
+        (account_with_keys(FIRST_ID, 1, 2), UNLISTED_KEYS, []),
+        (UNLISTED_KEYS, account_with_keys(FIRST_ID, 1, 2), []),
+        (account_result(FIRST_ID), UNLISTED_KEYS, [change_in_first(APPEARED, ACCESS_KEY)]),
         (
-            account_with_credentials(FIRST, password=True),
-            UNLISTED,
-            [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, PASSWORD)],
+            account_with_credentials(FIRST_ID, password=True),
+            UNLISTED_KEYS,
+            [change_in_first(APPEARED, ACCESS_KEY), change_in_first(DISAPPEARED, PASSWORD)],
         ),
-        (UNLISTED, account_result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
-        (account_result(FIRST), SKIPPED, [NO_LONGER]),
-        (inaccessible_account(FIRST), keyed(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
-        (SKIPPED, account_result(FIRST), [change(AGAIN)]),
-        (None, account_result(FIRST), [change(JOINED)]),
-        (None, inaccessible_account(FIRST), [change(JOINED, audited=False)]),
-        (keyed(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
+        (UNLISTED_KEYS, account_result(FIRST_ID), [change_in_first(DISAPPEARED, ACCESS_KEY)]),
+        (account_result(FIRST_ID), SKIPPED_FIRST, [NO_LONGER_AUDITED]),
         (
-            accepted(FIRST),
-            account_with_credentials(FIRST, password=True),
-            [change(NO_LONGER_ACCEPTED, PASSWORD)],
+            inaccessible_account(FIRST_ID),
+            account_with_keys(FIRST_ID, 1),
+            [change_in_first(AUDITED_AGAIN, ACCESS_KEY)],
+        ),
+        (SKIPPED_FIRST, account_result(FIRST_ID), [change_in_first(AUDITED_AGAIN)]),
+        (None, account_result(FIRST_ID), [change_in_first(JOINED)]),
+        (None, inaccessible_account(FIRST_ID), [change_in_first(JOINED, audited=False)]),
+        (account_with_keys(FIRST_ID, 1), None, [change_in_first(ChangeType.LEFT, audited=False)]),
+        (
+            account_with_accepted_password(FIRST_ID),
+            account_with_credentials(FIRST_ID, password=True),
+            [change_in_first(NO_LONGER_ACCEPTED, PASSWORD)],
         ),
         (
-            account_with_credentials(FIRST, password=True),
-            accepted(FIRST),
-            [change(ChangeType.CREDENTIALS_ACCEPTED, PASSWORD)],
+            account_with_credentials(FIRST_ID, password=True),
+            account_with_accepted_password(FIRST_ID),
+            [change_in_first(ChangeType.CREDENTIALS_ACCEPTED, PASSWORD)],
         ),
-        (outside(FIRST), outside(FIRST), []),
-        (account_result(FIRST), outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE)]),
+        (account_with_address_outside(FIRST_ID), account_with_address_outside(FIRST_ID), []),
         (
-            account_with_credentials(FIRST, password=True),
-            dataclasses.replace(account_with_credentials(FIRST, password=True), email_outside=True),
-            [change(ChangeType.EMAIL_OUTSIDE, PASSWORD)],
+            account_result(FIRST_ID),
+            account_with_address_outside(FIRST_ID),
+            [change_in_first(ChangeType.EMAIL_OUTSIDE)],
         ),
-        (None, outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE), change(JOINED)]),
+        (
+            account_with_credentials(FIRST_ID, password=True),
+            dataclasses.replace(
+                account_with_credentials(FIRST_ID, password=True), email_outside=True
+            ),
+            [change_in_first(ChangeType.EMAIL_OUTSIDE, PASSWORD)],
+        ),
+        (
+            None,
+            account_with_address_outside(FIRST_ID),
+            [change_in_first(ChangeType.EMAIL_OUTSIDE), change_in_first(JOINED)],
+        ),
     ],
     ids=[
         "clean as before",
@@ -699,8 +731,11 @@ def test_changes_in_an_account_are_found(
     assert found == tuple(expected)
 
 
-def own_root_user(**has: Any) -> Report:
-    """A full audit of the management account that read its own root user, or could not."""
+def audit_of_own_root_user(**has: Any) -> Report:
+    """A full audit in the management account, whose own root user has MFA and something else.
+
+    Without arguments, the audit could not read its own root user.
+    """
     default: dict[str, Any] = {"password": False, "mfa_devices": None}
     read = RootCredentials(**default | has) if has else None
     return dataclasses.replace(
@@ -708,7 +743,7 @@ def own_root_user(**has: Any) -> Report:
     )
 
 
-def sent(before: Report, after: Report) -> Notice:
+def notice_after(before: Report, after: Report) -> Notice:
     """The notice about an audit that comes after another one."""
     after = dataclasses.replace(after, run_id="newer")
     published = audit_notice(with_history(after, previous=before), previous=before, problem=None)
@@ -716,55 +751,62 @@ def sent(before: Report, after: Report) -> Notice:
     return published
 
 
-UNREAD, OWN, OWN_PASSWORD = (
-    own_root_user(),
-    own_root_user(password=False),
-    own_root_user(password=True),
+OWN_UNREAD, OWN_PROTECTED, OWN_WITH_PASSWORD = (
+    audit_of_own_root_user(),
+    audit_of_own_root_user(password=False),
+    audit_of_own_root_user(password=True),
 )
-OWN_KEY = own_root_user(access_keys=None)
-CLEAN_UP = report_of(*(keyed(f"{300000000000 + number}", 1) for number in range(9)))
-CLEANED = report_of(*(account_result(each.account_id) for each in CLEAN_UP.results))
+OWN_WITH_KEY = audit_of_own_root_user(access_keys=None)
+NINE_WITH_KEYS = report_of(
+    *(account_with_keys(f"{300000000000 + number}", 1) for number in range(9))
+)
+NINE_CLEAN = report_of(*(account_result(each.account_id) for each in NINE_WITH_KEYS.results))
 
 
-def with_results(*results: AccountResult) -> Report:
-    """The audit after the clean-up, with other results of some accounts."""
-    others = {each.account_id: each for each in CLEANED.results + results}
-    return dataclasses.replace(CLEANED, results=tuple(others.values()))
+def clean_audit_with(*results: AccountResult) -> Report:
+    """The audit of nine clean accounts, with other results of some of them, or of more accounts."""
+    by_account = {each.account_id: each for each in NINE_CLEAN.results + results}
+    return dataclasses.replace(NINE_CLEAN, results=tuple(by_account.values()))
 
 
 @pytest.mark.parametrize(
     ("before", "after", "subject"),
     [
-        (CLEAN_UP, CLEANED, "Root credentials disappeared: 9 accounts"),
+        (NINE_WITH_KEYS, NINE_CLEAN, "Root credentials disappeared: 9 accounts"),
         (
-            CLEAN_UP,
-            with_results(
-                keyed(FIRST, 1, 2), keyed("400000000001", 1), account_result("400000000002")
+            NINE_WITH_KEYS,
+            clean_audit_with(
+                account_with_keys(FIRST_ID, 1, 2),
+                account_with_keys("400000000001", 1),
+                account_result("400000000002"),
             ),
             "Root credentials appeared: 2 accounts",
         ),
-        (OWN, OWN_PASSWORD, "Root credentials appeared: the management account"),
-        (OWN_PASSWORD, OWN, "Root credentials changed: the management account"),
-        (OWN, UNREAD, "Root credentials no longer audited: the management account"),
-        (UNREAD, OWN_KEY, "Root credentials changed: the management account"),
+        (OWN_PROTECTED, OWN_WITH_PASSWORD, "Root credentials appeared: the management account"),
+        (OWN_WITH_PASSWORD, OWN_PROTECTED, "Root credentials changed: the management account"),
+        (OWN_PROTECTED, OWN_UNREAD, "Root credentials no longer audited: the management account"),
+        (OWN_UNREAD, OWN_WITH_KEY, "Root credentials changed: the management account"),
         (
-            report_of(accepted(FIRST)),
-            with_results(account_with_credentials(FIRST, password=True), outside(SECOND)),
+            report_of(account_with_accepted_password(FIRST_ID)),
+            clean_audit_with(
+                account_with_credentials(FIRST_ID, password=True),
+                account_with_address_outside(SECOND_ID),
+            ),
             "Root credentials no longer accepted: 1 account",
         ),
         (
-            report_of(account_with_credentials(FIRST, password=True)),
-            with_results(accepted(FIRST)),
+            report_of(account_with_credentials(FIRST_ID, password=True)),
+            clean_audit_with(account_with_accepted_password(FIRST_ID)),
             "Root credentials accepted: 1 account",
         ),
         (
-            CLEAN_UP,
-            with_results(outside(FIRST)),
+            NINE_WITH_KEYS,
+            clean_audit_with(account_with_address_outside(FIRST_ID)),
             "Root e-mail addresses outside of the domains: 1 account",
         ),
         (
-            CLEAN_UP,
-            with_results(inaccessible_account(FIRST)),
+            NINE_WITH_KEYS,
+            clean_audit_with(inaccessible_account(FIRST_ID)),
             "Root credentials no longer audited: 1 account",
         ),
     ],
@@ -782,44 +824,44 @@ def with_results(*results: AccountResult) -> Report:
     ],
 )
 def test_the_subject_says_the_worst_first(before: Report, after: Report, subject: str) -> None:
-    assert sent(before, after).subject == subject
+    assert notice_after(before, after).subject == subject
 
 
 @pytest.mark.parametrize(
     ("before", "after", "had", "has"),
     [
         (
-            OWN,
-            OWN_KEY,
+            OWN_PROTECTED,
+            OWN_WITH_KEY,
             "had no password, MFA and no access key",
             "has no password, MFA and an access key",
         ),
         (
-            own_root_user(mfa_devices=()),
-            OWN_PASSWORD,
+            audit_of_own_root_user(mfa_devices=()),
+            OWN_WITH_PASSWORD,
             "had no password, no MFA and no access key",
             "has a password, MFA and no access key",
         ),
         (
-            OWN,
-            own_root_user(mfa_devices=()),
+            OWN_PROTECTED,
+            audit_of_own_root_user(mfa_devices=()),
             "had no password, MFA and no access key",
             "has no password, no MFA and no access key",
         ),
         (
-            OWN,
-            UNREAD,
+            OWN_PROTECTED,
+            OWN_UNREAD,
             "had no password, MFA and no access key",
             "could not be read",
         ),
-        (UNREAD, OWN_KEY, "was not looked at", "has no password, MFA and an access key"),
+        (OWN_UNREAD, OWN_WITH_KEY, "was not looked at", "has no password, MFA and an access key"),
     ],
     ids=["a key", "two", "no MFA", "unread", "read again"],
 )
 def test_the_message_says_what_changed_at_the_management_accounts_root_user(
     before: Report, after: Report, had: str, has: str
 ) -> None:
-    message = sent(before, after).message
+    message = notice_after(before, after).message
     assert (
         f"\nBefore, the management account's root user {had}.\n\nNothing changed in the member"
         in message
@@ -839,7 +881,7 @@ def test_the_message_has_no_names_and_no_addresses() -> None:
 @pytest.mark.parametrize("accounts", [0, 1, 250, 2_000])
 def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) -> None:
     ids = [f"{300000000000 + number}" for number in range(accounts)]
-    after = report_of(*(keyed(account_id, 1) for account_id in ids))
+    after = report_of(*(account_with_keys(account_id, 1) for account_id in ids))
     text = change_message(changes(report_of(), after), after, previous=report_of())
     listed = re.findall(r"^  ([0-9]{12})", text, re.MULTILINE)
     left_out = accounts - len(listed)
