@@ -54,13 +54,15 @@ class Convergence:
             while steps:
                 undone = [step for step in steps if step in self._confirmed]
                 if undone:
-                    # A change takes a moment to be visible, or someone else undid it.
+                    # A change takes a moment to be visible, or someone else undid it: what a read
+                    # after a pause does not show either is applied again.
+                    self._confirmed.clear()
                     message = f"AWS confirmed {undone[0]}, but a later read did not show it"
                     observed = self._reobserve_after_backoff(
                         error_of_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)
                     )
-                    steps = self.plan(observed)
-                observed = self._apply_steps(steps)
+                else:
+                    observed = self._apply_steps(steps)
                 steps = self.plan(observed)
         except CallError as error:
             raise self._error(error.failure) from error

@@ -164,6 +164,7 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
 # A repair beside deployments
 
 
+# What CloudFormation returns of the stack, read by read; the last one stays.
 @pytest.mark.parametrize(
     ("states", "reason", "is_lasting"),
     [

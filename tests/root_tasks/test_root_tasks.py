@@ -387,6 +387,7 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks:
     add_accounts(root_tasks.organization, 30)
     root_tasks.lose_batches = lambda batch: batch == 1
     execution = root_tasks.run()
+    # The first batch has 25 of the 33 members, the second one the others.
     assert execution.output["totals"] == {"CLEAN": 25, "PROTECTED": 1, "INACCESSIBLE": 8}
     assert len(root_tasks.results(execution)) == 34
 

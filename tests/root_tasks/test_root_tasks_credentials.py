@@ -226,6 +226,7 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
         execution = list(root_tasks.executions.values())[-1]
         execution.status = "ABORTED"
 
+    # The function of the batch starts only after the stop: as a retry, or in a redrive.
     root_tasks.before_batch = stop
     root_tasks.lose_batches = lambda batch: redriven
     execution = root_tasks.execute(plan)

@@ -71,7 +71,7 @@ class LockedResource:
             self._url = self._client.create_queue(QueueName="locked-queue")["QueueUrl"]
         self.attach("Everybody")
 
-    def text(self, sid: str) -> str:
+    def policy_text(self, sid: str) -> str:
         """Return the text of the policy of this name, which denies everyone everything."""
         resource, action = (
             ("arn:aws:s3:::locked-bucket", "s3:*")
@@ -90,10 +90,12 @@ class LockedResource:
     def attach(self, sid: str) -> None:
         """Attach the policy of this name."""
         if self.kind == "bucket":
-            self._client.put_bucket_policy(Bucket=RESOURCE_ID["bucket"], Policy=self.text(sid))
+            self._client.put_bucket_policy(
+                Bucket=RESOURCE_ID["bucket"], Policy=self.policy_text(sid)
+            )
         else:
             self._client.set_queue_attributes(
-                QueueUrl=self._url, Attributes={"Policy": self.text(sid)}
+                QueueUrl=self._url, Attributes={"Policy": self.policy_text(sid)}
             )
 
     def detach(self) -> None:
@@ -128,7 +130,7 @@ class LockedResource:
         if not text:
             return None
         (statement,) = json.loads(text)["Statement"]
-        assert text == self.text(statement["Sid"]), "as it was attached, to the byte"
+        assert text == self.policy_text(statement["Sid"]), "as it was attached, to the byte"
         return str(statement["Sid"])
 
     def plan(self, **others: object) -> Execution:
@@ -138,7 +140,7 @@ class LockedResource:
     def plan_replacement(self) -> Execution:
         """Plan to set another policy, in a stack that allows it."""
         self.root_tasks.settings = replace(self.root_tasks.settings, allow_policy_override=True)
-        return self.plan(policyOverride=self.text("Fixed"))
+        return self.plan(policyOverride=self.policy_text("Fixed"))
 
     def execute(self, plan: Execution, *, name: str | None = None) -> Execution:
         """Execute a plan."""
@@ -182,9 +184,9 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: LockedResource) ->
     plan, another = locked.plan(**SKIP_BACKUP[locked.kind]), locked.plan()
     shown = locked.item(plan)
     assert locked.outcome_and_message(plan) == ("PLANNED", None)
-    assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
+    assert json.loads(shown["policy"]) == json.loads(locked.policy_text("Everybody"))
     assert (shown["region"], shown["backup"]) == (REGION, None)
-    assert shown["difference"] == difference(locked.text("Everybody"), None)
+    assert shown["difference"] == difference(locked.policy_text("Everybody"), None)
     assert locked.policy == "Everybody"
     executed = locked.execute(plan)
     assert locked.outcome_and_message(executed) == ("DONE", None)
@@ -192,7 +194,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: LockedResource) ->
     (reference,) = locked.backups
     assert locked.item(executed)["backup"] == reference
     backup = json.loads(locked.root_tasks.read_object(reference))
-    assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
+    assert json.loads(backup["policy"]) == json.loads(locked.policy_text("Everybody"))
     assert (backup["accountId"], backup["region"]) == (MEMBER, REGION)
     # Without a policy there is nothing to do.
     for later in (locked.plan(), locked.execute(another)):
@@ -268,6 +270,7 @@ def test_no_backup_no_removal_and_time_to_store_that_result(
     plan = locked.plan()
 
     def take_time(params: dict[str, Any], **_: object) -> None:
+        """Let each attempt to store a backup take as long as a time-out."""
         if "backups/" in params["url"]:
             locked.root_tasks.time.seconds += 20
 
@@ -357,9 +360,10 @@ def test_a_change_that_may_have_failed_says_which_policy_is_attached_and_names_i
         assert str(message).endswith(sentence) is replaces
     item = locked.item(executed)
     assert [item["backup"]] == locked.backups
-    assert item["policy"] == locked.text("Everybody")
-    given_back = locked.outcome_and_message(locked.plan(backup=item["backup"]))[0]
-    assert given_back == ("NOTHING_TO_DO" if fault == "refused" else "PLANNED")
+    assert item["policy"] == locked.policy_text("Everybody")
+    # The backup can be given back, unless its policy is still attached.
+    to_give_back, _ = locked.outcome_and_message(locked.plan(backup=item["backup"]))
+    assert to_give_back == ("NOTHING_TO_DO" if fault == "refused" else "PLANNED")
 
 
 @BUCKET_ONLY
@@ -438,13 +442,13 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
         assert locked.outcome_and_message(finished) == (outcome, SENTENCE_OF_EACH_POLICY)
         shown = locked.item(finished)
         assert (shown["policy"], shown["backup"]) == (backup["policy"], key)
-        changes = difference(locked.text("Everybody"), locked.text("Fixed"))
+        changes = difference(locked.policy_text("Everybody"), locked.policy_text("Fixed"))
         assert shown["difference"] == changes
     assert all(locked.root_tasks.report(run)["setsPolicy"] for run in (plan, executed))
     assert [f"{ATTACH_CALL[locked.kind].partition(':')[0]}:{call}" for call in calls] == [
         ATTACH_CALL[locked.kind]
     ]
-    assert backup["policy"] == locked.text("Everybody")
+    assert backup["policy"] == locked.policy_text("Everybody")
     assert locked.policy == "Fixed"
     assert locked.outcome_and_message(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
 
@@ -452,7 +456,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
 def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: LockedResource) -> None:
     plan = locked.plan_replacement()
     locked.root_tasks.settings = replace(locked.root_tasks.settings, allow_policy_override=False)
-    for refused in (locked.plan(policyOverride=locked.text("Fixed")), locked.execute(plan)):
+    for refused in (locked.plan(policyOverride=locked.policy_text("Fixed")), locked.execute(plan)):
         assert refusal_reason_and_data(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
     assert locked.policy == "Everybody"
 
@@ -465,7 +469,7 @@ def test_a_policy_is_set_where_there_is_none_unless_one_is_attached_since(
     shown = locked.item(plan)
     assert locked.outcome_and_message(plan) == ("PLANNED", SENTENCE_OF_EACH_POLICY)
     assert (shown["policy"], shown["backup"]) == (None, None)
-    assert shown["difference"] == difference(None, locked.text("Fixed"))
+    assert shown["difference"] == difference(None, locked.policy_text("Fixed"))
     assert locked.outcome_and_message(locked.execute(plan)) == ("DONE", SENTENCE_OF_EACH_POLICY)
     assert (locked.policy, locked.backups) == ("Fixed", [])
     locked.attach("Another")
@@ -515,20 +519,25 @@ def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: LockedR
     stored = root_tasks.read_object(unlocked)
 
     def store(body: bytes) -> str:
+        """Store a body as a backup with the right hash, and return its reference."""
         reference = f"backups/run-1/{MEMBER}/x/{sha256(body)}.json"
         root_tasks.write_object(reference, body)
         return reference
 
-    def of_another(old: str, new: str) -> str:
+    def store_altered(old: str, new: str) -> str:
+        """Store the backup with another text in it, and return its reference."""
         return store(stored.replace(old.encode(), new.encode()))
 
     expected = [
         (f"backups/run-1/{MEMBER}/x/{'0' * 64}.json", RefusalReason.BACKUP_NOT_FOUND),
         (store(b"{}"), RefusalReason.NOT_A_BACKUP),
-        (of_another("_POLICY", "_THING"), RefusalReason.NOT_A_BACKUP),
-        (of_another(f"{locked.kind.upper()}_POLICY", "PASSWORD"), RefusalReason.BACKUP_OF_ANOTHER),
-        (of_another(f'"{MEMBER}"', f'"{OTHER_MEMBER}"'), RefusalReason.BACKUP_OF_ANOTHER),
-        (of_another(RESOURCE_ID[locked.kind], "another"), RefusalReason.BACKUP_OF_ANOTHER),
+        (store_altered("_POLICY", "_THING"), RefusalReason.NOT_A_BACKUP),
+        (
+            store_altered(f"{locked.kind.upper()}_POLICY", "PASSWORD"),
+            RefusalReason.BACKUP_OF_ANOTHER,
+        ),
+        (store_altered(f'"{MEMBER}"', f'"{OTHER_MEMBER}"'), RefusalReason.BACKUP_OF_ANOTHER),
+        (store_altered(RESOURCE_ID[locked.kind], "another"), RefusalReason.BACKUP_OF_ANOTHER),
     ]
     for reference, reason in expected:
         refused, data = refusal_reason_and_data(locked.plan(backup=reference))

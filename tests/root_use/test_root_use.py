@@ -255,7 +255,7 @@ def test_a_notice_of_many_long_events_counts_the_others_and_fits_into_a_message(
     function(log_delivery(*[event] * 50))
     (notice,) = function.published
     listed = notice.message.split("\n\n")[0].split("\n")[1:]
-    assert len(listed) == 21
+    assert len(listed) == 20 + 1
     assert listed[-1] == "- and 30 more"
     assert (function.log[0]["events"], len(function.log[0]["eventIds"])) == (50, 20)
 

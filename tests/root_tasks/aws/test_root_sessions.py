@@ -447,6 +447,7 @@ def run_batch(sts: Any, clock: Clock, account_ids: Iterable[str]) -> list[Findin
 
 
 def test_nothing_waits_for_the_list_of_the_accounts_that_need_not(root_tasks: RootTasks) -> None:
+    # Each of the three calls goes on only once the others have begun, too.
     all_began = threading.Barrier(3)
 
     def wait_for_others(**_: object) -> None:

@@ -250,7 +250,7 @@ def test_a_conflict_or_a_missing_key_does_not_mean_that_another_has_claimed_a_pl
     )
     with pytest.raises(CallError):
         storage.runs.claim_plan("run-1", EXECUTION_MARK)
-    assert len(written) == 3
+    assert len(written) == 3, "a conflict is retried"
     assert storage.runs.claim_plan("run-1", EXECUTION_MARK)
 
 

@@ -37,7 +37,10 @@ def decoded(document: dict[str, Any]) -> Document:
 
 
 def encoded_again(name: str) -> bytes:
-    """The bytes that this release stores of a document, but for a report's summary."""
+    """Return the bytes that this release stores of a document.
+
+    A report's summary and totals are taken over: they are derived from it elsewhere.
+    """
     document = stored_json(name)
     derived: dict[str, object] = {
         key: document[key] for key in ("summary", "totals") if key in document
@@ -46,7 +49,7 @@ def encoded_again(name: str) -> bytes:
 
 
 def with_unknown_keys(value: Any) -> Any:
-    """A document as a later release may write it: with one more key in every object."""
+    """Return a document as a later release may write it: with one more key in every object."""
     if isinstance(value, dict):
         return {
             "addedLater": {"by": ["a later release"]},
