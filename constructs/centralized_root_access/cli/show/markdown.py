@@ -32,51 +32,51 @@ def as_markdown(report: Report, *, sha256: str, everything: bool = False) -> str
         everything: Whether to list also accounts that need no action.
     """
     sections = [f"### {title(report)}", headline(report)]
-    sections += [f"**Warning:** {_code(warning)}" for warning in report.warnings]
+    sections += [f"**Warning:** {_as_code(warning)}" for warning in report.warnings]
     facts = [*facts_of(report), ("SHA-256 of report.json", sha256)]
     until = executable_until(report)
     if until is not None:
         facts.append(("Can be executed until", minute(until)))
         warnings = warnings_before_execution(report)
-        sections += [f"**Before you approve:** {_code(warning)}" for warning in warnings]
-    sections.append("\n".join(f"- {name}: {_code(value)}" for name, value in facts))
-    rows = list(_rows(report, everything=everything))
-    if rows:
+        sections += [f"**Before you approve:** {_as_code(warning)}" for warning in warnings]
+    sections.append("\n".join(f"- {name}: {_as_code(value)}" for name, value in facts))
+    table_lines = list(_table_lines(report, everything=everything))
+    if table_lines:
         head = ["| account | name | OU | outcome | what |", "|---|---|---|---|---|"]
-        sections.append("\n".join(head + rows))
-    for name, text in policies_of_plan(report):
-        sections += [_code(name), _block(text)]
+        sections.append("\n".join(head + table_lines))
+    for title_of_policy, difference in policies_of_plan(report):
+        sections += [_as_code(title_of_policy), _as_code_block(difference)]
     return "\n\n".join(sections) + "\n"
 
 
-def _rows(report: Report, *, everything: bool) -> Iterator[str]:
-    """Yield a line for each item of each account."""
+def _table_lines(report: Report, *, everything: bool) -> Iterator[str]:
+    """Yield a line of the table for each row of each account."""
     for result in listed_results(report, everything=everything):
         account = [result.account_id, result.name or "", result.organizational_unit or ""]
         for row in rows_of(report, result):
             _, outcome = heading_of(report, result, row)
-            cells = [_code(each) for each in account] + [outcome, _code(row.what)]
+            cells = [_as_code(each) for each in account] + [outcome, _as_code(row.what)]
             yield f"| {' | '.join(cells)} |"
 
 
-def _code(text: str) -> str:
+def _as_code(text: str) -> str:
     """Return a text as code, which also stays within the cell of a table.
 
     A bar would end the cell, even in code and after a backslash, so it is written as its number.
     """
     shown = printable(text).replace("|", r"\x7c")
-    fence = "`" * (_longest_run(shown) + 1)
+    fence = "`" * (_longest_run_of_backticks(shown) + 1)
     return f"{fence} {shown} {fence}" if shown else ""
 
 
-def _block(text: str) -> str:
+def _as_code_block(text: str) -> str:
     """Return a text over several lines as a block of code."""
     lines = [printable(line) for line in text.replace("\r\n", "\n").split("\n")]
     # At least three, and more than any line has, so that no line ends the block.
-    fence = "`" * max(3, _longest_run(text) + 1)
+    fence = "`" * max(3, _longest_run_of_backticks(text) + 1)
     return "\n".join([f"{fence}text"] + lines + [fence])
 
 
-def _longest_run(text: str) -> int:
+def _longest_run_of_backticks(text: str) -> int:
     """Return how many backticks follow each other at most."""
     return max(map(len, re.findall("`+", text)), default=0)

@@ -94,7 +94,7 @@ def show_table(verdict: OrganizationVerdict) -> None:
 
 
 def _table(verdict: OrganizationVerdict) -> Table:
-    """Return the rows, the worst first, each once for all accounts with the same reasons."""
+    """Return a table in which accounts with the same reasons share their rows, the worst first."""
     groups: dict[tuple[_Reason, ...], list[AccountVerdict]] = {}
     worst_first = sorted(verdict.accounts, key=lambda account: WORST_FIRST.index(account.result))
     for account in worst_first:
@@ -130,17 +130,21 @@ def _account_cells(accounts: Sequence[AccountVerdict]) -> tuple[str, str, str]:
 
 
 def _reason(denial: DenialCause, verdict: OrganizationVerdict) -> _Reason:
-    policy = _policy(denial.cause) + _condition(denial.cause)
+    """Return the cells that say what denies which tasks, and where it is attached."""
+    policy = _policy_and_statement(denial.cause) + _why_undecided(denial.cause)
     if denial.result is TaskResult.PARTLY or ASSUME_ROOT in denial.calls:
-        # Otherwise the tasks say enough.
+        # Which calls are denied: of a task that is denied as a whole, its name says enough.
         policy += f": {', '.join(denial.calls)}"
     tasks = ", ".join(denial.tasks)
     if len(denial.tasks) == len(verdict.tasks) > 1:
         tasks = "all"
-    return _Reason(result=denial.result, tasks=tasks, policy=policy, place=_place(denial.cause))
+    return _Reason(
+        result=denial.result, tasks=tasks, policy=policy, place=_name_and_id_of_level(denial.cause)
+    )
 
 
-def _policy(cause: Cause) -> str:
+def _policy_and_statement(cause: Cause) -> str:
+    """Return which statement of which policy it is, or that no policy allows it."""
     if cause.policy is None:
         return f"no {cause.policy_type.words} allows it"
     if cause.statement is None:
@@ -149,7 +153,8 @@ def _policy(cause: Cause) -> str:
     return f"{cause.policy.name} ({cause.policy.policy_id}), {statement}"
 
 
-def _condition(cause: Cause) -> str:
+def _why_undecided(cause: Cause) -> str:
+    """Return what a denial depends on, such as ": depends on aws:PrincipalArn"; mostly nothing."""
     if cause.reason in (Reason.UNCONFIRMED, Reason.NO_RESOURCE):
         return f": {cause.reason.words}"
     if cause.undecided:
@@ -166,7 +171,8 @@ def _undecided_parts(cause: Cause) -> list[str]:
     return parts
 
 
-def _place(cause: Cause) -> str:
+def _name_and_id_of_level(cause: Cause) -> str:
+    """Return what a policy is attached to: the root, a unit or an account."""
     level = cause.level
     if not level.name:
         return level.target_id
@@ -174,23 +180,25 @@ def _place(cause: Cause) -> str:
 
 
 def _fix_lines(fix: StatementFix) -> Iterator[str]:
+    """Yield a statement that denies root sessions, and what would allow them."""
     cause = fix.cause
     accounts = quantity(len(fix.account_ids), "account")
     if fix.statement is None:
-        where = f"a {cause.policy_type.words} attached to {_place(cause)}"
+        where = f"a {cause.policy_type.words} attached to {_name_and_id_of_level(cause)}"
         yield f"To allow root sessions in {accounts}, add this statement to {where}:"
-        yield from _json_lines(fix.suggested)
+        yield from _indented_json(fix.suggested)
         return
-    yield f"{_policy(cause)}, denies root sessions in {accounts}:"
-    yield from _json_lines(fix.statement)
+    yield f"{_policy_and_statement(cause)}, denies root sessions in {accounts}:"
+    yield from _indented_json(fix.statement)
     if fix.keep is not None:
         yield from _INSTEAD_OF_AN_EDIT[fix.keep]
         return
     yield "To exempt root sessions, change it to:"
-    yield from _json_lines(fix.suggested)
+    yield from _indented_json(fix.suggested)
 
 
-def _json_lines(statement: object) -> list[str]:
+def _indented_json(statement: object) -> list[str]:
+    """Return a statement of a policy in lines."""
     return [f"  {line}" for line in json.dumps(statement, indent=2).splitlines()]
 
 
@@ -245,13 +253,13 @@ def to_json(verdict: OrganizationVerdict) -> str:
             "result": checked.result,
             "session": checked.session,
             "tasks": {task.task: task.result for task in checked.tasks},
-            "causes": [_explanation(cause) for cause in checked.causes],
+            "causes": [_json_of_denial(cause) for cause in checked.causes],
         }
         for checked in verdict.accounts
     ]
     fixes = [
         {
-            **_cause(fix.cause),
+            **_json_of_cause(fix.cause),
             "accountIds": fix.account_ids,
             "current": fix.statement,
             "suggested": fix.suggested,
@@ -270,18 +278,19 @@ def to_json(verdict: OrganizationVerdict) -> str:
     )
 
 
-def _explanation(denial: DenialCause) -> dict[str, Any]:
+def _json_of_denial(denial: DenialCause) -> dict[str, Any]:
+    """Return what denies tasks in an account, as JSON has it."""
     return {
         "result": denial.decision,
-        **_cause(denial.cause),
+        **_json_of_cause(denial.cause),
         "tasks": denial.tasks,
         "calls": denial.calls,
         "undecided": _undecided_parts(denial.cause),
     }
 
 
-def _cause(cause: Cause) -> dict[str, Any]:
-    """Return where a cause is.
+def _json_of_cause(cause: Cause) -> dict[str, Any]:
+    """Return which statement a cause is, and where its policy is attached, as JSON has it.
 
     The policy is null if an Allow is missing, and the statement also if a policy cannot be read.
     """
@@ -311,6 +320,7 @@ def to_csv(verdict: OrganizationVerdict) -> str:
 
 
 def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
+    """Yield a row for each task of an account and each statement that denies it or may deny it."""
     for task in account.tasks:
         row = {
             "accountId": account.account.account_id,
@@ -323,14 +333,14 @@ def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
         denials = [denial for denial in account.causes if task.task in denial.tasks]
         if not denials:
             yield row
-        # A statement can be about several tasks, and deny other calls of each.
-        own_calls = {verdict.call.action for verdict in task.calls}
+        # A statement can deny several tasks, and different calls of each.
+        calls_of_task = {verdict.call.action for verdict in task.calls}
         for denial in denials:
-            cause = _cause(denial.cause)
+            cause = _json_of_cause(denial.cause)
             yield {
                 **cause,
                 "statement": cause["sid"] or cause["statement"],
-                "calls": " ".join(call for call in denial.calls if call in own_calls),
+                "calls": " ".join(call for call in denial.calls if call in calls_of_task),
                 "undecided": "; ".join(_undecided_parts(denial.cause)),
                 **row,
             }

@@ -1,4 +1,4 @@
-"""The rows of a report in a terminal: one for each item, with the facts to decide by. Pure."""
+"""The rows of a report for a person: one for each item, with the facts to decide by. Pure."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from root_tasks.report.summary import (
     words_of,
 )
 
-# Needs no action, so it is only counted.
-_COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
+# The summary counts such accounts, and lists them only on demand.
+_NEEDING_NO_ACTION = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,34 +69,35 @@ def heading_of(report: Report, result: AccountResult, row: ReportRow) -> tuple[O
 
 def listed_results(report: Report, *, everything: bool) -> list[AccountResult]:
     """Return the results that are listed, not only counted: all, or those that need an action."""
-    # The next step of a recovery is in its row, also if there is a password already.
+    # The rows of a recovery name the e-mail addresses, which the next step needs even if there is a
+    # password already.
     if everything or report.task is Task.RECOVER:
         return list(report.results)
-    return [result for result in report.results if result.outcome not in _COUNTED]
+    return [result for result in report.results if result.outcome not in _NEEDING_NO_ACTION]
 
 
 def policies_of_plan(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield a title and the lines of each policy that a plan removes or changes."""
+    """Yield a title and the difference, as a text, of each policy that a plan removes or changes."""
     planned = words_of(report).planned
     for result in report.results:
         for item in result.items:
             if item.outcome is Outcome.PLANNED and item.difference is not None:
-                what = f"Policy of {item.id} in {result.account_id}, {planned} (- goes, + is new):"
-                yield what, item.difference
+                title = f"Policy of {item.id} in {result.account_id}, {planned} (- goes, + is new):"
+                yield title, item.difference
 
 
 def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
-    """Return the rows of an account in a report."""
+    """Return the rows of an account in a report: at least one, which may have the outcome alone."""
     if report.task is Task.AUDIT and result.account_id == report.management_account_id:
         return [_management_row(result)]
-    # The password is reset by a message to this address.
     rows = []
+    # AWS sends the link by which the password is reset to the root user's address.
     if report.task is Task.RECOVER and result.email is not None:
         email = f"e-mail address {result.email}"
         if result.email_outside:
             email += f", outside of {enumeration(report.root_email_domains)}"
         rows.append(ReportRow(outcome=result.outcome, item=email))
-    rows += _rows_of_account(result, now=report.finished_at)
+    rows += _credential_item_and_reason_rows(result, now=report.finished_at)
     return rows or [ReportRow(outcome=result.outcome)]
 
 
@@ -106,17 +107,23 @@ def _management_row(result: AccountResult) -> ReportRow:
         return ReportRow(
             outcome=result.outcome, item="root user not looked at", reason=result.reason or ""
         )
-    has = credentials_in_words(result.credentials)
-    return ReportRow(outcome=result.outcome, item=f"root user with {has}")
+    credentials = credentials_in_words(result.credentials)
+    return ReportRow(outcome=result.outcome, item=f"root user with {credentials}")
 
 
-def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[ReportRow]:
+def _credential_item_and_reason_rows(
+    result: AccountResult, *, now: datetime
+) -> Iterator[ReportRow]:
+    """Yield a row for each credential that an account has, each item, and the reasons.
+
+    An audit reads credentials, and the other tasks have items.
+    """
     if result.credentials is not None:
         yield from _credential_rows(result, result.credentials, now=now)
     for item in result.items:
         yield _item_row(item, now=now)
     reasons = []
-    # Not again what an item says already.
+    # An item may have the account's reason as its message already.
     if result.reason and result.reason not in [item.message for item in result.items]:
         reasons.append(result.reason)
     if result.hint:
@@ -128,28 +135,33 @@ def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[Report
 def _credential_rows(
     result: AccountResult, has: RootCredentials, *, now: datetime
 ) -> Iterator[ReportRow]:
+    """Yield a row for the password, each access key, and the numbers of the other credentials.
+
+    For example: "access key AKIA…, Active, used 2026-11-17 (3 days ago) for s3", "1 MFA device".
+    """
     items = []
     if has.password:
         unread = has.password_last_use_unread
         items.append(f"password, {_last_use(has.password_last_used_at, now, unread=unread)}")
     for key in has.access_keys or ():
-        use = _use_with_service(key, now)
+        use = _last_use_with_service(key, now)
         items.append(f"access key {key.access_key_id}, {key.status}, {use}")
     unlisted = types_without_list(result)
-    # For these, the count is enough.
-    counted = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
-    others = Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)
-    if others:
-        items.append(item_counts(others))
+    # Certificates and devices have no last use, so their number is enough.
+    counted_types = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
+    counts = Counter(type_ for type_, _ in credentials_of(result) if type_ in counted_types)
+    if counts:
+        items.append(item_counts(counts))
     items += [f"{type_.words} that could not be listed" for type_ in ItemType if type_ in unlisted]
     for item in items:
         yield ReportRow(outcome=result.outcome, item=item)
 
 
 def _item_row(item: Item, *, now: datetime) -> ReportRow:
+    """Return the row of an item, such as "bucket policy reports, us-east-1"."""
     facts = [item.type.words]
     if item.id is not None and item.id.startswith("arn:"):
-        # Without the service and the account, which the row says anyway.
+        # The type of the item and the row's account say the rest of an ARN.
         facts[0] += f" {re.split('[:/]', item.id)[-1]}"
     elif item.id is not None:
         facts[0] += f" {item.id}"
@@ -162,11 +174,12 @@ def _item_row(item: Item, *, now: datetime) -> ReportRow:
         if details.created_at is not None:
             facts.append(f"created {details.created_at:%Y-%m-%d}")
         if item.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY):
-            facts.append(_use_with_service(details, now))
+            facts.append(_last_use_with_service(details, now))
     return ReportRow(outcome=item.outcome, item=", ".join(facts), reason=item.message or "")
 
 
-def _use_with_service(used: CredentialDetails, now: datetime) -> str:
+def _last_use_with_service(used: CredentialDetails, now: datetime) -> str:
+    """Return when a credential was last used, and for which service: "used … ago) for s3"."""
     use = _last_use(used.last_used_at, now, unread=used.last_use_unread)
     if used.last_used_at is None or used.last_used_service is None:
         return use
@@ -174,6 +187,13 @@ def _use_with_service(used: CredentialDetails, now: datetime) -> str:
 
 
 def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
+    """Return when something was last used, in words.
+
+    Args:
+        moment: When it was; None if AWS knows of no use.
+        now: The time of the report.
+        unread: Whether the last use could not be read.
+    """
     if unread:
         return "last use unknown"
     if moment is None:

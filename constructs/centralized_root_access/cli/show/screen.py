@@ -19,6 +19,7 @@ from .report_rows import ReportRow, heading_of, listed_results, policies_of_plan
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+# An account, and one of its rows.
 _AccountRow = tuple[AccountResult, ReportRow]
 
 # A longer reason is a note below the list. An item never is.
@@ -61,23 +62,25 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     """
     target = console(stderr=to_decide)
     width = target.width
-    shown = [
+    account_rows = [
         (result, row)
         for result in listed_results(report, everything=everything)
         for row in rows_of(report, result)
     ]
     if to_decide and not everything:
-        shown = [(result, row) for result, row in shown if row.outcome is Outcome.PLANNED]
+        account_rows = [
+            (result, row) for result, row in account_rows if row.outcome is Outcome.PLANNED
+        ]
 
     # What was asked for goes above the list: after the list comes the question, and the planner
     # chooses how long the request is.
     if to_decide and report.selection is not None:
         asked = f"Asked for: {request_in_words(report.selection)}."
         show_lines([wrapped(asked, width=width), safe_text()], target=target)
-    show_lines(_list_with_notes(report, shown, width=width), target=target)
+    show_lines(_list_with_notes(report, account_rows, width=width), target=target)
     # Each policy, in full.
     for name, text in policies_of_plan(report):
-        # Not by rich, which wraps lines, and drops blanks where it does.
+        # Rich is not used here: it wraps lines, and drops blanks where it does.
         click.echo(printable(name), err=to_decide)
         for line in text.replace("\r\n", "\n").split("\n"):
             click.echo(f"  {printable(line)}", err=to_decide)
@@ -119,28 +122,29 @@ def _list_with_notes(
 
 
 def _account_lists(
-    report: Report, shown: Iterable[_AccountRow], *, width: int
+    report: Report, account_rows: Iterable[_AccountRow], *, width: int
 ) -> Iterator[RenderableType]:
     """Yield a list for each heading: the accounts, with a line for each item."""
-    # By heading and account: what a plan leaves out of an account has a heading of its own.
-    parts: dict[tuple[Outcome, str], dict[str, tuple[AccountResult, list[ReportRow]]]] = {}
-    for result, row in shown:
-        part = parts.setdefault(heading_of(report, result, row), {})
-        _, rows = part.setdefault(result.account_id, (result, []))
+    # What a plan leaves out of an account has a heading of its own.
+    lists: dict[tuple[Outcome, str], dict[str, tuple[AccountResult, list[ReportRow]]]] = {}
+    for result, row in account_rows:
+        accounts = lists.setdefault(heading_of(report, result, row), {})
+        _, rows = accounts.setdefault(result.account_id, (result, []))
         rows.append(row)
-    for outcome, heading in sorted(parts, key=lambda part: part[0].rank):
+    for outcome, heading in sorted(lists, key=lambda key: key[0].rank):
         yield safe_text(heading, _STYLES.get(outcome, "bold"))
-        for result, rows in parts[outcome, heading].values():
+        for result, rows in lists[outcome, heading].values():
             # Bold, to tell names from items.
             names = (result.account_id, result.name, result.organizational_unit)
             account = "  ".join(filter(None, names))
             yield wrapped(account, width=width, style="bold")
             for row in rows:
-                said = row.what
+                text = row.what
+                # The heading says the outcome of most rows.
                 if row.outcome is not outcome:
-                    said = f"{words_of(report).outcome(row.outcome)}: {said}"
-                if said:
-                    yield wrapped(said, width=width, indent="  ")
+                    text = f"{words_of(report).outcome(row.outcome)}: {text}"
+                if text:
+                    yield wrapped(text, width=width, indent="  ")
         yield safe_text()
 
 
