@@ -24,20 +24,19 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "centralized-root-access"
-# Each with its exit code.
-COMMANDS = (
+COMMANDS_AND_EXIT_CODES = (
     (("audit",), 1),
     (("plan", "delete", "--account", MEMBER), 0),
     (("execute", "plan-delete-20261125-0433-2345", "--yes"), 0),
     (("audit", "--account", MEMBER), 0),
 )
-CREATED = datetime(2019, 3, 12, 12, tzinfo=UTC)
-USED = datetime(2026, 5, 14, 9, 30, tzinfo=UTC)
+CREDENTIALS_CREATED = datetime(2019, 3, 12, 12, tzinfo=UTC)
+KEY_LAST_USED = datetime(2026, 5, 14, 9, 30, tzinfo=UTC)
 
 
 def run_cycle(command_line: CommandLine) -> Iterator[str]:
     """Run the commands, and yield what a terminal shows when somebody types each."""
-    for command, exit_code in COMMANDS:
+    for command, exit_code in COMMANDS_AND_EXIT_CODES:
         screen = io.StringIO()
         with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
             assert command_line.run(*command).exit_code == exit_code
@@ -53,13 +52,13 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
     organization = root_tasks.organization
     with monkeypatch.context() as patch:
         # Plans show when a credential was created.
-        patch.setattr(organization._emulation, "now", lambda: CREATED)
+        patch.setattr(organization._emulation, "now", lambda: CREDENTIALS_CREATED)
         organization.put_root_credentials(
-            account_id=MEMBER, password=True, access_keys=1, access_key_last_used=USED
+            account_id=MEMBER, password=True, access_keys=1, access_key_last_used=KEY_LAST_USED
         )
-    # The page has room for it.
+    # The lines of the page are as long as this.
     monkeypatch.setenv("COLUMNS", "109")
-    # The hash changes with each key that a report gets.
+    # A report's hash changes with each release, so the page has an invented one.
     transcript = re.sub(r"\b[0-9a-f]{64}\b", "b94d27b9" * 8, "\n".join(run_cycle(command_line)))
     assert not organization.root_credentials(MEMBER).password
     section = (
@@ -70,23 +69,27 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
     )
     blocks = re.findall(r"^```[a-z]*\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert [block for block in blocks if block.startswith(f"$ {PROGRAM} ")] == [transcript]
-    named = re.findall(r"^Next, .*?: (.*)", transcript, re.MULTILINE)
-    named[1] += " --yes"  # Nobody is there to say it.
-    assert named == [shlex.join([PROGRAM, *command]) for command, _ in COMMANDS[1:]]
+    next_commands = re.findall(r"^Next, .*?: (.*)", transcript, re.MULTILINE)
+    # Nobody is there whom execute could ask.
+    next_commands[1] += " --yes"
+    assert next_commands == [
+        shlex.join([PROGRAM, *command]) for command, _ in COMMANDS_AND_EXIT_CODES[1:]
+    ]
 
 
 def test_the_page_names_the_grants_of_every_command() -> None:
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
     permissions = page.partition("\n## Permissions\n")[2].partition("\n### ")[0]
-    named = re.findall(
-        r"`([a-z -]+)`", "".join(re.findall(r"^\|([^|]+)\|", permissions, re.MULTILINE))
-    )
-    assert {name.partition(" --")[0] for name in named} == set(main.commands)
+    first_cells = "".join(re.findall(r"^\|([^|]+)\|", permissions, re.MULTILINE))
+    commands = re.findall(r"`([a-z -]+)`", first_cells)
+    # The row of `audit --from-here` is one of audit.
+    assert {command.partition(" --")[0] for command in commands} == set(main.commands)
 
 
 def test_completion_is_set_up_as_documented() -> None:
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
-    assert all(f"{shell}_source" in page for shell in ("bash", "zsh", "fish"))
+    for shell in ("bash", "zsh", "fish"):
+        assert f"{shell}_source" in page
     environment = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "zsh_source", "PATH": os.environ["PATH"]}
     script = run_successfully(sys.executable, "-m", "centralized_root_access", env=environment)
     assert "_CENTRALIZED_ROOT_ACCESS_COMPLETE" in script

@@ -19,67 +19,69 @@ from support.reports import account_result, report_of
 
 # Reports
 
-IDS = (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
-LEFT = {Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE}
-WRONG = {Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED}
+ACCOUNT_IDS = (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
+NOT_DONE = {Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE}
+NOT_AS_WANTED = {Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED}
 AUDITED = {Outcome.CLEAN, Outcome.ACCEPTED, Outcome.HAS_CREDENTIALS}
 AS_PLANNED = {Outcome.DONE, Outcome.NOTHING_TO_DO}
-# What an account may end with.
-OF_AUDITS = sorted(LEFT | AUDITED | {Outcome.SKIPPED})
-OF_PLANS = sorted(LEFT | {Outcome.PLANNED, Outcome.IN_USE, Outcome.NOTHING_TO_DO, Outcome.SKIPPED})
+# The outcomes that an account may have.
+OUTCOMES_OF_AUDITS = sorted(NOT_DONE | AUDITED | {Outcome.SKIPPED})
+OUTCOMES_OF_PLANS = sorted(
+    NOT_DONE | {Outcome.PLANNED, Outcome.IN_USE, Outcome.NOTHING_TO_DO, Outcome.SKIPPED}
+)
 
 
 @st.composite
-def reports(draw: st.DrawFn) -> Report:
+def any_report(draw: st.DrawFn) -> Report:
+    """Return an audit, a plan or an execution of up to three accounts, with up to three items."""
     task = draw(st.sampled_from(Task))
-    executes = task is not Task.AUDIT and draw(st.booleans())
-    outcomes = list(Outcome) if executes else OF_AUDITS if task is Task.AUDIT else OF_PLANS
-    ends = st.lists(st.sampled_from(outcomes), max_size=3)
-    results = [
-        account_result(
-            id_,
-            outcome,
-            items=tuple(
-                Item(type=ItemType.ACCESS_KEY, outcome=end)
-                for end in (() if task is Task.AUDIT else draw(ends))
-            ),
-        )
-        for id_, outcome in zip(IDS, draw(ends), strict=False)
-    ]
-    return report_of(*results, task=task, executed_plan="plan" if executes else None, full=False)
+    executed_plan, outcomes = None, OUTCOMES_OF_PLANS
+    if task is Task.AUDIT:
+        outcomes = OUTCOMES_OF_AUDITS
+    elif draw(st.booleans()):
+        executed_plan, outcomes = "plan", list(Outcome)
+    up_to_three = st.lists(st.sampled_from(outcomes), max_size=3)
+    results = []
+    for account_id, outcome in zip(ACCOUNT_IDS, draw(up_to_three), strict=False):
+        # The results of an audit have credentials instead of items.
+        outcomes_of_items = [] if task is Task.AUDIT else draw(up_to_three)
+        items = tuple(Item(type=ItemType.ACCESS_KEY, outcome=each) for each in outcomes_of_items)
+        results.append(account_result(account_id, outcome, items=items))
+    return report_of(*results, task=task, executed_plan=executed_plan, full=False)
 
 
-@property_test(examples=1_000, written=reports(), named=st.sets(st.sampled_from(IDS)))
+@property_test(examples=1_000, written=any_report(), named=st.sets(st.sampled_from(ACCOUNT_IDS)))
 def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
     written: Report, named: set[str]
 ) -> None:
-    code, missing = exit_code(written, named_accounts=named)
+    code, reasons = exit_code(written, named_accounts=named)
     accounts = {found.account_id: found.outcome for found in written.results}
-    items = {item.outcome for found in written.results for item in found.items}
-    all_outcomes = items.union(accounts.values())
+    outcomes_of_items = {item.outcome for found in written.results for item in found.items}
+    all_outcomes = outcomes_of_items.union(accounts.values())
     if code is ExitCode.NO_RESULT:
-        assert missing
+        assert reasons
     if written.executed_plan is None and written.task is not Task.AUDIT:
         # A script can tell a plan that can be executed from one of nothing.
         assert (code is ExitCode.NO_RESULT) is (Outcome.PLANNED not in accounts.values())
     elif written.executed_plan is None:
-        assert (code is ExitCode.NOT_AS_WANTED) is not WRONG.isdisjoint(accounts.values())
+        assert (code is ExitCode.NOT_AS_WANTED) is not NOT_AS_WANTED.isdisjoint(accounts.values())
     if code is not ExitCode.AS_WANTED:
         return
-    assert not missing
-    assert LEFT.isdisjoint(all_outcomes)
+    assert not reasons
+    assert NOT_DONE.isdisjoint(all_outcomes)
     if written.executed_plan is not None:
         assert AS_PLANNED.issuperset(accounts.values())
-        assert AS_PLANNED | {Outcome.SKIPPED} >= items
+        # The plan has left out what is skipped.
+        assert AS_PLANNED | {Outcome.SKIPPED} >= outcomes_of_items
         assert Outcome.DONE in all_outcomes
     elif written.task is not Task.AUDIT:
         assert Outcome.PLANNED in all_outcomes
         assert Outcome.SKIPPED not in {accounts.get(id_, Outcome.SKIPPED) for id_ in named}
     else:
-        seen = set(accounts.values()) - {Outcome.SKIPPED}
-        assert seen
-        assert seen <= {Outcome.CLEAN, Outcome.ACCEPTED}
-        assert {accounts.get(id_) for id_ in named} <= seen
+        audited = set(accounts.values()) - {Outcome.SKIPPED}
+        assert audited
+        assert audited <= {Outcome.CLEAN, Outcome.ACCEPTED}
+        assert {accounts.get(id_) for id_ in named} <= audited
 
 
 @pytest.mark.parametrize(
@@ -114,40 +116,44 @@ def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
 # Commands
 
 
-def protect(command_line: CommandLine) -> None:
+def protect_member(command_line: CommandLine) -> None:
+    """Have the stack list the member in protected_accounts."""
     root_tasks = command_line.root_tasks
     root_tasks.settings = dataclasses.replace(
         root_tasks.settings, protected_accounts=frozenset({MEMBER})
     )
 
 
-def suspend(command_line: CommandLine) -> None:
+def suspend_member(command_line: CommandLine) -> None:
+    """Suspend the member account."""
     command_line.root_tasks.organization.suspend(MEMBER)
 
 
 def run_and_report(command_line: CommandLine, *arguments: str) -> CommandOutput:
     """Run a command, show its report again, and return what was shown: both end alike."""
     shown = command_line.run(*arguments)
-    *_, started = command_line.services.inputs_by_run
-    again = command_line.run("report", started)
+    *_, run_id = command_line.services.inputs_by_run
+    again = command_line.run("report", run_id)
     assert (again.exit_code, again.stderr) == (shown.exit_code, shown.stderr)
     return shown
 
 
 @pytest.mark.parametrize(
-    ("command", "skip"),
+    ("command", "make_it_skipped"),
     [
-        (("audit", "--account", MEMBER, "--organizational-unit", "Root"), suspend),
-        (PLAN_DELETE, protect),
-        (("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"), suspend),
+        (("audit", "--account", MEMBER, "--organizational-unit", "Root"), suspend_member),
+        (PLAN_DELETE, protect_member),
+        (("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"), suspend_member),
     ],
     ids=["suspended, audited", "protected, planned", "suspended, unlocked"],
 )
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(
-    command_line: CommandLine, command: tuple[str, ...], skip: Callable[[CommandLine], None]
+    command_line: CommandLine,
+    command: tuple[str, ...],
+    make_it_skipped: Callable[[CommandLine], None],
 ) -> None:
     give_root_credentials(command_line)
-    skip(command_line)
+    make_it_skipped(command_line)
     shown = run_and_report(command_line, *command)
     assert shown.exit_code == 2
     assert "Exit code 2: 1 account that you named was skipped." in shown.stderr

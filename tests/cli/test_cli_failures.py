@@ -56,7 +56,8 @@ SETTINGS: dict[str, dict[str, str] | str] = {
 }
 
 
-def use_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def take_keys_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the command without credentials in its environment."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -73,7 +74,8 @@ def refused_sentence(command_line: CommandLine, *command: str) -> str:
     return said
 
 
-def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+def write_aws_config(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+    """Write the AWS CLI's configuration, which the command then reads."""
     config = folder / "config"
     config.write_text(text)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
@@ -87,27 +89,28 @@ def test_settings_that_cannot_be_used_are_a_sentence(
     settings: dict[str, str] | str,
 ) -> None:
     if isinstance(settings, str):
-        use_no_keys(monkeypatch)
-        configure(monkeypatch, tmp_path, settings)
+        take_keys_away(monkeypatch)
+        write_aws_config(monkeypatch, tmp_path, settings)
     else:
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
     refused_sentence(command_line, "audit")
 
 
-# What SSO's tokens are called: the SHA-1 of the session's name, or of the URL.
+# A configuration of SSO, and the text whose SHA-1 is the name of its cached token: the session's
+# name, or the URL.
 SSO_ROLE = "sso_account_id = 111111111111\nsso_role_name = r\n"
 START = "sso_start_url = https://example.com/start\nsso_region = us-east-1\n"
 SESSION = (f"[default]\nsso_session = s\n{SSO_ROLE}[sso-session s]\n{START}", "s")
 LEGACY = (f"[default]\n{START}{SSO_ROLE}", "https://example.com/start")
-EXPIRED = json.dumps(
+EXPIRED_TOKEN = json.dumps(
     {"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "startUrl": "https://x"}
 )
-VALID = EXPIRED.replace("2020", "2099")
+VALID_TOKEN = EXPIRED_TOKEN.replace("2020", "2099")
 
 
-def forbid(*_: object) -> AWSResponse:
-    """Respond as the portal of SSO does to a token that is no longer good for the role."""
+def respond_with_forbidden(*_: object) -> AWSResponse:
+    """Respond as SSO's portal does to a token that the role no longer accepts."""
     headers = HTTPHeaders()
     headers["x-amzn-ErrorType"] = "ForbiddenException"
     return AWSResponse(
@@ -116,7 +119,9 @@ def forbid(*_: object) -> AWSResponse:
 
 
 @pytest.mark.parametrize(
-    "cached", [None, "[]", EXPIRED, VALID], ids=["none", "damaged", "expired", "forbidden"]
+    "cached_token",
+    [None, "[]", EXPIRED_TOKEN, VALID_TOKEN],
+    ids=["none", "damaged", "expired", "forbidden"],
 )
 @pytest.mark.parametrize(("text", "key"), [SESSION, LEGACY], ids=["session", "legacy"])
 def test_a_session_of_sso_that_cannot_be_used_says_how_to_sign_in(
@@ -125,17 +130,17 @@ def test_a_session_of_sso_that_cannot_be_used_says_how_to_sign_in(
     tmp_path: Path,
     text: str,
     key: str,
-    cached: str | None,
+    cached_token: str | None,
 ) -> None:
-    use_no_keys(monkeypatch)
+    take_keys_away(monkeypatch)
     for provider in (SSOProvider, SSOTokenProvider):
         monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:9")
-    monkeypatch.setattr(URLLib3Session, "send", forbid)
-    configure(monkeypatch, tmp_path, text)
-    if cached is not None:
+    monkeypatch.setattr(URLLib3Session, "send", respond_with_forbidden)
+    write_aws_config(monkeypatch, tmp_path, text)
+    if cached_token is not None:
         token = tmp_path / f"{hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()}.json"
-        token.write_text(cached)
+        token.write_text(cached_token)
     assert "aws sso login" in refused_sentence(command_line, "audit", "--from-here")
 
 
@@ -162,6 +167,7 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[LocalOrganization]:
+    """An organization with root access behind a URL, for processes."""
     with serve_organization() as organization:
         enable_root_access(organization, *BOTH_FEATURES)
         yield organization
@@ -195,6 +201,7 @@ def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(
         ("--version", ">&-", {0}),
         ("--version", ">/dev/full", {2}),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
     served: LocalOrganization, command: str, redirection: str, exit_codes: set[int]
@@ -335,12 +342,13 @@ def test_a_wrong_file_of_authorities_is_named_at_once(served: LocalOrganization)
     assert "[Errno 2] No such file or directory. AWS_CA_BUNDLE, or" in result.stderr
 
 
-# What it needs
+# What a command imports
 
 
+# Packages that are slow to import.
 SLOW = {"asyncio", "aws_cdk", "boto3", "botocore", "constructs", "jsii", "rich", "urllib3"}
 SLOW |= {"concurrent", "http", "multiprocessing", "root_access", "root_tasks", "s3transfer", "ssl"}
-# The names of tasks and outcomes.
+# Of root_tasks, the names of tasks and outcomes alone are quick to import.
 QUICK = {f"root_tasks{part}" for part in ("", ".model", ".model.outcome", ".model.task")}
 COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
 
@@ -357,7 +365,8 @@ COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD"
 def test_what_calls_nothing_imports_nothing_that_is_slow(
     command: str, variables: dict[str, str]
 ) -> None:
-    slow = {name for name in imported_by(command, variables) if name.partition(".")[0] in SLOW}
+    imported = imported_by(command, variables)
+    slow = {name for name in imported if name.partition(".")[0] in SLOW}
     assert slow - QUICK == set()
 
 

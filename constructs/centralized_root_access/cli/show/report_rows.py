@@ -77,7 +77,7 @@ def listed_results(report: Report, *, everything: bool) -> list[AccountResult]:
 
 
 def policies_of_plan(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield a title and the difference, as a text, of each policy that a plan removes or changes."""
+    """Yield a title and the difference, as text, of each policy that a plan removes or changes."""
     planned = words_of(report).planned
     for result in report.results:
         for item in result.items:
