@@ -34,10 +34,10 @@ from support.properties import property_test
 from support.root_tasks import RootTasks
 from support.scp import attach_policy, statement
 
-PAGE = 20
+ACCOUNTS_PER_PAGE = 20
 # The management account and the members that every organization begins with.
-SEEDED = 4
-UNITS = ("Root", "Workloads", "Sandbox")
+ACCOUNTS_AT_FIRST = 4
+UNIT_NAMES = ("Root", "Workloads", "Sandbox")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +72,10 @@ class Change:
     leaves: bool
 
 
-MEMBERS = st.lists(
+UP_TO_65_MEMBERS = st.lists(
     st.builds(
         Member,
-        unit=st.sampled_from(UNITS),
+        unit=st.sampled_from(UNIT_NAMES),
         keys=st.sampled_from([0, 0, 0, 1, 2]),
         suspended=st.sampled_from([False, False, False, True]),
         denied=st.sampled_from([False, False, False, True]),
@@ -83,26 +83,26 @@ MEMBERS = st.lists(
     min_size=1,
     max_size=65,
 )
-CHANGES = st.lists(
+UP_TO_3_CHANGES = st.lists(
     st.builds(Change, page=st.integers(1, 4), member=st.integers(0, 64), leaves=st.booleans()),
     max_size=3,
 )
 
 
-def id_of(number: int) -> str:
+def generated_account_id(number: int) -> str:
     """Return the ID of an account: after the first four, they are listed in this order."""
     return str(900_000_000_000 + number)
 
 
-def arrange(organization: LocalOrganization, members: Sequence[Member]) -> None:
-    """Arrange an organization."""
+def add_members(organization: LocalOrganization, members: Sequence[Member]) -> None:
+    """Enable root access, and add units and generated members to an organization."""
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
     organizations, root_id = organization.client("organizations"), organization.root_id
     units = {"Root": root_id}
-    for name in UNITS[1:]:
+    for name in UNIT_NAMES[1:]:
         units[name] = add_unit(organization, name)
     for number, member in enumerate(members):
-        account_id = id_of(number)
+        account_id = generated_account_id(number)
         organization.add_account(
             name=f"m-{number}", email=f"{number}@example.com", account_id=account_id
         )
@@ -150,14 +150,21 @@ class ListeningCaller(Caller):
         return client
 
 
-def audit(
+def audit_here(
     before_page: Callable[[int], None] = lambda page: None,
     *,
     show: Callable[[int, int], None] = lambda done, found: None,
     input_: Mapping[str, object] | None = None,
     **listening: Any,
 ) -> dict[str, Any]:
-    """Audit accounts from here, by default all, and return the report."""
+    """Audit accounts from here, by default all, and return the report.
+
+    Args:
+        before_page: Called before each page of the accounts, with its number.
+        show: Gets the number of audits that are done, and of those that have begun.
+        input_: The input of the run; None for all accounts.
+        listening: Other attributes of ListeningCaller.
+    """
     session = Session()
     session.set_credentials(MANAGEMENT, "secret")
     caller = ListeningCaller(
@@ -181,12 +188,12 @@ def comparable_report(
 ) -> dict[str, Any]:
     """Audit a generated organization while things happen, and return what can be compared."""
     with mock_organization() as organization:
-        arrange(organization, members)
+        add_members(organization, members)
         organizations = organization.client("organizations")
 
-        def happen(page: int) -> None:
+        def make_changes_before(page: int) -> None:
             for change in changes:
-                account_id = id_of(change.member)
+                account_id = generated_account_id(change.member)
                 if change.page != page or account_id not in present:
                     continue
                 if change.leaves:
@@ -195,16 +202,18 @@ def comparable_report(
                 else:
                     organization.suspend(account_id)
 
-        present = {id_of(number) for number in range(len(members))}
+        present = {generated_account_id(number) for number in range(len(members))}
         if deployed:
-            # It lists all accounts first.
+            # A deployed audit lists all accounts before it audits one.
             root_tasks, pages = RootTasks(organization=organization), iter(range(1, 1_000))
             root_tasks.on_event(
-                "before-call.organizations.ListAccounts", lambda **_: happen(next(pages))
+                "before-call.organizations.ListAccounts",
+                lambda **_: make_changes_before(next(pages)),
             )
             report = root_tasks.report(root_tasks.run({}))
         else:
-            report = audit(happen)
+            report = audit_here(make_changes_before)
+    # What differs between any two runs.
     for key in (
         "runId",
         "startedAt",
@@ -225,25 +234,29 @@ def require_same_reports(members: Sequence[Member], changes: Sequence[Change]) -
     """Require that an audit from here reports what a deployed one does."""
     here = comparable_report(members, changes, deployed=False)
     deployed = comparable_report(members, changes, deployed=True)
-    # An account that leaves, or is suspended, after it was listed is audited before or after that.
-    listed = {
-        id_of(change.member)
+    # Whether an account is audited before or after it changes is chance, if it was listed before.
+    changed_after_listing = {
+        generated_account_id(change.member)
         for change in changes
-        if (SEEDED + change.member) // PAGE + 1 < change.page
+        if (ACCOUNTS_AT_FIRST + change.member) // ACCOUNTS_PER_PAGE + 1 < change.page
     }
     rows = [
-        {row["accountId"]: row for row in report.pop("results") if row["accountId"] not in listed}
+        {
+            row["accountId"]: row
+            for row in report.pop("results")
+            if row["accountId"] not in changed_after_listing
+        }
         for report in (here, deployed)
     ]
     assert rows[0] == rows[1]
-    if listed:
-        # These count its row, too.
+    if changed_after_listing:
+        # Totals and summary count the rows of these accounts, too.
         for report in (here, deployed):
             del report["totals"], report["summary"]
     assert here == deployed
 
 
-@property_test(examples=60, members=MEMBERS, changes=CHANGES)
+@property_test(examples=60, members=UP_TO_65_MEMBERS, changes=UP_TO_3_CHANGES)
 def test_the_report_is_that_of_a_deployment_which_lists_first(
     members: Sequence[Member], changes: Sequence[Change]
 ) -> None:
@@ -252,77 +265,82 @@ def test_the_report_is_that_of_a_deployment_which_lists_first(
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "is suspended"])
 def test_an_account_that_changes_after_it_was_listed_costs_its_row_alone(leaves: bool) -> None:
-    require_same_reports([Member()] * PAGE, [Change(page=2, member=3, leaves=leaves)])
+    require_same_reports([Member()] * ACCOUNTS_PER_PAGE, [Change(page=2, member=3, leaves=leaves)])
 
 
 def test_accounts_are_audited_before_the_next_page_is_listed(
     organization: LocalOrganization,
 ) -> None:
-    arrange(organization, [Member()] * 40)
-    asked = threading.Semaphore(0)
+    add_members(organization, [Member()] * 40)
+    audit_ended = threading.Semaphore(0)
 
     def wait_for_audits(page: int) -> None:
         if page == 2:
-            for _ in range(PAGE - 1):
-                assert asked.acquire(timeout=20)
+            for _ in range(ACCOUNTS_PER_PAGE - 1):
+                assert audit_ended.acquire(timeout=20)
 
     shown: list[tuple[int, int]] = []
 
     def show(done: int, found: int) -> None:
         shown.append((done, found))
         if done:
-            asked.release()
+            audit_ended.release()
 
-    report = audit(wait_for_audits, show=show)
+    report = audit_here(wait_for_audits, show=show)
     assert report["totals"] == {"CLEAN": 43, "PROTECTED": 1}
-    # No session is opened in the management account.
-    assert (PAGE - 1, PAGE - 1) in shown
+    # The first page has the management account, in which no session is opened.
+    assert (ACCOUNTS_PER_PAGE - 1, ACCOUNTS_PER_PAGE - 1) in shown
     assert shown[-1] == (43, 43)
     assert call_counts(organization)["AssumeRoot"] == 43
 
 
-def test_the_next_page_is_listed_while_a_page_is_taken(organization: LocalOrganization) -> None:
-    arrange(organization, [Member()] * 40)
-    listed = threading.Event()
+def test_the_next_page_is_listed_while_the_audits_of_a_page_begin(
+    organization: LocalOrganization,
+) -> None:
+    add_members(organization, [Member()] * 40)
+    second_page_is_listed = threading.Event()
 
-    def show(done: int, found: int) -> None:
-        assert found >= PAGE or listed.wait(timeout=20)
+    def show(done: int, begun: int) -> None:
+        assert begun >= ACCOUNTS_PER_PAGE or second_page_is_listed.wait(timeout=20)
 
-    audit(lambda page: listed.set() if page == 2 else None, show=show)
+    audit_here(lambda page: second_page_is_listed.set() if page == 2 else None, show=show)
 
 
 def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrganization) -> None:
-    arrange(organization, [Member()] * 40)
+    add_members(organization, [Member()] * 40)
     listed: list[dict[str, Any]] = []
-    found: set[int] = set()
+    numbers_begun: set[int] = set()
 
     def repeat_accounts(accounts: list[dict[str, Any]]) -> None:
         accounts += listed[-5:]
         listed.extend(accounts)
 
-    report = audit(change_page=repeat_accounts, show=lambda done, total: found.add(total))
+    report = audit_here(
+        change_page=repeat_accounts, show=lambda done, begun: numbers_begun.add(begun)
+    )
     assert report["totals"] == {"CLEAN": 43, "PROTECTED": 1}
     assert call_counts(organization)["AssumeRoot"] == 43
-    assert max(found) == 43
+    assert max(numbers_begun) == 43
 
 
 @pytest.mark.parametrize(
-    ("accounts", "looks"),
-    [(["all"], SEEDED - 1 + 5), ([id_of(0)], 1)],
+    ("accounts", "audits"),
+    [(["all"], ACCOUNTS_AT_FIRST - 1 + 5), ([generated_account_id(0)], 1)],
     ids=["everyone", "one account"],
 )
-def test_no_look_waits_for_the_names_of_units(
-    organization: LocalOrganization, accounts: object, looks: int
+def test_no_audit_waits_for_the_names_of_units(
+    organization: LocalOrganization, accounts: object, audits: int
 ) -> None:
-    arrange(organization, [Member(unit="Workloads")] * 5)
-    is_done = threading.Event()
+    add_members(organization, [Member(unit="Workloads")] * 5)
+    all_are_done = threading.Event()
+    # For each read of names, whether all audits were done meanwhile.
     waits: list[bool] = []
 
     def show(done: int, found: int) -> None:
-        if done == looks:
-            is_done.set()
+        if done == audits:
+            all_are_done.set()
 
-    report = audit(
+    report = audit_here(
         show=show,
         input_={"accounts": accounts},
         before=dict.fromkeys(
@@ -330,28 +348,32 @@ def test_no_look_waits_for_the_names_of_units(
                 "organizations.DescribeOrganizationalUnit",
                 "organizations.ListOrganizationalUnitsForParent",
             ),
-            lambda: waits.append(is_done.wait(20)),
+            lambda: waits.append(all_are_done.wait(20)),
         ),
     )
     assert waits
     assert all(waits)
     units = {row["accountId"]: row["organizationalUnit"] for row in report["results"]}
-    assert units[id_of(0)] == "Root/Workloads"
+    assert units[generated_account_id(0)] == "Root/Workloads"
 
 
 def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
     organization: LocalOrganization,
 ) -> None:
-    arrange(organization, [Member()])
+    add_members(organization, [Member()])
     attach_policy(organization, organization.root_id, statement(Action="ec2:*"))
-    all_asked = threading.Barrier(3, timeout=20)
+    # Each of the three waits until the others are called, too.
+    all_are_called = threading.Barrier(3, timeout=20)
     at_once = (
         "organizations.DescribeAccount",
         "organizations.DescribeOrganization",
         "iam.ListOrganizationsFeatures",
     )
     organization.clear_calls()
-    audit(input_={"accounts": [id_of(0)]}, before=dict.fromkeys(at_once, all_asked.wait))
+    audit_here(
+        input_={"accounts": [generated_account_id(0)]},
+        before=dict.fromkeys(at_once, all_are_called.wait),
+    )
     assert sorted(call.operation for call in organization.calls) == [
         "AssumeRoot",
         "DescribeAccount",
@@ -361,29 +383,29 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
     ]
 
 
-def test_looks_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(
+def test_audits_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(
     organization: LocalOrganization,
 ) -> None:
-    arrange(organization, [Member()] * 80)
+    add_members(organization, [Member()] * 80)
     begun, go_on = threading.Semaphore(0), threading.Event()
-    others = set(threading.enumerate())
+    threads_before = set(threading.enumerate())
 
-    def wait() -> None:
+    def hold_session() -> None:
         begun.release()
         go_on.wait(20)
 
-    def interrupt(page: int) -> None:
+    def interrupt_at_last_page(page: int) -> None:
         if page == 5:
             for _ in range(MAX_ACCOUNTS_IN_PARALLEL):
                 assert begun.acquire(timeout=20)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        audit(interrupt, before={"sts.AssumeRoot": wait})
+        audit_here(interrupt_at_last_page, before={"sts.AssumeRoot": hold_session})
     assert call_counts(organization)["AssumeRoot"] == 0
     go_on.set()
     # A thread that goes on would keep the command from its end.
-    threads = set(threading.enumerate()) - others
+    threads = set(threading.enumerate()) - threads_before
     for thread in threads:
         thread.join(timeout=5)
     assert [thread.name for thread in threads if thread.is_alive()] == []

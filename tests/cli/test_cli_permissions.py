@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.arrange import add_unit
 from support.command_line import STACK_NAME, CommandLine, change_each_client
@@ -28,11 +27,12 @@ from support.policies import (
     request_of_task_call,
 )
 from support.responding import client_error, respond_to
+from support.root_tasks import AUDIT_MACHINE, EXECUTE_MACHINE
 from support.scp import attach_policy, policy_document, statement
 
 IN_STACK = ("--stack", STACK_NAME)
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
-GUIDES = PAGE.parents[1] / "guides"
+COMMAND_LINE_PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
+GUIDES = COMMAND_LINE_PAGE.parents[1] / "guides"
 
 
 @dataclass(kw_only=True)
@@ -107,17 +107,17 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
     return request_of_task_call(f"{service}:{operation}", parameters)
 
 
-def granted(*grants: str) -> tuple[PolicyStatement, ...]:
+def policies_of_grants(*grants: str) -> tuple[PolicyStatement, ...]:
     """Return the policies of grants, which the page has from the construct."""
-    return tuple(statement for grant in grants for statement in documented(grant))
+    return tuple(statement for grant in grants for statement in policy_on_page(grant))
 
 
-def documented(heading: str) -> tuple[PolicyStatement, ...]:
+def policy_on_page(heading: str) -> tuple[PolicyStatement, ...]:
     """Return the policy that the page has under a heading."""
     return parse_statements(statements_under(f"### {heading}\n"))
 
 
-def statements_under(heading: str, page: Path = PAGE) -> Any:
+def statements_under(heading: str, page: Path = COMMAND_LINE_PAGE) -> Any:
     """Return the statements of the first policy that a page has under a heading."""
     # The command of the same name comes first.
     section = page.read_text().rpartition(heading)[2]
@@ -127,8 +127,8 @@ def statements_under(heading: str, page: Path = PAGE) -> Any:
 
 
 def test_the_page_has_the_commands_and_the_grants_that_there_are() -> None:
-    generator = runpy.run_path(str(PAGE.parents[1] / "generate.py"))
-    assert PAGE.read_text() == generator["command_line"](), "Run `make docs`."
+    generator = runpy.run_path(str(COMMAND_LINE_PAGE.parents[1] / "generate.py"))
+    assert COMMAND_LINE_PAGE.read_text() == generator["command_line"](), "Run `make docs`."
 
 
 @pytest.fixture
@@ -152,27 +152,26 @@ def names(command_line: CommandLine) -> dict[str, str]:
     }
 
 
-def run_all(command_line: CommandLine, names: dict[str, str], *commands: str) -> None:
+def run_each_command(command_line: CommandLine, names: dict[str, str], *commands: str) -> None:
+    """Run commands, in which names of runs are in braces; each has to show something."""
     for command in commands:
         shown = command_line.run(*command.format(**names).split(), *IN_STACK)
         assert shown.exit_code in (0, 1), shown.stderr
         assert shown.stdout
 
 
-def denied_to(person: Person) -> set[tuple[str, str]]:
-    """Return what was denied, and of which state machine."""
+def denied_calls_of(person: Person) -> set[tuple[str, str]]:
+    """Return the calls that were denied to a person, each with the state machine it was about."""
     return {
-        (request.action, LOOKS if LOOKS in request.resource else ACTS) for request in person.denied
+        (request.action, AUDIT_MACHINE if AUDIT_MACHINE in request.resource else EXECUTE_MACHINE)
+        for request in person.denied
     }
-
-
-LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
 
 
 @pytest.mark.parametrize(
     ("grant", "commands", "denied"),
     [
-        ("grant_plan", ["audit --open", "runs"], {("states:ListExecutions", ACTS)}),
+        ("grant_plan", ["audit --open", "runs"], {("states:ListExecutions", EXECUTE_MACHINE)}),
         (
             "grant_plan",
             [
@@ -181,13 +180,13 @@ LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
                 f"plan unlock-bucket --bucket {MEMBER}:still-locked",
                 "runs",
             ],
-            {("states:ListExecutions", ACTS)},
+            {("states:ListExecutions", EXECUTE_MACHINE)},
         ),
-        # Of the plan they see whether it has ended, but not how far it is.
+        # Who executes a plan sees whether it has ended, but not how far it is.
         (
             "grant_execute",
             ["execute {plan} --yes", "runs"],
-            {("states:ListExecutions", LOOKS), ("states:DescribeMapRun", LOOKS)},
+            {("states:ListExecutions", AUDIT_MACHINE), ("states:DescribeMapRun", AUDIT_MACHINE)},
         ),
     ],
     ids=["audits", "plans", "executions"],
@@ -200,12 +199,12 @@ def test_a_command_needs_exactly_what_is_granted(
     commands: Sequence[str],
     denied: set[tuple[str, str]],
 ) -> None:
-    person.permissions = granted(grant, "grant_read_reports")
-    run_all(command_line, names, *commands)
-    assert denied_to(person) == denied
+    person.permissions = policies_of_grants(grant, "grant_read_reports")
+    run_each_command(command_line, names, *commands)
+    assert denied_calls_of(person) == denied
     has_password = command_line.root_tasks.organization.root_credentials(MEMBER).password
     assert has_password is (grant != "grant_execute")
-    person.permissions = granted(grant)
+    person.permissions = policies_of_grants(grant)
     assert person.unused == ()
 
 
@@ -217,13 +216,15 @@ def test_denied_audits_hide_no_report_of_an_execution(
         replace(
             statement,
             resources=tuple(
-                arn for arn in statement.resources if "/runs/" not in arn and LOOKS not in arn
+                arn
+                for arn in statement.resources
+                if "/runs/" not in arn and AUDIT_MACHINE not in arn
             ),
         )
-        for statement in granted("grant_read_reports")
+        for statement in policies_of_grants("grant_read_reports")
     )
     checked = command_line.run("report", names["execution"], *IN_STACK)
-    # As after 90 days.
+    # Step Functions forgets executions after 90 days.
     command_line.root_tasks.executions.clear()
     unchecked = command_line.run("report", names["execution"], *IN_STACK)
     assert (checked.exit_code, unchecked.exit_code) == (0, 0)
@@ -234,16 +235,17 @@ def test_denied_audits_hide_no_report_of_an_execution(
 def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
     command_line: CommandLine, person: Person, names: dict[str, str], grant: str
 ) -> None:
-    person.permissions = granted(grant)
+    person.permissions = policies_of_grants(grant)
     root_tasks, services = command_line.root_tasks, command_line.services
     services.polls_while_running = 0
     if grant == "grant_read_reports":
-        run_all(command_line, names, "report", "report {plan}", "report {execution}")
-    # The backups of the execution are listed for accounts without a result.
+        run_each_command(command_line, names, "report", "report {plan}", "report {execution}")
+    # Who reads the report of a run that ended without one needs its batches and their results, and
+    # its backups where a result is missing.
     for name, machine, has_result in (
-        ("execution", ACTS, True),
-        ("execution", ACTS, False),
-        ("audit", LOOKS, True),
+        ("execution", EXECUTE_MACHINE, True),
+        ("execution", EXECUTE_MACHINE, False),
+        ("audit", AUDIT_MACHINE, True),
     ):
         arn = root_tasks.arn(names[name], machine=machine)
         execution = root_tasks.executions[arn]
@@ -255,6 +257,7 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
             key for key in root_tasks.object_keys(f"{folder}/results/") if key.endswith(".json")
         ]
         services.batch_outputs[arn] = [
+            # The name of a result ends with its hash.
             (0, {"batch": 0, "sha256": key[-69:-5]} if has_result else {})
         ]
         if grant == "grant_stop":
@@ -270,7 +273,7 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
     assert (person.denied, person.unused) == ([], ())
     # Without one of the permissions the sentence names the grant that has it.
     person.permissions = tuple(
-        each for each in granted(grant) if "states:ListExecutions" not in each.actions
+        each for each in policies_of_grants(grant) if "states:ListExecutions" not in each.actions
     )
     assert grant in command_line.refusal("report", names["execution"], *IN_STACK)
 
@@ -278,7 +281,7 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
 def test_who_executes_is_told_of_a_plan_that_is_not_there(
     command_line: CommandLine, person: Person
 ) -> None:
-    person.permissions = granted("grant_execute", "grant_read_reports")
+    person.permissions = policies_of_grants("grant_execute", "grant_read_reports")
     assert "There is no plan missing" in command_line.refusal(
         "execute", "missing", "--yes", *IN_STACK
     )
@@ -294,7 +297,7 @@ def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone(
     name = "RootTasks{}StateMachine0B495170"
     denied = {
         (action, machine)
-        for statement in granted("grant_plan", "grant_execute")
+        for statement in policies_of_grants("grant_plan", "grant_execute")
         for action in statement.actions
         for machine in ("Audit", "Execute")
         for resource in (
@@ -313,7 +316,7 @@ def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone(
 def test_the_status_needs_exactly_what_is_documented(
     command_line: CommandLine, person: Person
 ) -> None:
-    person.permissions = documented("status")
+    person.permissions = policy_on_page("status")
     for options in ((), ("--no-delegated-administrators",)):
         assert command_line.run("status", *options).exit_code == 0
     assert (person.denied, person.unused) == ([], ())
@@ -325,7 +328,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
     organization = command_line.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, password=True)
     add_unit(organization, "Workloads", MEMBER)
-    person.permissions = documented("audit --from-here")
+    person.permissions = policy_on_page("audit --from-here")
     for person.omits_paths in (False, True):
         for options in (
             (),
@@ -362,7 +365,7 @@ def test_the_pre_flight_needs_exactly_what_is_documented(
 def test_who_may_read_one_stack_alone_names_it_also_by_the_environment(
     command_line: CommandLine, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person.permissions = granted("grant_plan", "grant_read_reports")
+    person.permissions = policies_of_grants("grant_plan", "grant_read_reports")
     assert "Name the stack: --stack STACK" in command_line.refusal("audit")
     person.denied.clear()
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK_NAME)

@@ -18,11 +18,14 @@ from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.scp import attach_policy, policy_document, statement
 
-ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
-DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
-EXEMPTED = {**DENY_ROOT, "Condition": {**ROOT_USERS, "Null": {"aws:AssumedRoot": "true"}}}
-HARMLESS = statement(Action="ec2:*")
-RCP = {**HARMLESS, "Principal": "*"}
+IS_A_ROOT_USER = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+DENY_ROOT = statement(Sid="DenyRootUsers", Condition=IS_A_ROOT_USER)
+DENY_ROOT_OUTSIDE_SESSIONS = {
+    **DENY_ROOT,
+    "Condition": {**IS_A_ROOT_USER, "Null": {"aws:AssumedRoot": "true"}},
+}
+DENY_EC2 = statement(Action="ec2:*")
+DENY_EC2_OF_RCP = {**DENY_EC2, "Principal": "*"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +45,14 @@ class Pipeline:
         self.file.write_text(json.dumps(policy_document(new_statement)))
         return self.command_line.run("preflight", "--policy", str(self.file), *options)
 
-    def find(self, new_statement: Mapping[str, object], *options: str) -> dict[str, Any]:
+    def check_as_json(self, new_statement: Mapping[str, object], *options: str) -> dict[str, Any]:
         """Return the JSON of the check, with its exit code."""
         shown = self.check(new_statement, "--format", "json", *options)
         return {**json.loads(shown.stdout), "exitCode": shown.exit_code}
 
     def denied_accounts(self, new_statement: Mapping[str, object], *options: str) -> list[str]:
         """Return the accounts in which a task would become denied, of which the exit code tells."""
-        found = self.find(new_statement, *options)
+        found = self.check_as_json(new_statement, *options)
         denied = [
             account["accountId"] for account in found["accounts"] if account["result"] == "DENIED"
         ]
@@ -59,6 +62,7 @@ class Pipeline:
 
 @pytest.fixture
 def pipeline(command_line: CommandLine, tmp_path: Path) -> Pipeline:
+    """A pipeline in the management account, whose policy is guard.json."""
     return Pipeline(command_line=command_line, file=tmp_path / "guard.json")
 
 
@@ -80,7 +84,7 @@ def test_what_is_denied_today_is_not_held_against_the_policy(
 ) -> None:
     today = {**DENY_ROOT, "Action": "sqs:*"}
     attach_policy(organization, MEMBER, today)
-    found = pipeline.find({**today, "Action": ["sqs:*", "s3:*"]}, "--target", MEMBER)
+    found = pipeline.check_as_json({**today, "Action": ["sqs:*", "s3:*"]}, "--target", MEMBER)
     assert found["accounts"][0]["tasks"] == {
         "audit": "ALLOWED",
         "delete": "ALLOWED",
@@ -109,10 +113,10 @@ def test_a_task_is_newly_denied_only_if_something_of_it_is_possible_today(
 @pytest.mark.parametrize(
     ("present", "target_id", "new", "denied_newly"),
     [
-        pytest.param(HARMLESS, MEMBER, DENY_ROOT, [MEMBER], id="denies"),
-        pytest.param(DENY_ROOT, MEMBER, EXEMPTED, [], id="no longer denies"),
+        pytest.param(DENY_EC2, MEMBER, DENY_ROOT, [MEMBER], id="denies"),
+        pytest.param(DENY_ROOT, MEMBER, DENY_ROOT_OUTSIDE_SESSIONS, [], id="no longer denies"),
         pytest.param(DENY_ROOT, MEMBER, DENY_ROOT, [], id="denied before"),
-        pytest.param(HARMLESS, MANAGEMENT, DENY_ROOT, [], id="applies to no account"),
+        pytest.param(DENY_EC2, MANAGEMENT, DENY_ROOT, [], id="applies to no account"),
     ],
 )
 def test_a_new_document_is_judged_where_the_policy_is_attached(
@@ -132,13 +136,13 @@ def test_a_new_document_is_judged_where_the_policy_is_attached(
 def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
     pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
-    policy_id = attach_policy(organization, MEMBER, HARMLESS)
-    attach_policy(organization, OTHER_MEMBER, HARMLESS)
-    (account,) = pipeline.find(DENY_ROOT, "--replaces", policy_id)["accounts"]
+    policy_id = attach_policy(organization, MEMBER, DENY_EC2)
+    attach_policy(organization, OTHER_MEMBER, DENY_EC2)
+    (account,) = pipeline.check_as_json(DENY_ROOT, "--replaces", policy_id)["accounts"]
     assert account["accountId"] == MEMBER
     (cause,) = account["causes"]
     assert (cause["policyId"], cause["policyName"]) == (policy_id, f"deny-at-{MEMBER}")
-    # Where the policy is attached is read for the chosen accounts alone.
+    # The command looks for the policy at the chosen accounts alone.
     elsewhere = pipeline.check(DENY_ROOT, "--replaces", policy_id, "--account", OTHER_MEMBER)
     sentence = f"{policy_id}: no service control policy of this ID applies to an account to check."
     assert elsewhere.exit_code == 2
@@ -148,7 +152,7 @@ def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
 def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
     pipeline: Pipeline, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    policy_id = attach_policy(organization, MEMBER, HARMLESS)
+    policy_id = attach_policy(organization, MEMBER, DENY_EC2)
     fault = error_response("ServiceException")
     change_each_client(
         monkeypatch,
@@ -163,7 +167,7 @@ def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
 def test_a_resource_control_policy_is_known_by_its_principal(
     pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
-    # With the mark of an editor, and a statement without a list.
+    # The file begins with the mark of an editor, and its statement is not in a list.
     denial = {**statement(Action="sqs:*"), "Principal": "*"}
     text = json.dumps({**policy_document(), "Statement": denial})
     pipeline.file.write_text(text, encoding="utf-8-sig")
@@ -187,7 +191,7 @@ def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
 ) -> None:
     organization.attach_policy(
         name="other",
-        document=policy_document(RCP),
+        document=policy_document(DENY_EC2_OF_RCP),
         target_id=OTHER_MEMBER,
         policy_type="RESOURCE_CONTROL_POLICY",
     )
@@ -205,31 +209,31 @@ def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
     [
         pytest.param(
             ["--target", "ou-a1b2-c3d4e5f6"],
-            policy_document(HARMLESS),
+            policy_document(DENY_EC2),
             "There is no organizational unit ou-a1b2-c3d4e5f6.",
             id="no such unit",
         ),
         pytest.param(
             ["--target", MANAGEMENT],
-            policy_document(HARMLESS),
+            policy_document(DENY_EC2),
             f"{MANAGEMENT}: there is no member account to check.",
             id="the management account",
         ),
         pytest.param(
             ["--replaces", "p-nothing1"],
-            policy_document(RCP),
+            policy_document(DENY_EC2_OF_RCP),
             "p-nothing1: no resource control policy of",
             id="no such policy",
         ),
         pytest.param(
             ["--replaces", "p-FullAWSAccess"],
-            policy_document(HARMLESS),
+            policy_document(DENY_EC2),
             "p-FullAWSAccess is AWS's own policy: its",
             id="AWS's service control policy",
         ),
         pytest.param(
             ["--replaces", "p-RCPFullAWSAccess"],
-            policy_document(HARMLESS),
+            policy_document(DENY_EC2),
             "p-RCPFullAWSAccess is AWS's own policy: its",
             id="AWS's resource control policy",
         ),
@@ -240,11 +244,11 @@ def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
             ["--target", MEMBER], None, "guard.json cannot be read: No such file", id="no file"
         ),
         pytest.param(
-            [], policy_document(HARMLESS), "--policy needs --target or --replaces", id="no place"
+            [], policy_document(DENY_EC2), "--policy needs --target or --replaces", id="no place"
         ),
         pytest.param(
             ["--target", MEMBER, "--replaces", "p-1"],
-            policy_document(HARMLESS),
+            policy_document(DENY_EC2),
             "--policy needs --target or",
             id="two places",
         ),
@@ -261,11 +265,11 @@ def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
 
 # A policy on the delegated administrator
 
-ROLES = f"arn:aws:iam::{THIRD_MEMBER}:role/centralized-root-access"
+PATH_OF_ROLES = f"arn:aws:iam::{THIRD_MEMBER}:role/centralized-root-access"
 DENY_SESSIONS = statement(Action="sts:AssumeRoot")
 ONLY_THE_ROLES = {
     **DENY_SESSIONS,
-    "Condition": {"ArnNotLike": {"aws:PrincipalArn": f"{ROLES}/*"}},
+    "Condition": {"ArnNotLike": {"aws:PrincipalArn": f"{PATH_OF_ROLES}/*"}},
 }
 
 
@@ -284,7 +288,9 @@ def delegate(
 @pytest.mark.parametrize(
     ("options", "session", "exit_code"),
     [
-        pytest.param(["--session-role", f"{ROLES}/Audit"], "ALLOWED", 0, id="a role on the list"),
+        pytest.param(
+            ["--session-role", f"{PATH_OF_ROLES}/Audit"], "ALLOWED", 0, id="a role on the list"
+        ),
         pytest.param(
             ["--session-role", f"arn:aws:iam::{THIRD_MEMBER}:role/Audit"],
             "DENIED",
@@ -297,13 +303,13 @@ def delegate(
 def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     delegate: Pipeline, options: list[str], session: str, exit_code: int
 ) -> None:
-    found = delegate.find(ONLY_THE_ROLES, "--target", THIRD_MEMBER, *options)
+    found = delegate.check_as_json(ONLY_THE_ROLES, "--target", THIRD_MEMBER, *options)
     sessions = {account["accountId"]: account["session"] for account in found["accounts"]}
     assert sessions == dict.fromkeys((MEMBER, OTHER_MEMBER, THIRD_MEMBER), session)
     assert found["exitCode"] == exit_code
 
 
-@pytest.mark.parametrize("place", [THIRD_MEMBER, "Root"])
+@pytest.mark.parametrize("place", [THIRD_MEMBER, "Root"], ids=["its account", "the root"])
 def test_what_a_policy_denies_a_delegate_is_unknown_without_a_session_role(
     pipeline: Pipeline, organization: LocalOrganization, place: str
 ) -> None:
@@ -314,7 +320,9 @@ def test_what_a_policy_denies_a_delegate_is_unknown_without_a_session_role(
     assert unknown.exit_code == 2
     sentence = f"also applies to {THIRD_MEMBER}, delegated for IAM"
     assert sentence in unknown.stderr, "which the CSV does not say"
-    known = pipeline.check(DENY_SESSIONS, "--target", place, "--session-role", f"{ROLES}/Audit")
+    known = pipeline.check(
+        DENY_SESSIONS, "--target", place, "--session-role", f"{PATH_OF_ROLES}/Audit"
+    )
     assert known.exit_code == 1
     assert pipeline.check(DENY_SESSIONS, "--target", MEMBER).exit_code == 0
 
@@ -323,7 +331,7 @@ def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_noth
     delegate: Pipeline, organization: LocalOrganization
 ) -> None:
     add_unit(organization, "Empty")
-    policy_id = attach_policy(organization, THIRD_MEMBER, HARMLESS)
+    policy_id = attach_policy(organization, THIRD_MEMBER, DENY_EC2)
     for option, value in (("--target", THIRD_MEMBER), ("--replaces", policy_id)):
         shown = delegate.check(DENY_ROOT, option, value, "--organizational-unit", "Empty")
         assert (shown.exit_code, shown.stdout) == (2, "")
