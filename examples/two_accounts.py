@@ -1,8 +1,8 @@
 """Two accounts: the management account enables root access, the security account runs the tasks.
 
-Only the roles of the root tasks may open root sessions. Alarms and notices report root users that
-are used, root sessions that anyone else opens, and changes of root access. Both types of policies
-have to be enabled before it is deployed, and the trail's log group has to exist.
+A guardrail denies root sessions to all but the roles of the root tasks. Alarms and notices report
+root users that are used, root sessions that anyone else opens, and changes of root access. Both
+types of policies have to be enabled before it is deployed, and the trail's log group has to exist.
 """
 
 from aws_cdk import App, Duration, Environment, Stack
