@@ -143,8 +143,6 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
     assert "1 of the 3 accounts that were audited has root credentials" in shown
     deployed.run_successfully("two-accounts", "subscribe")
     deployed.run_successfully("two-accounts", "trail")
-    denied = deployed.run("two-accounts", "denied").stderr
-    assert "with an explicit deny in a resource control policy" in denied
 
     assert organization.root_access().delegated_administrators == (SECURITY,)
     assert stack_names(aws, account_id=MANAGEMENT) == {STACK_NAME}
@@ -162,6 +160,8 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
             ClientError, match=r"explicit deny in a (service|resource) control policy"
         ):
             client.assume_root(TargetPrincipal=OTHER_MEMBER, TaskPolicyArn=AUDIT_TASK_POLICY)
+    denied = deployed.run("two-accounts", "denied").stderr
+    assert "with an explicit deny in a resource control policy" in denied
 
 
 # The runbook
