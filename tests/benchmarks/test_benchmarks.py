@@ -67,6 +67,7 @@ WITH_CREDENTIALS, CLEAN, _ = MEMBERS.member_ids
 
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """Yield a stand-in for AWS, in a process of its own."""
     with running_stand_in(tmp_path_factory.mktemp("stand-in")) as running:
         yield running
 
@@ -84,6 +85,7 @@ def client_of(stand_in: StandIn, service: str) -> Any:
 
 
 def assume_root(stand_in: StandIn, account_id: str) -> None:
+    """Open a root session with the stand-in."""
     client_of(stand_in, "sts").assume_root(
         TargetPrincipal=account_id, TaskPolicyArn={"arn": TASK_POLICY}
     )

@@ -29,6 +29,7 @@ SUITE = ".venv/bin/python -m acceptance "
 
 
 def level_of(line: str) -> str:
+    """Return the level that a command of the page names."""
     return line.partition("--level ")[2].partition(" ")[0] or "read"
 
 

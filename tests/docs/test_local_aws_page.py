@@ -49,6 +49,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a block of the page on a local AWS, and return what it prints."""
     return subprocess.run(
         ["sh", "-e", "-c", code],
         cwd=Path(environment["TMPDIR"]).with_name("app"),

@@ -71,6 +71,7 @@ class Deployed:
 def deployed(
     bootstrapped_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployed]:
+    """Deploy the stack once for all tests of this file, and destroy it at the end."""
     organization = bootstrapped_aws.organization
     organization.reset()
     organization.client("organizations").enable_policy_type(
@@ -83,6 +84,7 @@ def deployed(
             organization.put_root_credentials(account_id=account_id, access_keys=1)
 
     def build(stack: Stack) -> None:
+        """Add every construct to the stack."""
         root_access = CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[MEMBER])
         root_access.add_drift_check(repair=True, notification_topic=sns.Topic(stack, "Topic"))
         tasks = RootTasks(stack, "RootTasks")
@@ -112,6 +114,7 @@ def deployed(
 
 @pytest.fixture
 def aws(deployed: Deployed) -> Iterator[LocalAws]:
+    """Yield the local AWS of the deployed stack, and enable afterwards what a test disabled."""
     yield deployed.aws
     set_feature(deployed.aws.organization, ROOT_SESSIONS, enabled=True)
 
@@ -280,6 +283,7 @@ def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(
     events = running_aws.client("events")
 
     def is_match(detail: dict[str, Any]) -> bool:
+        """Return whether EventBridge would deliver a call."""
         event = json.dumps(recorded_call(detail))
         return bool(events.test_event_pattern(EventPattern=pattern, Event=event)["Result"])
 

@@ -29,6 +29,7 @@ def steps() -> Iterator[tuple[str, list[str]]]:
 
 
 def without_what_varies(line: str) -> str:
+    """Return a line with an ellipsis for each ID and each time."""
     return _VARIABLE.sub("…", line)
 
 

@@ -31,10 +31,12 @@ BOTH = {ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS}
 
 @pytest.fixture
 def deployer(local_aws: LocalAws, tmp_path: Path) -> Deployer:
+    """Return a deployer of the stack."""
     return Deployer(local_aws, tmp_path)
 
 
 def status(aws: LocalAws) -> dict[str, Any]:
+    """Return the status that the stack's only output has."""
     (value,) = stack_outputs(aws).values()
     return dict(json.loads(value))
 

@@ -25,6 +25,7 @@ JOBS = yaml.safe_load((REPOSITORY / "examples" / "root-tasks-workflow.yml").read
 
 
 def build(stack: Stack) -> None:
+    """Add root access, and the tasks of the workflow."""
     CentralizedRootAccess(stack, "RootAccess")
     RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, RootTask.DELETE])
 

@@ -79,9 +79,10 @@ class Deployed:
             )
             for input_ in inputs
         ]
-        return [self._wait_for(execution["executionArn"]) for execution in started]
+        return [self._wait_for_end(execution["executionArn"]) for execution in started]
 
-    def _wait_for(self, arn: str) -> Execution:
+    def _wait_for_end(self, arn: str) -> Execution:
+        """Wait until an execution has ended, and return it."""
         wait_until(lambda: self._describe(arn)["status"] != "RUNNING")
         response = self._describe(arn)
         return Execution(
@@ -94,6 +95,7 @@ class Deployed:
         )
 
     def _describe(self, arn: str) -> dict[str, Any]:
+        """Return what Step Functions says of an execution."""
         response: dict[str, Any] = self._step_functions.describe_execution(executionArn=arn)
         return response
 
@@ -142,6 +144,7 @@ class Deployed:
         }
 
         def set_variables(changed: Mapping[str, str]) -> None:
+            """Give each of the functions its own variables, with these changed."""
             for name, variables in before.items():
                 self._lambda.update_function_configuration(
                     FunctionName=name, Environment={"Variables": {**variables, **changed}}
@@ -169,6 +172,7 @@ class Deployed:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds; fail after a minute."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it does not happen"
@@ -244,6 +248,7 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
 
 
 def check_audit(deployed: Deployed, audit: Execution) -> None:
+    """Each account has the outcome that its peculiarity leads to, and the report is the latest."""
     assert audit.output["totals"] == {
         "CLEAN": 50,
         "HAS_CREDENTIALS": 5,
@@ -278,6 +283,7 @@ def check_findings(aws: LocalAws) -> None:
 
 
 def check_plan(deployed: Deployed, plan: Execution) -> None:
+    """The plan has every account with credentials that no one accepted or protected."""
     assert deployed.accounts(plan, "PLANNED") == DELETABLE
     assert deployed.accounts(plan, "ACCEPTED") == {ACCEPTED}
     assert deployed.accounts(plan, "SKIPPED") == {MANAGEMENT, SUSPENDED, PROTECTED}
@@ -331,11 +337,13 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
 
 
 def run_command(aws: LocalAws, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
     command = [sys.executable, "-m", "centralized_root_access", *arguments]
     return subprocess.run(command, env=aws.environment, capture_output=True, text=True, check=False)
 
 
 def execute_plan(deployed: Deployed, plan: Execution) -> None:
+    """Execute a plan beside another plan: it deletes what it lists, devices last."""
     # Not in the plan.
     deployed.organization.put_root_credentials(account_id=LOCKED_OUT, access_keys=1)
     others = {"task": DELETE, "accounts": ["all"], "exclude": sorted(DELETABLE)}
@@ -351,12 +359,14 @@ def execute_plan(deployed: Deployed, plan: Execution) -> None:
 
 
 def refuse_what_was_executed(deployed: Deployed, plan: Execution) -> None:
+    """A plan is executed once."""
     (execution,) = deployed.run({"plan": plan.run_id})
     assert execution.status == "SUCCEEDED"
     assert execution.output["refused"] == RefusalReason.PLAN_CLAIMED.name
 
 
 def audit_again(deployed: Deployed) -> None:
+    """Only what was not planned is left."""
     audit = deployed.run_successfully()
     assert deployed.accounts(audit, "CLEAN") >= DELETABLE
     assert deployed.accounts(audit, "HAS_CREDENTIALS") == {LOCKED_OUT}
@@ -384,6 +394,7 @@ def next_command(finished: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str, object]) -> None:
+    """Remove the policy of a bucket or a queue, and give it back from its backup."""
     kind = "bucket" if "buckets" in request else "queue"
     locked = policy_of(aws, kind)
     assert locked is not None

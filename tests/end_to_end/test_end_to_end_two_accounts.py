@@ -92,6 +92,7 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Deploy the example once for all tests of this file; one root user has a password."""
     folder = tmp_path_factory.mktemp("two-accounts")
     shutil.copy(REPOSITORY / "examples" / "two_accounts.py", folder)
     with running_local_aws() as aws:
@@ -103,6 +104,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @pytest.fixture(scope="module")
 def inbox(deployed: Deployed) -> Callable[[], list[str]]:
+    """Return what receives the messages of the example's topic."""
     return subscribed_inbox(deployed.aws, "SecurityNews")
 
 

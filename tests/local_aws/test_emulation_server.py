@@ -36,6 +36,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def deny_everything(organization: Organization, target_id: str) -> None:
+    """Attach a policy that denies everything to a target."""
     document = {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
     organization.attach_policy(name=target_id, document=document, target_id=target_id)
 

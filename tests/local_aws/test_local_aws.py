@@ -114,19 +114,23 @@ class CommandLine:
     folder: Path
 
     def read_line(self) -> str:
+        """Return the next line that the command prints."""
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
     def write_line(self, line: str) -> None:
+        """Give the command a line."""
         assert self.process.stdin is not None
         print(line, file=self.process.stdin, flush=True)
 
     def children(self) -> list[psutil.Process]:
+        """Return all processes that it has started, and theirs."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
 @contextlib.contextmanager
 def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
+    """Run `local-aws` with arguments; terminate it at the end."""
     with subprocess.Popen(
         [sys.executable, "-m", "local_aws", *arguments],
         cwd=REPOSITORY,
@@ -143,11 +147,13 @@ def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[CommandLine]:
+    """Yield a local AWS that runs the command above."""
     with command_line("run", "--", sys.executable, "-c", COMMAND, folder=tmp_path) as running:
         yield running
 
 
 def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
+    """Return the addresses and ports at which processes listen."""
     return {
         (connection.laddr.ip, connection.laddr.port)
         for process in processes
@@ -157,6 +163,7 @@ def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
 
 
 def is_running(process: psutil.Process) -> bool:
+    """Return whether a process runs; a zombie does not."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -166,6 +173,7 @@ def is_running(process: psutil.Process) -> bool:
 def assert_nothing_remains(
     command_line: CommandLine, processes: Iterable[psutil.Process], ports: Iterable[int]
 ) -> None:
+    """Assert that no process, no file and no port is left."""
     assert [process for process in processes if is_running(process)] == []
     assert list(command_line.folder.iterdir()) == []
     for port in ports:

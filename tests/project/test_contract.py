@@ -145,11 +145,13 @@ def synthesize(folder: Path, *, everything: bool) -> Synthesized:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """Return the stack with every argument."""
     return synthesize(tmp_path_factory.mktemp("everything"), everything=True)
 
 
 @pytest.fixture(scope="module")
 def defaults(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """Return the stack with no argument that can be omitted."""
     return synthesize(tmp_path_factory.mktemp("defaults"), everything=False)
 
 
@@ -382,6 +384,7 @@ class DeployedSettings(running.DeployedSettings):
     synthesized: Synthesized
 
     def environment(self, handler: str, *, account_id: str = MEMBER) -> dict[str, str]:
+        """Return the variables that the template gives a function."""
         return self.synthesized.environment(f"root_tasks.handlers.{handler}")
 
 

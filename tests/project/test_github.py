@@ -22,6 +22,7 @@ release_notes = RELEASE["release_notes"]
 
 
 def jobs(workflow: Path) -> dict[str, Any]:
+    """Return the jobs of a workflow."""
     found: dict[str, Any] = yaml.safe_load(workflow.read_text())["jobs"]
     return found
 
@@ -60,6 +61,7 @@ def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code(workfl
 
 
 def git(folder: Path, *arguments: str) -> None:
+    """Run a command of git in a repository."""
     identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
     run_successfully("git", *identity, *arguments, cwd=folder)
 

@@ -28,11 +28,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the sdist and the wheel, built once."""
     return build(REPOSITORY, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
 def elsewhere(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Return an environment that has the wheel, outside of the checkout."""
     return create_environment(
         Path(sys.executable),
         tmp_path_factory.mktemp("elsewhere") / "venv",

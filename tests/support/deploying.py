@@ -58,13 +58,9 @@ def assert_succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
     assert deployment.returncode == 0, deployment.stdout
 
 
-def stack_outputs(
-    aws: LocalAws, name: str = STACK_NAME, *, account_id: str = MANAGEMENT_ID
-) -> dict[str, str]:
-    """Return the values of a stack's outputs."""
-    (stack,) = aws.client("cloudformation", account_id=account_id).describe_stacks(StackName=name)[
-        "Stacks"
-    ]
+def stack_outputs(aws: LocalAws) -> dict[str, str]:
+    """Return the values of the stack's outputs."""
+    (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 

@@ -151,11 +151,9 @@ def evaluate_call(
     )
 
 
-def verdict_with_policies(
-    *policies: Policy, call: Call = GET_USER_CALL, session: SessionFacts | None = None
-) -> Verdict:
+def verdict_with_policies(*policies: Policy, call: Call = GET_USER_CALL) -> Verdict:
     """Return the verdict with policies at the root, next to FullAWSAccess."""
-    return evaluate_call(call, levels_from_root((FULL_ACCESS, *policies)), session=session)
+    return evaluate_call(call, levels_from_root((FULL_ACCESS, *policies)))
 
 
 def decision_with_policies(*policies: Policy, call: Call = GET_USER_CALL) -> Decision:
