@@ -30,7 +30,7 @@ from local_aws.runs import remove_killed_runs, run_folder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CLI_PROGRAMS = REPOSITORY / "node_modules" / ".bin"
-_POLL_OFTEN = Path(__file__).with_name("poll_often.cjs")
+POLL_OFTEN = Path(__file__).with_name("poll_often.cjs")
 
 # As a file of this folder, whose modules the process must not import by accident.
 MINISTACK = (sys.executable, "-P", str(Path(__file__).with_name("ministack_server.py")))
@@ -105,7 +105,7 @@ class LocalAws:
         if not (CLI_PROGRAMS / "cdk").exists():
             raise StartError(f"The CDK CLI is not at {CLI_PROGRAMS}. Run `make setup`.")
         scratch = self.addresses.folder / "tmp"
-        node = (str(self.addresses.node), "--require", str(_POLL_OFTEN))
+        node = (str(self.addresses.node), "--require", str(POLL_OFTEN))
         with (
             tempfile.TemporaryFile() as output,
             tempfile.TemporaryDirectory(

@@ -8,9 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local_aws.services import LocalAws
+from local_aws.services import POLL_OFTEN, LocalAws
 
 AWS_CLI = Path(sys.prefix) / "aws-cli"
+# It asks CloudFormation every 30 seconds whether a stack is done; a local one is done in one.
+_IMPATIENT_AWS_CLI = f"""\
+#!{sys.executable}
+import runpy, sys, time
+sys.path.insert(0, "{AWS_CLI}")
+sleep = time.sleep
+time.sleep = lambda seconds: sleep(min(seconds, 0.2))
+runpy.run_path("{AWS_CLI}/bin/aws", run_name="__main__")
+"""
 
 
 def run_process(*command: str | Path, **arguments: Any) -> subprocess.CompletedProcess[str]:
@@ -37,11 +46,9 @@ def run_with_aws_cli(
         profiles: The accounts of the profiles that it uses, by their names.
     """
     cli = folder / "aws"
-    cli.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{AWS_CLI}" exec "{sys.executable}" "{AWS_CLI}/bin/aws" "$@"\n'
-    )
+    cli.write_text(_IMPATIENT_AWS_CLI)
     cli.chmod(0o755)
-    environment = dict(local_aws.environment)
+    environment = {**local_aws.environment, "NODE_OPTIONS": f'--require "{POLL_OFTEN}"'}
     environment["PATH"] = f"{folder}:{environment['PATH']}"
     if profiles:
         config = folder / "config"
