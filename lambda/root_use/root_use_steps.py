@@ -32,10 +32,11 @@ def next_steps(
         management_account: The organization's management account, whose root user no policy binds.
         emergency_policy_id: The policy that denies root users everything, if there is one.
     """
-    got_in = [use.account_id for use in uses if use.use is not Use.SIGN_IN_ATTEMPTED]
-    if not got_in:
-        return [_step_to_see_sign_ins(_accounts(use.account_id for use in uses))]
-    accounts = _accounts(got_in)
+    # A call that was denied was made by someone who has the root user's credentials.
+    used_accounts = [use.account_id for use in uses if use.use is not Use.SIGN_IN_ATTEMPTED]
+    if not used_accounts:
+        return [_step_to_see_sign_ins(_each_account_once(use.account_id for use in uses))]
+    accounts = _each_account_once(used_accounts)
     members = [account for account in accounts if account != management_account]
     commands_for = members[:MAX_LISTED]
     policy_id = emergency_policy_id or _POLICY
@@ -58,9 +59,9 @@ def next_steps(
     return steps
 
 
-def _accounts(account_ids: Iterable[str]) -> list[str]:
-    """Return the accounts of events, each once."""
-    # A dictionary keeps the order, the worst first.
+def _each_account_once(account_ids: Iterable[str]) -> list[str]:
+    """Return accounts in their order; one that is unknown is a word to fill in."""
+    # A dictionary keeps the order.
     return [account_id.replace(UNKNOWN, _ACCOUNT) for account_id in dict.fromkeys(account_ids)]
 
 

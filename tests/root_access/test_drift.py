@@ -242,6 +242,8 @@ def test_a_check_that_could_not_read_has_no_metric_and_repairs_nothing(
     assert write_calls(organization) == []
 
 
+# What is enabled, the listed delegates, the value of the metric, None if there is none, and the
+# number of notices.
 @pytest.mark.parametrize(
     ("features", "delegates", "metric", "notices"),
     [

@@ -309,6 +309,7 @@ def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTask
     assert root_tasks.outcomes(root_tasks.execute(plan, name="weekly-2")) == {MEMBER: "DONE"}
 
 
+# What DescribeExecution returns of the plan's execution at first, once each.
 @pytest.mark.parametrize(
     "outdated",
     [
@@ -558,6 +559,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
 def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=2)
     plan = root_tasks.run(PLAN_DELETION)
+    # Before the first device is deactivated, someone sets a password: the second one has to stay.
     root_user = current_emulation().root_user(MEMBER)
     root_tasks.change_before(
         "iam:DeactivateMFADevice", lambda: setattr(root_user, "password_created_at", root_tasks.now)
@@ -583,13 +585,13 @@ def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactiva
     root_tasks: RootTasks, times: int, outcome: str, left: tuple[str, ...]
 ) -> None:
     plan = root_tasks.run(PLAN_DELETION)
-    remaining = iter(range(times))
+    outdated_lists = iter(range(times))
 
-    def lag(parsed: dict[str, Any], **_: object) -> None:
-        if next(remaining, None) is not None:
+    def list_deleted_key(parsed: dict[str, Any], **_: object) -> None:
+        if next(outdated_lists, None) is not None:
             parsed["AccessKeyMetadata"] = [{"AccessKeyId": KEY, "Status": "Active"}]
 
-    root_tasks.on_event("after-call.iam.ListAccessKeys", lag)
+    root_tasks.on_event("after-call.iam.ListAccessKeys", list_deleted_key)
     executed = root_tasks.execute(plan)
     outcomes = [item_outcome for _, item_outcome in root_tasks.items(executed, MEMBER)]
     assert outcomes == ["DONE", "DONE", "DONE", outcome]

@@ -430,7 +430,9 @@ def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(
 def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
     locked: LockedResource,
 ) -> None:
-    plan, calls = locked.plan_replacement(), []
+    plan = locked.plan_replacement()
+    calls: list[str] = []
+    # Both are the same call for a queue.
     for action in {REMOVE_CALL[locked.kind], ATTACH_CALL[locked.kind]}:
         locked.root_tasks.on_event(
             f"before-call.{action.replace(':', '.')}", lambda model, **_: calls.append(model.name)

@@ -44,9 +44,9 @@ def listed_lines(event: object) -> list[str]:
 
 def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() -> None:
     unknown = f"- unknown, account {MEMBER}: "
-    assert [
-        line.startswith(unknown) for line in listed_lines(log_delivery(*ROOT_USE_EVENTS.values()))
-    ] == [True] * len(ROOT_USE_EVENTS)
+    lines = listed_lines(log_delivery(*ROOT_USE_EVENTS.values()))
+    assert len(lines) == len(ROOT_USE_EVENTS)
+    assert all(line.startswith(unknown) for line in lines)
     assert listed_lines(log_delivery(ROOT_USE_EVENTS["a console sign-in"])) == [
         f"{unknown}ConsoleLogin of signin.amazonaws.com from unknown in unknown, unknown, "
         "MFA used: unknown"

@@ -99,7 +99,7 @@ class Assignment:
 
     @property
     def overrides_policy(self) -> bool:
-        """True if that policy is not one that a run backed up."""
+        """True if a bucket or a queue gets a policy that no run has backed up."""
         return self.sets_policy and all(target.backup is None for target in self.targets)
 
 

@@ -91,6 +91,6 @@ def assignments_of(targets: Iterable[tuple[str, Target]]) -> tuple[Assignment, .
     for account_id, target in targets:
         by_account.setdefault(account_id, []).append(target)
     return tuple(
-        Assignment(account_id=account_id, targets=tuple(own))
-        for account_id, own in sorted(by_account.items())
+        Assignment(account_id=account_id, targets=tuple(targets_there))
+        for account_id, targets_there in sorted(by_account.items())
     )

@@ -88,7 +88,7 @@ _POLICIES: Mapping[ItemType, type[ResourcePolicy]] = {
 
 
 def policy_of(session: RootSession, target: Target) -> ResourcePolicy:
-    """Return the policy of a target, whose Region has to be known."""
+    """Return what reads and changes the policy of a target, whose Region has to be known."""
     return _POLICIES[target.type](session, target)
 
 

@@ -84,7 +84,7 @@ class SignatureRecorder:
         return self.clients.client("iam", region="us-east-1")
 
     def respond(self, request: Any, **_: object) -> AWSResponse:
-        """Note the keys of a request."""
+        """Note the keys of a request, and return an empty response to it."""
         meant: str = urllib.parse.parse_qs(request.body)["AccessKeyId"][0]
         key = re.search(rb"Credential=([^/]+)/", request.headers["Authorization"])
         assert key is not None
@@ -215,6 +215,7 @@ def test_reading_a_list_leaves_the_thread_without_a_session_between_its_pages(
         iam.get_access_key_last_used(AccessKeyId=MEMBER_KEY)
         return next(pages)
 
+    # The session's client lists two pages, each by a request that has to be signed.
     with ThreadPoolExecutor(1) as executor:
         listing = SimpleNamespace(list_access_keys=list_page)
         session = session_in(MEMBER, clients, executor)
