@@ -77,6 +77,14 @@ class FailureKind(StrEnum):
             concurrent change.
         EFFECT_UNKNOWN: The response is lost, or AWS failed on its side: the call may have taken
             effect.
+        ACCESS_DENIED: A policy denies the call.
+        TRUSTED_ACCESS_DISABLED: IAM has no trusted access in the organization.
+        INCONSISTENT_READS: Two responses cannot both be true, because a change takes a moment to be
+            visible.
+        INCOMPLETE_RESPONSE: A member that the response always has is missing.
+        NOT_PERSISTED: AWS confirmed a change that later reads do not show.
+        OUT_OF_TIME: No time was left, so the call was not made.
+        REFUSED: AWS refused the call for another reason, which waiting does not change.
     """
 
     RETRYABLE = "retryable"
