@@ -128,7 +128,16 @@ class AwsCalls:
 
 
 def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
-    """Return a member of a part of a response, as Response.require does."""
+    """Return a member of a part of a response, such as an entry of a list.
+
+    Args:
+        members: The part of the response.
+        name: The member.
+        operation: The call, named as in an IAM policy.
+
+    Raises:
+        CallError: The member is missing, which does not mean that it is empty.
+    """
     if name in members:
         return members[name]
     raise error_of_call(operation, FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}")

@@ -65,6 +65,7 @@ def _holds(condition: Condition, operator: Operator, value: Value, value_of: Val
 def _holds_without_key(condition: Condition, operator: Operator) -> Truth:
     """Return whether a condition holds for a request that lacks its key."""
     if condition.quantifier is Quantifier.FOR_ALL_VALUES:
+        # All of no values match.
         return Truth.TRUE
     if condition.quantifier is Quantifier.FOR_ANY_VALUE:
         if condition.if_exists:

@@ -78,7 +78,10 @@ def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
 
 
 def _text_matches(part: Template, known: str, *, is_name: bool) -> Truth:
-    """Compare a part of an ARN. In a name the case counts; of other parts AWS does not say it."""
+    """Return whether a part of a policy's ARN matches the same part of a call's resource.
+
+    In a name the case of letters counts; of the other parts AWS does not say whether it does.
+    """
     if part.matches(known):
         return Truth.TRUE
     if is_name or not part.in_lowercase.matches(known):
