@@ -13,7 +13,7 @@ from support.apps import REPOSITORY
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, set_feature, write_calls
 from support.command_line import CALLER_ARN, STACK_NAME, CommandLine
 
-AUDIT = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
+AUDIT_POLICY_ARN = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
 
 def test_the_report_is_printed_and_saved_and_nothing_is_changed(
@@ -26,7 +26,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     organization.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1, certificates=1)
     organization.deny(account_id=THIRD_MEMBER, action="iam:GetAccountSummary")
     organization.clear_calls()
-    # The stack of the shell is no obstacle.
+    # A stack that the shell names for all commands is no obstacle.
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK_NAME)
     from_here = command_line.run(
         "audit", "--from-here", "--format", "json", "--output", str(tmp_path)
@@ -48,7 +48,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     assert command_line.services.requests == []
     assert write_calls(organization) == []
     sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
-    assert {call.parameters["TaskPolicyArn"]["arn"] for call in sessions} == {AUDIT}  # type: ignore[index]
+    assert {call.parameters["TaskPolicyArn"]["arn"] for call in sessions} == {AUDIT_POLICY_ARN}  # type: ignore[index]
     run = f" centralized-root-access/{report['runId']}"
     assert [call for call in sessions if not call.user_agent.endswith(run)] == []
 

@@ -22,8 +22,8 @@ from support.faults.vocabulary import error_response
 from support.root_tasks import REPORT_BUCKET
 from support.scp import attach_policy, policy_document, statement
 
-ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
-DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
+IS_A_ROOT_USER = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+DENY_ROOT = statement(Sid="DenyRootUsers", Condition=IS_A_ROOT_USER)
 
 
 def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
@@ -75,8 +75,8 @@ def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
 def test_what_cannot_be_decided_is_unknown_and_not_denied(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
-    attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": perhaps})
+    condition_nobody_can_decide = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": condition_nobody_can_decide})
     found = json.loads(command_line.run("preflight", "--task", "audit", "--format", "json").stdout)
     (undecided,) = [cause for account in found["accounts"] for cause in account["causes"]]
     assert (undecided["result"], undecided["reason"]) == ("UNKNOWN", "UNDECIDED_DENY")
@@ -114,10 +114,12 @@ def test_a_row_says_why_it_is_not_known_whether_a_resource_control_policy_denies
 def test_accounts_with_the_same_verdict_and_reason_are_one_line(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+    condition_nobody_can_decide = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
     attach_policy(organization, organization.root_id, {**DENY_ROOT, "Action": "sqs:*"}, name="deny")
     attach_policy(
-        organization, organization.root_id, {**DENY_ROOT, "Action": "iam:*", "Condition": perhaps}
+        organization,
+        organization.root_id,
+        {**DENY_ROOT, "Action": "iam:*", "Condition": condition_nobody_can_decide},
     )
     first, second, end = command_line.run("preflight").lines[1:4]
     assert re.split(r" {2,}", first)[:3] == ["denied", "3 accounts", "Root"]
@@ -218,13 +220,14 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     rows = list(csv.DictReader(shown.stdout.splitlines()))
     assert len(rows) == 15
     assert {row["accountId"] for row in rows} == {MEMBER, OTHER_MEMBER, THIRD_MEMBER}
-    assert {row["session"] for row in rows} == {"ALLOWED"}, "calls in it are denied"
-    named = {
+    # Sessions can be opened: what is denied are calls in them.
+    assert {row["session"] for row in rows} == {"ALLOWED"}
+    denials = {
         (row["result"], row["task"], row["policyId"], row["statement"])
         for row in rows
         if row["policyId"]
     }
-    assert named == {
+    assert denials == {
         ("DENIED", "unlock-queue", policy_id, "1"),
         ("DENIED", "unlock-bucket", policy_id, "DenyRootUsers"),
     }
@@ -269,17 +272,17 @@ def test_an_account_that_no_policy_allows_anything_says_so(
     assert "no service control policy allows it" in shown.stdout
 
 
-@pytest.mark.parametrize("denied", ["DescribePolicy", "ListTargetsForPolicy"])
+@pytest.mark.parametrize("operation", ["DescribePolicy", "ListTargetsForPolicy"])
 def test_policies_that_may_not_be_read_are_a_sentence(
-    command_line: CommandLine, organization: LocalOrganization, denied: str
+    command_line: CommandLine, organization: LocalOrganization, operation: str
 ) -> None:
     attach_policy(organization, MEMBER, DENY_ROOT)
     organization.deny(
-        account_id=organization.management_account_id, action=f"organizations:{denied}"
+        account_id=organization.management_account_id, action=f"organizations:{operation}"
     )
     shown = command_line.run("preflight", "--format", "json")
     assert shown.exit_code == 2
-    assert f"organizations:{denied}: AccessDenied" in shown.stderr
+    assert f"organizations:{operation}: AccessDenied" in shown.stderr
     assert "Traceback" not in shown.stderr
     assert json.loads(shown.stdout)["error"] in shown.stderr
 
@@ -298,6 +301,7 @@ def test_names_reach_no_terminal_unescaped(
 
 
 def session_role(name: str) -> str:
+    """Return the ARN of a role below the path of session roles in the delegate's account."""
     return f"arn:aws:iam::{THIRD_MEMBER}:role/centralized-root-access/{name}"
 
 
@@ -309,8 +313,12 @@ def delegate(
     enable_root_access(
         organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[THIRD_MEMBER]
     )
-    only = {"ArnNotLike": {"aws:PrincipalArn": [session_role("Audit"), session_role("Delete")]}}
-    attach_policy(organization, THIRD_MEMBER, statement(Action="sts:AssumeRoot", Condition=only))
+    other_roles = {
+        "ArnNotLike": {"aws:PrincipalArn": [session_role("Audit"), session_role("Delete")]}
+    }
+    attach_policy(
+        organization, THIRD_MEMBER, statement(Action="sts:AssumeRoot", Condition=other_roles)
+    )
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD_MEMBER)
     services = command_line.services
     services.resources = [
@@ -332,14 +340,14 @@ def delegate(
 
 def test_the_session_roles_are_those_of_root_tasks_in_the_account(delegate: CommandLine) -> None:
     roots = delegate.services.stacks["Roots"]
-    # Whoever creates a stack writes its outputs.
+    # Whoever creates a stack writes its outputs, which may name a role of another account.
     roots["RootTasksPlanUnlockQueuePolicyRoleArn"] = (
         f"arn:aws:iam::{OUTSIDE_ORGANIZATION}:role/foreign"
     )
     shown = delegate.run("preflight")
     assert shown.lines == ["Allowed: 3 accounts."]
     assert shown.stderr == "The session roles are those of stack Roots in us-east-1.\n"
-    # One more role, which the policy does not name.
+    # The policy does not list this role.
     roots["RootTasksUnlockBucketPolicyRoleArn"] = session_role("Unlock")
     assert delegate.run("preflight").lines[-1] == "Unknown: 3 accounts."
 
@@ -359,7 +367,7 @@ def test_one_who_does_not_see_root_tasks_is_told_to_name_the_role(
     delegate: CommandLine, operation: str | None
 ) -> None:
     if operation is None:
-        # Whoever creates a stack writes its outputs.
+        # The stack does not have the bucket that its outputs name.
         delegate.services.resources.remove(("AWS::S3::Bucket", REPORT_BUCKET))
     else:
         delegate.services.errors_by_operation[operation] = ("AccessDenied", "no")

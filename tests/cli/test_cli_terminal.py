@@ -20,44 +20,49 @@ from support.command_line import environment_variables_for
 from support.function import BOTH_FEATURES
 from support.terminal import CONTROL, Terminal, open_terminal
 
-KEY = f"AKIA{MEMBER}0001"
-NAME = "Zürich 東京"
+MEMBERS_KEY = f"AKIA{MEMBER}0001"
+NAME_OF_OTHER_SCRIPTS = "Zürich 東京"
 COLOR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
 
 
 @pytest.fixture(scope="module")
 def organization() -> Iterator[LocalOrganization]:
+    """An organization behind a URL, in which two accounts have credentials and one is denied."""
     with serve_organization() as organization:
         enable_root_access(organization, *BOTH_FEATURES)
         organization.put_root_credentials(
             account_id=MEMBER, password=True, access_keys=2, mfa_devices=1
         )
         organization.deny(account_id=OTHER_MEMBER, action="iam:GetAccountSummary")
-        abroad = organization.add_account(name=NAME, email="abroad@example.com")
-        organization.put_root_credentials(account_id=abroad, password=True)
+        other_account = organization.add_account(
+            name=NAME_OF_OTHER_SCRIPTS, email="other@example.com"
+        )
+        organization.put_root_credentials(account_id=other_account, password=True)
         yield organization
 
 
 def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
+    """Return the variables of a command in the organization's management account, and others."""
     return {**environment_variables_for(organization), "LANG": "C.UTF-8", **variables}
 
 
 def run_in_terminal(
     organization: LocalOrganization, *arguments: str, columns: int, **variables: str
 ) -> Terminal:
+    """Run a command in a terminal of so many columns, and return what the terminal shows."""
     environment = environment_of(organization, **{"TERM": "xterm-256color", **variables})
     command = [sys.executable, "-m", "centralized_root_access", *arguments]
     terminal = Terminal()
-    keyboard, its_end = open_terminal(columns=columns)
+    keyboard, end_of_command = open_terminal(columns=columns)
     with subprocess.Popen(
         command,
         env=environment,
-        stdin=its_end,
-        stdout=its_end,
-        stderr=its_end,
+        stdin=end_of_command,
+        stdout=end_of_command,
+        stderr=end_of_command,
         start_new_session=True,
     ) as process:
-        os.close(its_end)
+        os.close(end_of_command)
         terminal.read(keyboard)
     os.close(keyboard)
     terminal.exit_code = process.returncode
@@ -70,15 +75,14 @@ def test_a_report_fits_the_terminal_and_no_word_is_broken(
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
     assert shown.exit_code == 1, shown.text
-    assert f"  centralized-root-access preflight --account {OTHER_MEMBER}" in shown.lines, (
-        "a line of its own"
-    )
+    # A command that may be pasted has a line of its own.
+    assert f"  centralized-root-access preflight --account {OTHER_MEMBER}" in shown.lines
     assert max(map(len, shown.lines)) <= columns
-    assert any(KEY in line for line in shown.lines)
+    assert any(MEMBERS_KEY in line for line in shown.lines)
     assert shown.lines[0].startswith("has credentials")
     assert any(f"{MEMBER}  workload-a  Root" in line for line in shown.lines)
     assert re.search(f"{COLOR.pattern}has credentials", shown.text)
-    note = " ".join(line for line in shown.lines if line and KEY not in line)
+    note = " ".join(line for line in shown.lines if line and MEMBERS_KEY not in line)
     assert "To keep the report: --output FILE. To read it as a page: --open." in " ".join(
         note.split()
     )
@@ -113,7 +117,7 @@ def test_a_pipe_loses_no_name_that_it_cannot_encode_and_gets_no_colors_in_a_form
     )
     assert result.returncode == 1, result.stderr
     shown = result.stdout.decode("latin-1")
-    assert KEY in shown
+    assert MEMBERS_KEY in shown
     assert r"\u6771\u4eac" in shown
     assert bool(COLOR.search(shown)) is (format_ == "table")
 
@@ -128,7 +132,7 @@ def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_echoes(
         "credential_source = Environment\n"
         f"mfa_serial = arn:aws:iam::{MANAGEMENT}:mfa/one\n"
     )
-    keyboard, its_end = open_terminal(columns=80)
+    keyboard, end_of_command = open_terminal(columns=80)
     shown = b""
     with subprocess.Popen(
         [
@@ -141,12 +145,12 @@ def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_echoes(
             "mfa",
         ],
         env=environment_of(organization, AWS_CONFIG_FILE=str(config)),
-        stdin=its_end,
-        stdout=its_end,
-        stderr=its_end,
+        stdin=end_of_command,
+        stdout=end_of_command,
+        stderr=end_of_command,
         start_new_session=True,
     ) as process:
-        os.close(its_end)
+        os.close(end_of_command)
         while b"MFA code" not in shown:
             shown += os.read(keyboard, 65_536)
         process.send_signal(signal.SIGINT)

@@ -39,9 +39,13 @@ from support.command_line import (
 from support.root_tasks import EXECUTE_MACHINE, DeployedSettings
 
 
-@pytest.mark.parametrize(("said", "exit_code"), [("y\n", 0), ("n\n", 2), ("\n", 2), ("", 130)])
+@pytest.mark.parametrize(
+    ("typed", "exit_code"),
+    [("y\n", 0), ("n\n", 2), ("\n", 2), ("", 130)],
+    ids=["yes", "no", "return", "end of input"],
+)
 def test_a_person_sees_the_plan_and_decides(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, said: str, exit_code: int
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, typed: str, exit_code: int
 ) -> None:
     plan, organization = PLAN_RUN, command_line.root_tasks.organization
     organization.put_root_credentials(
@@ -50,7 +54,7 @@ def test_a_person_sees_the_plan_and_decides(
         password_last_used=command_line.root_tasks.now - timedelta(days=1),
     )
     assert command_line.run(*PLAN_DELETE, "--include-in-use").exit_code == 0
-    monkeypatch.setattr(sys, "stdin", TypedInput(said))
+    monkeypatch.setattr(sys, "stdin", TypedInput(typed))
     shown = command_line.run("execute", plan, "--format", "json")
     assert shown.exit_code == exit_code
     in_use = "1 was used in the last 90 days (yesterday)"
@@ -63,7 +67,7 @@ def test_a_person_sees_the_plan_and_decides(
         "To be deleted in 1 of 1 account",
     ):
         assert sentence in shown.stderr
-    # The function is the last to look: the report that a person was shown is approved, by its hash.
+    # The function executes the report that the person was shown, by its hash.
     report = command_line.root_tasks.read_object(f"runs/{plan}/report.json")
     approved = {"plan": plan, "reportSha256": hashlib.sha256(report).hexdigest()}
     assert command_line.services.inputs_by_run.get(EXECUTION_RUN) == (
@@ -77,7 +81,7 @@ def test_a_person_sees_the_plan_and_decides(
 def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     command_line: CommandLine,
 ) -> None:
-    def said(plan: str) -> tuple[str, str]:
+    def notes_and_state_of(plan: str) -> tuple[str, str]:
         """Return what `report` says of a plan below its summary, and what `runs` says of it."""
         notes = command_line.run("report", plan).stderr
         lines = command_line.run("runs").lines
@@ -94,23 +98,29 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     hint = (
         f"Next, execute exactly this plan, until {until}: centralized-root-access execute {plan}\n"
     )
-    assert said(plan)[0].endswith(hint)
-    assert said(plan)[1] == f"until {until}"
+    assert notes_and_state_of(plan)[0].endswith(hint)
+    assert notes_and_state_of(plan)[1] == f"until {until}"
     command_line.now += timedelta(hours=2, minutes=6)
     command_line.root_tasks.now = command_line.now
     command_line.services.polls_while_running = 0
     command_line.root_tasks.run_execute_machine({"plan": plan}, name="refused")
     assert command_line.run("runs").lines[0] == "REFUSED  refused"
-    assert said(plan) == (f"This plan expired at {until}. Create a new plan.\n", "expired")
+    assert notes_and_state_of(plan) == (
+        f"This plan expired at {until}. Create a new plan.\n",
+        "expired",
+    )
     command_line.root_tasks.now = command_line.now = command_line.now - timedelta(minutes=10)
     executed = command_line.run("execute", plan, "--yes")
     assert executed.exit_code == 0
-    # It would have expired by now.
+    # By now the plan would have expired.
     command_line.now += timedelta(minutes=10)
     (execution,) = (
         name for name in command_line.services.inputs_by_run if name.startswith("execute")
     )
-    assert said(plan) == (f"This plan was executed by {execution}.\n", f"executed by {execution}")
+    assert notes_and_state_of(plan) == (
+        f"This plan was executed by {execution}.\n",
+        f"executed by {execution}",
+    )
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     states = {run["run"]: (run["planExpiresAt"], run["execution"]) for run in listed}
     assert states == {plan: (expiry, execution), execution: (None, None), "refused": (None, None)}
@@ -120,7 +130,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     assert [name for name in command_line.services.inputs_by_run if name.startswith("execute")] == [
         execution
     ]
-    # Those who may only plan see the mark alone, also after a month.
+    # The mark of the plan stays after Step Functions has forgotten the execution.
     command_line.now += timedelta(days=30)
     del command_line.root_tasks.executions[
         command_line.root_tasks.arn(execution, machine=EXECUTE_MACHINE)
@@ -134,7 +144,8 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     for written_by_others in (b"{}", sentence):
         command_line.root_tasks.write_object(mark, written_by_others)
         assert (
-            said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
+            notes_and_state_of(plan)[0]
+            == "This plan was executed by an execution that its mark does not name.\n"
         )
 
 
@@ -181,7 +192,7 @@ def test_an_execution_that_could_not_start_is_not_said_to_have_executed_its_plan
     assert suggested_command(command_line.run("report", plan)) == ["execute", plan]
     root_tasks.run_execute_machine({"plan": plan}, name="executing")
     assert execution_of(plan) == "executing"
-    # It was stopped: the mark says that it had begun.
+    # Of an execution that was stopped, the mark says that it had begun.
     root_tasks.executions[root_tasks.arn("executing", machine=EXECUTE_MACHINE)].status = "ABORTED"
     assert execution_of(plan) == "executing"
 
@@ -212,7 +223,7 @@ def test_only_the_report_that_was_approved_is_executed(
     for wrong in (str(other), "0" * 64):
         refused = command_line.refusal("execute", plan, "--yes", "--approved-report", wrong)
         assert f"is not that of plan {plan}. Whoever" in refused
-        # Who executes a plan does not approve it by pasting what a refusal says.
+        # A refusal does not say the right hash, so that nobody approves a plan by pasting it.
         assert approved not in refused
     page = tmp_path / "plan.html"
     page.write_text("<!doctype html>")
@@ -351,7 +362,7 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
     assert "Execute this plan to set bucket policies in 1 account? " in executed.stderr
     assert "as yours. The new policy allows everyone." in executed.stderr
     assert executed.lines[-1].startswith("Set bucket policies. Set: 1 bucket policy.")
-    # A wrong one is taken back by the command that is shown, also if it is pasted again.
+    # The command that is shown gives the earlier policy back, also if it is pasted again.
     for _ in range(2):
         given_back = run_suggested_command(command_line, executed)
         assert given_back.exit_code == 0

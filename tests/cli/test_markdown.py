@@ -11,8 +11,8 @@ from root_tasks.model.report_schema import Task
 from support.reports import HOSTILE_NAMES, example_plan, hostile_audit
 
 SHA256 = "b94d27b9" * 8
-ACTIVE = {"html_block", "html_inline", "image", "link_open"}
-PLAN = f"""\
+ACTIVE_MARKUP = {"html_block", "html_inline", "image", "link_open"}
+BEGINNING_OF_PLAN = f"""\
 ### Plan: delete root credentials
 
 To be deleted in 1 of 4 accounts: 1 password and 2 access keys. Left out, because in use: \
@@ -37,7 +37,7 @@ To be deleted in 1 of 4 accounts: 1 password and 2 access keys. Left out, becaus
 
 
 def test_a_plan_has_its_summary_its_facts_its_hash_and_each_item() -> None:
-    assert as_markdown(example_plan(), sha256=SHA256).startswith(PLAN)
+    assert as_markdown(example_plan(), sha256=SHA256).startswith(BEGINNING_OF_PLAN)
 
 
 @pytest.mark.parametrize("task", [Task.AUDIT, Task.UNLOCK_BUCKET])
@@ -45,7 +45,7 @@ def test_what_somebody_else_chose_is_nothing_but_code(task: Task) -> None:
     text = as_markdown(hostile_audit(task), sha256=SHA256, everything=True)
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
     parts = [*tokens, *(part for token in tokens for part in token.children or ())]
-    assert {part.type for part in parts} & ACTIVE == set()
+    assert {part.type for part in parts} & ACTIVE_MARKUP == set()
     names = [printable(name).replace("|", r"\x7c") for name in HOSTILE_NAMES if name.strip()]
     code = [part.content.strip() for part in parts if part.type == "code_inline"]
     assert [name for name in names if name.strip() not in code] == []

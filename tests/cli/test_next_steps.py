@@ -90,8 +90,8 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     assert (selection["accounts"], selection["fromReport"]) == ([OTHER_MEMBER], second)
 
 
-def commands_in(shown: CommandOutput) -> list[str]:
-    """Return the commands that another one names as next steps."""
+def suggested_commands(shown: CommandOutput) -> list[str]:
+    """Return the commands that a command names as next steps, without the program's name."""
     return re.findall(rf": {PROGRAM} (.*)$", shown.stderr, re.MULTILINE)
 
 
@@ -101,12 +101,12 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
     """One account is plain, one has a key in use, one is protected, one is inaccessible."""
     root_tasks, services = command_line.root_tasks, command_line.services
     organization, now = root_tasks.organization, root_tasks.now
-    guarded = organization.add_account(name="guarded", email="guarded@example.com")
+    protected = organization.add_account(name="protected", email="protected@example.com")
     organization.put_root_credentials(account_id=MEMBER, password=True, mfa_devices=1)
     organization.put_root_credentials(
         account_id=OTHER_MEMBER, password=True, access_keys=1, access_key_last_used=now
     )
-    for account_id in (THIRD_MEMBER, guarded):
+    for account_id in (THIRD_MEMBER, protected):
         organization.put_root_credentials(account_id=account_id, access_keys=1)
     organization.deny(account_id=THIRD_MEMBER, action="iam:*")
 
@@ -115,15 +115,15 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
     first = command_line.run("audit", "--from-here")
     assert first.exit_code == 1
     assert "deploy RootTasks with RootTask.DELETE" in first.stderr
-    plan, audit = commands_in(first)
+    plan, audit = suggested_commands(first)
     assert audit == f"audit --from-here --account {THIRD_MEMBER}"
     assert HOW_TO_DEPLOY in command_line.refusal(*plan.split())
 
     # RootTasks is deployed, and protects an account. Each command is pasted once.
     services.stacks = deployed
-    protecting = dataclasses.replace(root_tasks.settings, protected_accounts=frozenset({guarded}))
+    protecting = dataclasses.replace(root_tasks.settings, protected_accounts=frozenset({protected}))
     root_tasks.settings = protecting
-    said: list[str] = []
+    notes: list[str] = []
     done: list[str] = []
     to_do = [plan]
     while to_do:
@@ -132,14 +132,14 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
         command_line.now += timedelta(minutes=1)
         shown = command_line.run(*command.split(), *confirmed)
         done.append(command)
-        said += shown.stderr.splitlines()
-        to_do += [each for each in commands_in(shown) if each not in (*done, *to_do)]
+        notes += shown.stderr.splitlines()
+        to_do += [each for each in suggested_commands(shown) if each not in (*done, *to_do)]
         if not to_do and root_tasks.settings is protecting:
             # What a person has to do besides: the account is no longer protected.
-            assert any("take the accounts out of protected_accounts" in line for line in said)
+            assert any("take the accounts out of protected_accounts" in line for line in notes)
             root_tasks.settings = dataclasses.replace(protecting, protected_accounts=frozenset())
             to_do.append("plan delete --account all")
-        if any("When the cause is fixed" in line for line in said):
+        if any("When the cause is fixed" in line for line in notes):
             organization.allow(account_id=THIRD_MEMBER, action="iam:*")
     assert [command for command in done if command.startswith("execute")], done
     credentials = {id_: organization.root_credentials(id_) for id_ in organization.members}

@@ -25,8 +25,8 @@ from support.command_line import (
 )
 from support.root_tasks import REPORT_BUCKET
 
-QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
-EVERY_OPTION = (
+QUEUE_ARN = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
+PLAN_DELETE_WITH_EVERY_OPTION = (
     f"plan delete --account {MEMBER} --account {OTHER_MEMBER} --unused-for-days 0 --include-in-use"
     f" --credential-type {' --credential-type '.join(CREDENTIAL_TYPES)}"
 )
@@ -52,7 +52,7 @@ EVERY_OPTION = (
             {"task": Task.DELETE, "accounts": ["all"], "exclude": ["Root/Prod"]},
         ),
         (
-            EVERY_OPTION,
+            PLAN_DELETE_WITH_EVERY_OPTION,
             "plan-delete",
             {
                 "task": Task.DELETE,
@@ -78,9 +78,9 @@ EVERY_OPTION = (
             {"task": Task.UNLOCK_BUCKET, "buckets": {MEMBER: ["one", "two"]}},
         ),
         (
-            f"plan unlock-queue --queue {QUEUE} --skip-backup",
+            f"plan unlock-queue --queue {QUEUE_ARN} --skip-backup",
             "plan-unlock-queue",
-            {"task": Task.UNLOCK_QUEUE, "queues": [QUEUE], "skipBackup": True},
+            {"task": Task.UNLOCK_QUEUE, "queues": [QUEUE_ARN], "skipBackup": True},
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -139,7 +139,7 @@ def test_a_wrong_command_is_refused_before_anything_is_called(
     command: str,
     sentence: str,
 ) -> None:
-    # Root, who may run the tests, may write everywhere.
+    # The folder of the test is not writable, even if root runs the tests.
     monkeypatch.setattr("os.access", lambda path, _: str(path) != str(tmp_path))
     arguments = [word.replace("{folder}", str(tmp_path)) for word in command.split()]
     assert sentence.replace("{folder}", str(tmp_path)) in command_line.refusal(*arguments)
@@ -168,23 +168,29 @@ def test_a_file_without_accounts_is_refused(command_line: CommandLine, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "given", ["{red}, {other},Root/Team #1", "@{file}"], ids=["commas", "a file"]
+    "given", ["{red_unit}, {other},Root/Team #1", "@{file}"], ids=["commas", "a file"]
 )
 def test_exclusions_are_ids_and_names_with_commas_or_in_a_file(
     command_line: CommandLine, tmp_path: Path, given: str
 ) -> None:
     organization = command_line.root_tasks.organization
-    red = add_unit(organization, "Red, Blue")
+    red_unit = add_unit(organization, "Red, Blue")
     add_unit(organization, "Team #1")
     file = tmp_path / "units.txt"
-    file.write_text(f"# Units\r\n{red},\r\n\r\n{OTHER_MEMBER},  # both\r\nRoot/Team #1\r\n#\r\n")
+    file.write_text(
+        f"# Units\r\n{red_unit},\r\n\r\n{OTHER_MEMBER},  # both\r\nRoot/Team #1\r\n#\r\n"
+    )
     assert (
         command_line.run(
-            "audit", "--exclude", given.format(red=red, other=OTHER_MEMBER, file=file)
+            "audit", "--exclude", given.format(red_unit=red_unit, other=OTHER_MEMBER, file=file)
         ).exit_code
         == 0
     )
-    assert input_of_last_execution(command_line)["exclude"] == [red, OTHER_MEMBER, "Root/Team #1"]
+    assert input_of_last_execution(command_line)["exclude"] == [
+        red_unit,
+        OTHER_MEMBER,
+        "Root/Team #1",
+    ]
 
 
 def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
@@ -236,25 +242,25 @@ def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) 
     )
     arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/Two/0123"
     services.stacks[arn] = services.stacks["Two"]
-    # The outputs' keys lack what is neither a letter nor a digit.
+    # The keys of outputs lack what is neither a letter nor a digit, so Sec-ond means Second.
     for stack in (STACK_NAME, "Two:Second", "Two:Sec-ond", f"{arn}:Second"):
         assert command_line.run("runs", "--stack", stack).exit_code == 0
     for stack in ("Two", "Two:Third", "Three", "Other", arn):
         command_line.refusal("runs", "--stack", stack)
 
 
-_MACHINE = f"arn:aws:states:us-east-1:{MANAGEMENT}:stateMachine:RootTasksAudit"
+AUDIT_MACHINE_ARN = f"arn:aws:states:us-east-1:{MANAGEMENT}:stateMachine:RootTasksAudit"
 
 
 @pytest.mark.parametrize(
     ("output", "value"),
     [
-        ("AuditStateMachineArn", _MACHINE.replace("RootTasksAudit", "PayrollRun")),
-        ("AuditStateMachineArn", _MACHINE.replace(MANAGEMENT, OTHER_MEMBER)),
-        ("AuditStateMachineArn", _MACHINE.replace("us-east-1", "eu-west-1")),
+        ("AuditStateMachineArn", AUDIT_MACHINE_ARN.replace("RootTasksAudit", "PayrollRun")),
+        ("AuditStateMachineArn", AUDIT_MACHINE_ARN.replace(MANAGEMENT, OTHER_MEMBER)),
+        ("AuditStateMachineArn", AUDIT_MACHINE_ARN.replace("us-east-1", "eu-west-1")),
         ("ExecuteStateMachineArn", REPORT_BUCKET),
         ("Bucket", "reports-of-others"),
-        ("Bucket", _MACHINE),
+        ("Bucket", AUDIT_MACHINE_ARN),
     ],
     ids=[
         "of others",
@@ -302,11 +308,11 @@ def test_without_a_deployment_the_region_and_the_next_step_are_named(
         said = command_line.refusal(*command)
         assert f"There is no RootTasks of account {MANAGEMENT} in us-east-1. It may be in" in said
         assert HOW_TO_DEPLOY in said
-        # Only the audit can do without.
+        # Only the audit can do without a deployment.
         assert ("--from-here" in said) is (command == ("audit",))
     title, _, _ = (REPOSITORY / "docs" / "start" / "getting-started.md").read_text().partition("\n")
     assert f'The page "{title.removeprefix("# ")}" ' in HOW_TO_DEPLOY
-    # The Region is that of the AWS CLI.
+    # The Region is that which the AWS CLI would take.
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert "in eu-west-1." in command_line.refusal(*PLAN_DELETE)
     assert "in eu-north-1." in command_line.refusal(*PLAN_DELETE, "--region", "eu-north-1")

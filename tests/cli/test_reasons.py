@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 TICKET = "CHG0012345"
 # A formula, markup, Markdown, a mention, another line, and a change of direction.
-HOSTILE = '=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u202eRun `sh`'
-SHOWN = r'=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u202eRun `sh`'
+HOSTILE_REASON = '=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u202eRun `sh`'
+ESCAPED_REASON = r'=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u202eRun `sh`'
 
 
 def test_a_plans_reason_is_that_of_its_execution_unless_that_has_its_own(
@@ -53,21 +53,21 @@ def test_a_hostile_reason_is_text_wherever_it_is_shown(
 ) -> None:
     """The report's own forms are proven with those of all hostile texts."""
     give_root_credentials(command_line)
-    command_line.run(*PLAN_DELETE, "--reason", HOSTILE)
+    command_line.run(*PLAN_DELETE, "--reason", HOSTILE_REASON)
     monkeypatch.setattr(sys, "stdin", TypedInput("n\n"))
     question = command_line.run("execute", PLAN_RUN).stderr
     listed = command_line.run("runs").stdout
     markdown = command_line.run("report", PLAN_RUN, "--format", "markdown").stdout
-    command_line.root_tasks.run({"reason": HOSTILE})
+    command_line.root_tasks.run({"reason": HOSTILE_REASON})
     ((_, mail),) = command_line.root_tasks.notices
     card = command_line.root_tasks.cards[-1]["content"]["description"]
-    assert all(SHOWN in text for text in (question, listed, mail))
+    assert all(ESCAPED_REASON in text for text in (question, listed, mail))
     assert HIDDEN_CHARACTERS.isdisjoint(question + listed + mail + markdown + card)
-    assert f"Reason: `` {SHOWN.replace('|', chr(92) + 'x7c')} ``" in markdown
+    assert f"Reason: `` {ESCAPED_REASON.replace('|', chr(92) + 'x7c')} ``" in markdown
     assert "&lt;!channel&gt;" in card
     assert "`" not in card.replace("```", "")
     rows = csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout))
-    assert next(row["reason"] for row in rows if row["run"] == PLAN_RUN) == f"'{SHOWN}"
+    assert next(row["reason"] for row in rows if row["run"] == PLAN_RUN) == f"'{ESCAPED_REASON}"
 
 
 def test_the_question_about_a_recovery_says_when_it_is_to_be_closed(

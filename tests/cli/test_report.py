@@ -22,9 +22,9 @@ from support.command_line import (
 )
 from support.root_tasks import REPORT_BUCKET
 
-FILES = ("report.json", "report.csv", "report.html")
+FILES_OF_REPORT = ("report.json", "report.csv", "report.html")
 FORMATS = ("table", "csv", "json")
-DAMAGED = "This report cannot be read"
+CANNOT_BE_READ = "This report cannot be read"
 LATEST_OR_NAMED = pytest.mark.parametrize("run", [[], [AUDIT_RUN]], ids=["latest", "named"])
 
 
@@ -33,25 +33,29 @@ def test_only_the_report_that_is_held_by_hash_is_shown_and_saved(
 ) -> None:
     give_root_credentials(command_line)
     as_json = command_line.run("audit", "--format", "json")
-    wrote = {
-        name: command_line.root_tasks.read_object(f"runs/{AUDIT_RUN}/{name}") for name in FILES
+    files_of_run = {
+        name: command_line.root_tasks.read_object(f"runs/{AUDIT_RUN}/{name}")
+        for name in FILES_OF_REPORT
     }
     for name in ("report.csv", "report.html"):
         command_line.root_tasks.write_object(f"runs/{AUDIT_RUN}/{name}", b"None has credentials.")
     as_csv = command_line.run("report", AUDIT_RUN, "--format", "csv")
-    for shown, body in ((as_json, wrote["report.json"]), (as_csv, wrote["report.csv"])):
+    for shown, body in (
+        (as_json, files_of_run["report.json"]),
+        (as_csv, files_of_run["report.csv"]),
+    ):
         text = body.decode("utf-8-sig").replace("\r\n", "\n")
         assert (shown.exit_code, shown.stdout, shown.stderr) == (1, text, "")
-    # A new folder is made.
+    # The command makes the folder.
     folder = tmp_path / "new"
     for path in ("", "x.CSV", "page.html"):
         assert command_line.run("report", AUDIT_RUN, "--output", str(folder / path)).exit_code == 1
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
-        **wrote,
-        "x.CSV": wrote["report.csv"],
-        "page.html": wrote["report.html"],
+        **files_of_run,
+        "x.CSV": files_of_run["report.csv"],
+        "page.html": files_of_run["report.html"],
     }
-    # For its owner alone.
+    # Only the owner can read them.
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -166,7 +170,7 @@ def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("{", "[", f"{DAMAGED}: it is not JSON."),
+        ("{", "[", f"{CANNOT_BE_READ}: it is not JSON."),
         (
             '"schemaVersion":1',
             '"schemaVersion":2',
@@ -176,9 +180,9 @@ def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
         (
             AUDIT_RUN,
             "x wrote it. Next: centralized-root-access execute y",
-            f"{DAMAGED}: runId is not the name of a run.",
+            f"{CANNOT_BE_READ}: runId is not the name of a run.",
         ),
-        (AUDIT_RUN, "no/such:run", f"{DAMAGED}: runId is not the name of a run."),
+        (AUDIT_RUN, "no/such:run", f"{CANNOT_BE_READ}: runId is not the name of a run."),
     ],
     ids=["not JSON", "of a later release", "of no run but a sentence", "of no run"],
 )
@@ -205,7 +209,7 @@ def test_a_run_of_the_other_state_machine_hides_no_report_of_the_same_name(
     assert command_line.run("report", f"executions/{EXECUTION_RUN}").stdout == executed.stdout
     assert "None of the 3 accounts" in command_line.run("report", f"runs/{EXECUTION_RUN}").lines[-1]
     assert "is not a plan" in command_line.refusal("execute", EXECUTION_RUN, "--yes")
-    # An execution of this name was refused.
+    # An execution that was refused has the name of an audit.
     audit = root_tasks.run(name="scheduled")
     root_tasks.run_execute_machine({"plan": "none"}, name="scheduled")
     assert audit.status == "SUCCEEDED"
@@ -244,7 +248,7 @@ def test_a_report_that_cannot_be_shown_is_saved_all_the_same(
     )
     with pytest.raises(BrokenPipeError):
         command_line.run("audit", "--from-here", "--output", str(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == set(FILES)
+    assert {path.name for path in tmp_path.iterdir()} == set(FILES_OF_REPORT)
 
 
 def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(

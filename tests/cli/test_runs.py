@@ -49,12 +49,12 @@ def test_a_refused_run_has_the_sentence_of_the_function(command_line: CommandLin
 
 def test_a_failed_run_has_the_sentence_that_its_function_raised(command_line: CommandLine) -> None:
     execution = command_line.root_tasks.run(name="audit-1")
-    raised = {
+    error_of_function = {
         "errorMessage": "No report was written.",
         "errorType": "OutdatedRunError",
         "stackTrace": [],
     }
-    execution.status, execution.cause = "FAILED", json.dumps(raised)
+    execution.status, execution.cause = "FAILED", json.dumps(error_of_function)
     assert command_line.refusal("report", "audit-1") == (
         "Unable to show the report: Run audit-1 ended as FAILED: No report was written.\n"
     )
@@ -65,12 +65,8 @@ def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_continues(
 ) -> None:
     command_line.services.polls_while_running = 0
     command_line.run("audit")
-    described: list[int] = []
-
-    def interrupt() -> None:
-        described.append(1)
-        if len(described) == 2:
-            raise KeyboardInterrupt
+    # The command describes the run to find it, and again to wait for its end.
+    interrupt = Mock(side_effect=[None, KeyboardInterrupt])
 
     command_line.services.before_call["DescribeExecution"] = interrupt
     shown = command_line.run("report", AUDIT_RUN)
@@ -110,7 +106,7 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
             True,
         )
         for command in ("report", "stop"):
-            # A period would become a part of the stack's name.
+            # A command ends before the period, which would become a part of the stack's name.
             assert (
                 f"it: `centralized-root-access {command} {AUDIT_RUN} --stack {STACK_NAME}`."
                 in shown.stderr
@@ -118,7 +114,7 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     assert command_line.services.parameters_of_calls("StopExecution") == []
 
 
-# A credential process that asks for a sign-in raises the second one.
+# The SDK raises a ValueError if a credential process asks for a sign-in instead.
 @pytest.mark.parametrize(
     "error",
     [client_error("ExpiredToken", operation="x"), ValueError("No JSON.")],
@@ -134,7 +130,7 @@ def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(
 def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
     command_line: CommandLine,
 ) -> None:
-    """Who can write to the bucket could store an earlier one, so the latest says its age."""
+    """Who can write to the bucket could put an earlier report there, so its age is shown."""
     give_root_credentials(command_line)
     command_line.services.polls_while_running = 3
     first = command_line.run("audit")
@@ -151,7 +147,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     command_line.services.polls_before_known = 3
     command_line.services.polls_without_output = 3
     shown = command_line.run("audit")
-    # A line would say that the report could not be checked.
+    # Otherwise a line would say that the report could not be checked.
     assert (shown.exit_code, shown.stderr) == (0, "")
     waits: list[float] = []
     command_line.sleep = waits.append
@@ -169,17 +165,20 @@ def test_an_incomplete_response_names_the_call_that_gave_it(
 
 
 def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -> None:
-    failing = iter([("InternalFailure", "Try again."), ("ExecutionAlreadyExists", "It has ended.")])
+    responses = iter(
+        [("InternalFailure", "Try again."), ("ExecutionAlreadyExists", "It has ended.")]
+    )
     services = command_line.services
 
-    def lose() -> None:
+    def lose_first_response() -> None:
+        """Start the run at the first call, and respond as if it had failed; then as AWS does."""
         services.errors_by_operation.pop("StartExecution", None)
-        if error := next(failing, None):
+        if error := next(responses, None):
             if error[0] == "InternalFailure":
                 services._StartExecution(services.parameters_of_calls("StartExecution")[-1])
             services.errors_by_operation["StartExecution"] = error
 
-    services.before_call["StartExecution"] = lose
+    services.before_call["StartExecution"] = lose_first_response
     assert command_line.run("audit").exit_code == 0
     assert [call["name"] for call in services.parameters_of_calls("StartExecution")] == [
         AUDIT_RUN,

@@ -38,14 +38,19 @@ from support.command_line import (
 )
 from support.root_tasks import EXECUTE_MACHINE
 
-OTHERS = (Outcome.INACCESSIBLE, Outcome.IN_USE, Outcome.NOTHING_TO_DO, Outcome.SKIPPED)
-HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
+OUTCOMES_WITHOUT_A_CHANGE = (
+    Outcome.INACCESSIBLE,
+    Outcome.IN_USE,
+    Outcome.NOTHING_TO_DO,
+    Outcome.SKIPPED,
+)
+HOSTILE_TEXT = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
 
 
-def said(*results: AccountResult) -> list[tuple[str, str]]:
-    """Return what the rows of accounts say, and why."""
-    written = reports.report_of(*results, full=False)
-    return [(row.item, row.reason) for result in results for row in rows_of(written, result)]
+def items_and_reasons(*results: AccountResult) -> list[tuple[str, str]]:
+    """Return the item and the reason of each row of accounts in an audit."""
+    audit = reports.report_of(*results, full=False)
+    return [(row.item, row.reason) for result in results for row in rows_of(audit, result)]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_a_row_says_no_use_that_aws_does_not_know_and_what_to_do() -> None:
         credential=CredentialDetails(created_at=reports.STARTED_AT),
     )
     planned = reports.account_result(MEMBER, Outcome.PLANNED, items=(device,))
-    assert said(planned, reports.inaccessible_account(OTHER_MEMBER)) == [
+    assert items_and_reasons(planned, reports.inaccessible_account(OTHER_MEMBER)) == [
         ("MFA device phone, created 2026-11-20", ""),
         ("", f"{reports.DENIAL_TEMPLATE.format(account_id=OTHER_MEMBER)} {reports.SCP_HINT}"),
     ]
@@ -111,14 +116,14 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     folder = f"runs/{AUDIT_RUN}"
     report = json.loads(command_line.root_tasks.read_object(f"{folder}/report.json"))
     for result in report["results"]:
-        result["accountId"] += HOSTILE
-        result["name"] = result["organizationalUnit"] = HOSTILE
+        result["accountId"] += HOSTILE_TEXT
+        result["name"] = result["organizationalUnit"] = HOSTILE_TEXT
         if "reason" in result:
-            # A long one is a note.
-            result["reason"] = HOSTILE * (3 if result["outcome"] == "SKIPPED" else 1)
-    report["summary"] = HOSTILE
-    report["warnings"] = ["\x1b[31mred", HOSTILE]
-    # With line ends that only another program would write.
+            # A long reason is shown as a note.
+            result["reason"] = HOSTILE_TEXT * (3 if result["outcome"] == "SKIPPED" else 1)
+    report["summary"] = HOSTILE_TEXT
+    report["warnings"] = ["\x1b[31mred", HOSTILE_TEXT]
+    # The line ends are those that only another program would write.
     forged = json.dumps(report, ensure_ascii=False, separators=(",\r", ":"))
     command_line.root_tasks.write_object(f"{folder}/report.json", forged.encode())
     # No execution holds the hash of the report any longer.
@@ -154,10 +159,11 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
         reports.account_result(f"1{n:011}", Outcome.PLANNED, unit="Root/Prod", items=(key,))
         for n in range(68)
     ]
-    others = [
-        reports.account_result(f"2{n:011}", outcome) for n, outcome in enumerate(list(OTHERS) * 58)
+    unplanned = [
+        reports.account_result(f"2{n:011}", outcome)
+        for n, outcome in enumerate(list(OUTCOMES_WITHOUT_A_CHANGE) * 58)
     ]
-    plan = reports.report_of(*planned, *others, task=Task.DELETE)
+    plan = reports.report_of(*planned, *unplanned, task=Task.DELETE)
     screen.show_report(plan, to_decide=True)
     out, shown = capsys.readouterr()
     assert out == ""
@@ -170,10 +176,10 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
             "access key AKIA1, Active, created 2026-11-20, used 2026-11-20 (today)"
             in lines[place + 1]
         )
-    assert not [account for account in others if account.account_id in shown]
+    assert not [account for account in unplanned if account.account_id in shown]
     screen.show_report(plan, to_decide=True, everything=True)
     shown = capsys.readouterr().err
-    assert all(account.account_id in shown for account in others)
+    assert all(account.account_id in shown for account in unplanned)
 
 
 def test_what_needs_no_action_is_listed_only_with_all(command_line: CommandLine) -> None:
@@ -293,6 +299,6 @@ def test_a_deployment_without_runs_says_where_earlier_ones_may_be(
         ("runs", "OrgRoot has no runs yet."),
         ("report", "There is no s3://"),
     ):
-        said = command_line.run(command).stderr
-        assert sentence in said
-        assert "renamed or moved" in said
+        notes = command_line.run(command).stderr
+        assert sentence in notes
+        assert "renamed or moved" in notes
