@@ -29,92 +29,102 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.reports import access_key, account_result, inaccessible_account
 from support.root_tasks import DeployedSettings, RootTasks
 
-ROOT, UNIT, INNER = "r-a1b2", "ou-a1b2-11111111", "ou-a1b2-22222222"
+ROOT_ID, UNIT_ID, INNER_UNIT_ID = "r-a1b2", "ou-a1b2-11111111", "ou-a1b2-22222222"
 UNTIL = date(2027, 3, 31)
 LAST_MINUTE = datetime(2027, 3, 31, 23, 59, 59, tzinfo=UTC)
-BOTH = AcceptedCredentials(
+PASSWORD_AND_MFA = AcceptedCredentials(
     target_id=MEMBER,
     types=(ItemType.PASSWORD, ItemType.MFA_DEVICE),
     reason="billing",
     until=UNTIL.isoformat(),
 )
-KEY = replace(BOTH, types=(ItemType.ACCESS_KEY,), reason="a script")
-having = functools.partial(reports.account_with_credentials, MEMBER)
-ACCEPTED = "Accepted until 2027-03-31: billing."
+KEY_ALONE = replace(PASSWORD_AND_MFA, types=(ItemType.ACCESS_KEY,), reason="a script")
+member_with = functools.partial(reports.account_with_credentials, MEMBER)
+ACCEPTED_REASON = "Accepted until 2027-03-31: billing."
 
 
-def judged(
+def with_acceptance_applied(
     found: AccountResult,
     accepted: dict[str, AcceptedCredentials] | None = None,
     *,
-    unit_path: str | None = f"{ROOT}/{UNIT}/{INNER}",
+    unit_path: str | None = f"{ROOT_ID}/{UNIT_ID}/{INNER_UNIT_ID}",
     named: bool = False,
 ) -> AccountResult:
-    """Return a result as a report has it.
+    """Return a result as a report has it, in the last minute in which anything is accepted.
 
-    By default the account's own password and MFA are accepted.
+    By default the account's own password and MFA are accepted, and its unit is known.
     """
     if accepted is None:
-        accepted = {MEMBER: BOTH}
+        accepted = {MEMBER: PASSWORD_AND_MFA}
     return with_acceptance(found, accepted, unit_path=unit_path, at=LAST_MINUTE, named=named)
 
 
 @pytest.mark.parametrize(
     "found",
-    [having(password=True), having(password=True, mfa_devices=("a",)), having(mfa_devices=("a",))],
+    [
+        member_with(password=True),
+        member_with(password=True, mfa_devices=("a",)),
+        member_with(mfa_devices=("a",)),
+    ],
     ids=["a password", "both", "MFA"],
 )
 def test_accepted_kinds_are_accepted_until_the_end_of_the_day(found: AccountResult) -> None:
-    accepted = judged(found)
-    assert (accepted.outcome, accepted.reason) == (Outcome.ACCEPTED, ACCEPTED)
+    accepted = with_acceptance_applied(found)
+    assert (accepted.outcome, accepted.reason) == (Outcome.ACCEPTED, ACCEPTED_REASON)
     assert accepted.credentials == found.credentials
 
 
 @pytest.mark.parametrize(
     ("found", "others"),
     [
-        (having(password=True, access_keys=(access_key(1),)), "1 access key"),
-        (having(password=True, mfa_devices=("a", "b")), "1 MFA device"),
-        (having(password=True, mfa_devices=None), "1 MFA device"),
+        (member_with(password=True, access_keys=(access_key(1),)), "1 access key"),
+        (member_with(password=True, mfa_devices=("a", "b")), "1 MFA device"),
+        (member_with(password=True, mfa_devices=None), "1 MFA device"),
     ],
     ids=["another kind", "a second one", "an unknown number"],
 )
 def test_anything_else_makes_it_count_again_and_is_named(found: AccountResult, others: str) -> None:
-    counted = judged(found)
+    counted = with_acceptance_applied(found)
     assert counted.outcome is Outcome.HAS_CREDENTIALS
-    assert counted.reason == f"{ACCEPTED} Not accepted: {others}."
+    assert counted.reason == f"{ACCEPTED_REASON} Not accepted: {others}."
 
 
 @pytest.mark.parametrize(
     ("accepted", "outcome"),
     [
-        ({UNIT: BOTH}, Outcome.ACCEPTED),
-        ({ROOT: BOTH}, Outcome.ACCEPTED),
-        ({UNIT: KEY, INNER: BOTH}, Outcome.ACCEPTED),
-        ({UNIT: BOTH, MEMBER: KEY}, Outcome.HAS_CREDENTIALS),
-        ({OTHER_MEMBER: BOTH}, Outcome.HAS_CREDENTIALS),
+        ({UNIT_ID: PASSWORD_AND_MFA}, Outcome.ACCEPTED),
+        ({ROOT_ID: PASSWORD_AND_MFA}, Outcome.ACCEPTED),
+        ({UNIT_ID: KEY_ALONE, INNER_UNIT_ID: PASSWORD_AND_MFA}, Outcome.ACCEPTED),
+        ({UNIT_ID: PASSWORD_AND_MFA, MEMBER: KEY_ALONE}, Outcome.HAS_CREDENTIALS),
+        ({OTHER_MEMBER: PASSWORD_AND_MFA}, Outcome.HAS_CREDENTIALS),
     ],
     ids=["a unit", "the root", "the nearest unit", "the account first", "another account"],
 )
 def test_a_unit_stands_for_its_accounts(
     accepted: dict[str, AcceptedCredentials], outcome: Outcome
 ) -> None:
-    assert judged(having(password=True), accepted).outcome is outcome
+    assert with_acceptance_applied(member_with(password=True), accepted).outcome is outcome
 
 
 def test_a_unit_that_is_not_known_accepts_nothing_and_is_the_reason() -> None:
-    for accepted, reason in (({UNIT: BOTH}, ACCEPTANCE_UNKNOWN), ({OTHER_MEMBER: BOTH}, None)):
-        counted = judged(having(password=True), accepted, unit_path=None)
+    for accepted, reason in (
+        ({UNIT_ID: PASSWORD_AND_MFA}, ACCEPTANCE_UNKNOWN),
+        ({OTHER_MEMBER: PASSWORD_AND_MFA}, None),
+    ):
+        counted = with_acceptance_applied(member_with(password=True), accepted, unit_path=None)
         assert (counted.outcome, counted.reason) == (Outcome.HAS_CREDENTIALS, reason)
 
 
 def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
     for found in (inaccessible_account(MEMBER), account_result(MEMBER)):
-        assert judged(found) == judged(found, {UNIT: BOTH}, unit_path=None) == found
+        assert with_acceptance_applied(found) == found
+        in_a_unit = {UNIT_ID: PASSWORD_AND_MFA}
+        assert with_acceptance_applied(found, in_a_unit, unit_path=None) == found
 
 
 @pytest.mark.parametrize(
-    ("type_", "details", "accepted", "unknown"),
+    # What a plan lists, and its outcome if it is accepted, and if that is not known.
+    ("type_", "details", "if_accepted", "if_unknown"),
     [
         (ItemType.PASSWORD, CredentialDetails(), Outcome.ACCEPTED, Outcome.INACCESSIBLE),
         (ItemType.ACCESS_KEY, CredentialDetails(), Outcome.PLANNED, Outcome.PLANNED),
@@ -124,20 +134,23 @@ def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
     ids=["to delete it", "to delete another", "to recover", "to unlock"],
 )
 def test_a_plan_leaves_out_what_is_accepted_or_may_be_unless_its_account_is_named(
-    type_: ItemType, details: CredentialDetails | None, accepted: Outcome, unknown: Outcome
+    type_: ItemType, details: CredentialDetails | None, if_accepted: Outcome, if_unknown: Outcome
 ) -> None:
     item = Item(type=type_, outcome=Outcome.PLANNED, credential=details)
     planned = account_result(MEMBER, Outcome.PLANNED, items=(item,))
-    for left_out, outcome, reason in (
-        (judged(planned), accepted, ACCEPTED),
-        (judged(planned, {UNIT: BOTH}, unit_path=None), unknown, ACCEPTANCE_UNREAD),
+    accepted = with_acceptance_applied(planned)
+    unknown = with_acceptance_applied(planned, {UNIT_ID: PASSWORD_AND_MFA}, unit_path=None)
+    for judged, outcome, reason in (
+        (accepted, if_accepted, ACCEPTED_REASON),
+        (unknown, if_unknown, ACCEPTANCE_UNREAD),
     ):
-        stays = outcome is not Outcome.PLANNED
-        assert (left_out.outcome, left_out.items[0].outcome) == (outcome, outcome)
-        assert left_out.reason == (reason if stays else None)
-        named = judged(planned, named=True)
-        assert named.items[0].outcome is Outcome.PLANNED
-        assert named.items[0].accepted is (accepted is Outcome.ACCEPTED)
+        is_left_out = outcome is not Outcome.PLANNED
+        assert (judged.outcome, judged.items[0].outcome) == (outcome, outcome)
+        assert judged.reason == (reason if is_left_out else None)
+    # If its account is named, it is planned and marked.
+    (item_of_named,) = with_acceptance_applied(planned, named=True).items
+    assert item_of_named.outcome is Outcome.PLANNED
+    assert item_of_named.accepted is (if_accepted is Outcome.ACCEPTED)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +173,8 @@ def test_only_the_domain_of_an_address_counts(email: str | None, outside: bool |
 # In a run
 
 
-def accept(root_tasks: RootTasks, target_id: str, until: date) -> None:
+def accept_password(root_tasks: RootTasks, target_id: str, until: date) -> None:
+    """Deploy RootTasks again, with an account's or a unit's password as accepted."""
     setting = {
         "targetId": target_id,
         "types": ["PASSWORD"],
@@ -170,20 +184,22 @@ def accept(root_tasks: RootTasks, target_id: str, until: date) -> None:
     root_tasks.settings = DeployedSettings(accepted_credentials=[setting])
 
 
-def metric(root_tasks: RootTasks) -> object:
+def accounts_with_credentials(root_tasks: RootTasks) -> object:
     """Return what the alarm of root credentials gets from the last full audit."""
     return root_tasks.metrics()[-1]["AccountsWithRootCredentials"]
 
 
 def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    accept(root_tasks, MEMBER, root_tasks.now.date())
+    accept_password(root_tasks, MEMBER, root_tasks.now.date())
     # A run uses what is accepted at its start, also if it ends on the next day.
     root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(hours=13))
     audit = root_tasks.run()
-    assert (root_tasks.outcomes(audit)[MEMBER], metric(root_tasks)) == (Outcome.ACCEPTED, 0)
+    assert root_tasks.outcomes(audit)[MEMBER] == Outcome.ACCEPTED
+    assert accounts_with_credentials(root_tasks) == 0
     later = root_tasks.run()
-    assert (root_tasks.outcomes(later)[MEMBER], metric(root_tasks)) == (Outcome.HAS_CREDENTIALS, 1)
+    assert root_tasks.outcomes(later)[MEMBER] == Outcome.HAS_CREDENTIALS
+    assert accounts_with_credentials(root_tasks) == 1
     reason = "No longer accepted after 2026-11-24: billing."
     assert root_tasks.results(later)[MEMBER]["reason"] == reason
     assert root_tasks.notices[-1][0] == "Root credentials no longer accepted: 1 account"
@@ -191,31 +207,35 @@ def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: R
 
 def test_the_accounts_of_a_unit_are_accepted_in_a_run(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    accept(root_tasks, root_tasks.organization.root_id, UNTIL)
+    accept_password(root_tasks, root_tasks.organization.root_id, UNTIL)
     full, named = root_tasks.run(), root_tasks.run({"accounts": [MEMBER]})
     assert [root_tasks.outcomes(audit)[MEMBER] for audit in (full, named)] == [Outcome.ACCEPTED] * 2
 
 
 def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootTasks) -> None:
     root_tasks.settings = DeployedSettings(root_email_domains=("example.com",))
-    root_tasks.organization.add_account(
-        name="new", email="new@example.net", account_id="555555555555"
-    )
+    outside_id = "555555555555"
+    root_tasks.organization.add_account(name="new", email="new@example.net", account_id=outside_id)
     audit = root_tasks.run()
-    outside = {id_ for id_, found in root_tasks.results(audit).items() if found["emailOutside"]}
-    assert outside == {"555555555555"}
+    results = root_tasks.results(audit)
+    assert {id_ for id_, result in results.items() if result["emailOutside"]} == {outside_id}
     assert root_tasks.report(audit)["rootEmailDomains"] == ["example.com"]
     assert "example.net" not in str(root_tasks.log)
+
+    # A plan to delete credentials does not check addresses.
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
     assert root_tasks.report(plan)["rootEmailDomains"] == []
-    # Anyone who controls the mailbox can become root after it.
-    recovery = root_tasks.run({"task": Task.RECOVER, "accounts": ["555555555555"]})
-    assert root_tasks.results(recovery)["555555555555"]["emailOutside"] is True
-    written = root_tasks.report(recovery)
-    assert "1 root user has an e-mail address outside of example.com." in written["summary"]
-    shown = decode(Report, json.dumps(written).encode())
-    row, *_ = rows_of(shown, shown.results[0])
+
+    # That of a recovery does: anyone who controls the mailbox can become root after it.
+    recovery = root_tasks.run({"task": Task.RECOVER, "accounts": [outside_id]})
+    assert root_tasks.results(recovery)[outside_id]["emailOutside"] is True
+    stored = root_tasks.report(recovery)
+    assert "1 root user has an e-mail address outside of example.com." in stored["summary"]
+    report = decode(Report, json.dumps(stored).encode())
+    row, *_ = rows_of(report, report.results[0])
     assert row.item == "e-mail address new@example.net, outside of example.com"
+
+    # The management account's own root user is checked as well.
     root_tasks.settings = DeployedSettings(root_email_domains=("example.net",))
     own = root_tasks.report(root_tasks.run({"accounts": [MANAGEMENT]}))
     assert "1 root user has an e-mail address outside of example.net." in own["summary"]

@@ -23,16 +23,18 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
     return root_tasks
 
 
-def give(root_tasks: RootTasks, **credentials: Any) -> None:
+def give_own_root_user(root_tasks: RootTasks, **credentials: Any) -> None:
+    """Give the management account's root user these credentials and no others."""
     root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, **credentials)
 
 
-def page(root_tasks: RootTasks, execution: Execution) -> str:
+def page_of(root_tasks: RootTasks, execution: Execution) -> str:
+    """Return the page of a run's report."""
     return root_tasks.read_object(f"runs/{execution.run_id}/report.html").decode()
 
 
 def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: RootTasks) -> None:
-    give(root_tasks, password=True, access_keys=1, certificates=1)
+    give_own_root_user(root_tasks, password=True, access_keys=1, certificates=1)
     audit = root_tasks.run()
     assert audit.totals == {"CLEAN": 3, "UNPROTECTED": 1}
     assert root_tasks.results(audit)[MANAGEMENT]["credentials"] == {
@@ -49,11 +51,12 @@ def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: Roo
 def test_the_report_does_not_wait_for_it_for_long(root_tasks: RootTasks) -> None:
     root_tasks.fail_calls(GET_ACCOUNT_SUMMARY, "Throttling", account_id=MANAGEMENT)
     assert root_tasks.run().totals == {"CLEAN": 3, "INACCESSIBLE": 1}
+    # It is read for a minute at most.
     assert root_tasks.time.seconds < 100
 
 
 def test_only_an_audit_of_it_reads_it(root_tasks: RootTasks) -> None:
-    give(root_tasks, password=True)
+    give_own_root_user(root_tasks, password=True)
     for input_ in (
         {"accounts": [MEMBER]},
         {"task": Task.DELETE, "accounts": [MANAGEMENT, MEMBER]},
@@ -81,7 +84,7 @@ def test_a_delegated_administrator_says_that_it_was_not_looked_at(root_tasks: Ro
     audit = root_tasks.run()
     assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)
     not_looked_at = "root user was not looked at: the audit did not run in its account."
-    assert not_looked_at in page(root_tasks, audit)
+    assert not_looked_at in page_of(root_tasks, audit)
     assert not_looked_at in root_tasks.notices[0][1]
     assert DELEGATE not in root_tasks.report(audit)["summary"]
     assert "ManagementRootUserUnprotected" not in root_tasks.metrics()[-1]

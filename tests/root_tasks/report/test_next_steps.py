@@ -38,7 +38,7 @@ from support.reports import (
 PROGRAM = "centralized-root-access"
 BOTH = f"{MEMBER},{OTHER_MEMBER}"
 EXPIRES = STARTED_AT + timedelta(hours=24)
-recovery = functools.partial(
+executed_recovery = functools.partial(
     report_of,
     task=Task.RECOVER,
     executed_plan="plan",
@@ -46,48 +46,66 @@ recovery = functools.partial(
 )
 
 
-def commands(written: Report, *, stored: bool = True) -> list[str]:
+def program_commands(report: Report, *, stored: bool = True) -> list[str]:
     """The commands of a report's next steps, each of which the command line understands."""
-    found = [step.command or "" for step in next_steps(written, stored=stored)]
-    of_ours = [
-        command.removeprefix(f"{PROGRAM} ") for command in found if command.startswith(PROGRAM)
+    commands_and_queries = [step.command or "" for step in next_steps(report, stored=stored)]
+    found = [
+        command.removeprefix(f"{PROGRAM} ")
+        for command in commands_and_queries
+        if command.startswith(PROGRAM)
     ]
-    for command in of_ours:
+    for command in found:
         parse_command_line(shlex.split(command))
-    return of_ours
+    return found
 
 
-def several(number: int) -> list[str]:
+def account_ids(number: int) -> list[str]:
+    """Return the IDs of so many accounts."""
     return [f"{300000000001 + place}" for place in range(number)]
 
 
-def with_credentials(number: int) -> Report:
-    ids = several(number)
+def audit_with_credentials_and_denials(number: int) -> Report:
+    """Return an audit with so many accounts that have credentials, and as many inaccessible."""
+    ids = account_ids(number)
     return report_of(
         *(account_with_credentials(id_, password=True) for id_ in ids),
         *map(inaccessible_account, [f"4{id_[1:]}" for id_ in ids]),
     )
 
 
-FIVE, FIVE_DENIED = (
+FIVE_WITH_CREDENTIALS, FIVE_INACCESSIBLE = (
     ",".join(f"{first}0000000000{place}" for place in range(1, 6)) for first in "34"
 )
-RUN = report_of().run_id
+AUDIT_ID = report_of().run_id
 
 
 @pytest.mark.parametrize(
     ("number", "stored", "expected"),
     [
-        (5, True, [f"plan delete --account {FIVE}", f"audit --account {FIVE_DENIED}"]),
+        (
+            5,
+            True,
+            [
+                f"plan delete --account {FIVE_WITH_CREDENTIALS}",
+                f"audit --account {FIVE_INACCESSIBLE}",
+            ],
+        ),
         (
             6,
             True,
             [
-                f"plan delete --from-report {RUN}",
-                f"audit --from-report {RUN} --outcome inaccessible",
+                f"plan delete --from-report {AUDIT_ID}",
+                f"audit --from-report {AUDIT_ID} --outcome inaccessible",
             ],
         ),
-        (5, False, [f"plan delete --account {FIVE}", f"audit --from-here --account {FIVE_DENIED}"]),
+        (
+            5,
+            False,
+            [
+                f"plan delete --account {FIVE_WITH_CREDENTIALS}",
+                f"audit --from-here --account {FIVE_INACCESSIBLE}",
+            ],
+        ),
         (6, False, ["plan delete --account all", "audit --from-here"]),
     ],
     ids=["few", "many", "few from here", "many from here"],
@@ -95,7 +113,7 @@ RUN = report_of().run_id
 def test_an_audit_is_followed_by_a_plan_and_by_an_audit_of_the_inaccessible(
     number: int, stored: bool, expected: list[str]
 ) -> None:
-    assert commands(with_credentials(number), stored=stored) == expected
+    assert program_commands(audit_with_credentials_and_denials(number), stored=stored) == expected
 
 
 def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
@@ -105,14 +123,14 @@ def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
     accepted = dataclasses.replace(
         account_with_credentials("300000000003", password=True), outcome=Outcome.ACCEPTED
     )
-    assert commands(
+    assert program_commands(
         report_of(account_with_credentials(MEMBER, password=True), protected, accepted)
     ) == [f"plan delete --account {MEMBER}"]
-    assert commands(report_of(protected, accepted)) == []
+    assert program_commands(report_of(protected, accepted)) == []
 
 
 @pytest.mark.parametrize(
-    ("written", "asked"),
+    ("report", "asked"),
     [
         (example_audit(), True),
         # The end of the audit counts: its start may be a day earlier, if it was redriven.
@@ -127,8 +145,8 @@ def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
     ],
     ids=["an audit", "long ago", "a plan", "nothing"],
 )
-def test_keys_in_use_lead_to_the_query_for_their_users(written: Report, asked: bool) -> None:
-    assert (KEY_QUERY in [step.command for step in next_steps(written)]) == asked
+def test_keys_in_use_lead_to_the_query_for_their_users(report: Report, asked: bool) -> None:
+    assert (KEY_QUERY in [step.command for step in next_steps(report)]) == asked
 
 
 def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_the_query_too() -> (
@@ -150,7 +168,7 @@ def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_th
 
 def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
     plan = dataclasses.replace(example_plan(), plan_expires_at=EXPIRES)
-    assert commands(plan) == [f"execute {plan.run_id}"]
+    assert program_commands(plan) == [f"execute {plan.run_id}"]
     approval = approval_step(plan, report_sha256="0" * 64)
     assert approval
     assert approval.command == f"{PROGRAM} execute {plan.run_id} --approved-report {'0' * 64}"
@@ -158,7 +176,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "expected"),
+    ("report", "expected"),
     [
         # Its run did not end.
         (
@@ -167,7 +185,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
         ),
         (report_of(account_result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE), []),
         (
-            recovery(
+            executed_recovery(
                 account_result(MEMBER, Outcome.DONE),
                 account_result(OTHER_MEMBER, Outcome.NOTHING_TO_DO),
                 account_result("300000000003", Outcome.UNKNOWN),
@@ -179,9 +197,9 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
             ],
         ),
         (
-            recovery(*(account_result(id_, Outcome.DONE) for id_ in several(6))),
+            executed_recovery(*(account_result(id_, Outcome.DONE) for id_ in account_ids(6))),
             # Those of a report would not be named, and what a recovery brought is accepted.
-            [f"plan delete --include-in-use --account {','.join(several(6))}"],
+            [f"plan delete --include-in-use --account {','.join(account_ids(6))}"],
         ),
     ],
     ids=[
@@ -191,8 +209,8 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
         "many recoveries",
     ],
 )
-def test_a_run_ends_in_the_command_that_comes_next(written: Report, expected: list[str]) -> None:
-    assert commands(written) == expected
+def test_a_run_ends_in_the_command_that_comes_next(report: Report, expected: list[str]) -> None:
+    assert program_commands(report) == expected
 
 
 @pytest.mark.parametrize(
@@ -203,7 +221,7 @@ def test_a_run_ends_in_the_command_that_comes_next(written: Report, expected: li
             PlanSelection(all_accounts=False, accounts=(MEMBER, OTHER_MEMBER)),
             f"audit --account {BOTH}",
         ),
-        (PlanSelection(all_accounts=False, accounts=tuple(several(6))), "audit"),
+        (PlanSelection(all_accounts=False, accounts=tuple(account_ids(6))), "audit"),
         (PlanSelection(all_accounts=False, accounts=(MEMBER,), from_report="audit-1"), "audit"),
         (
             PlanSelection(
@@ -218,7 +236,7 @@ def test_a_deletion_is_followed_by_an_audit_of_all_that_its_plan_was_about(
     selection: PlanSelection, audit: str
 ) -> None:
     executed = dataclasses.replace(example_execution(), selection=selection)
-    assert commands(executed) == [audit]
+    assert program_commands(executed) == [audit]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +251,7 @@ def test_each_policy_that_may_have_changed_has_the_command_that_brings_it_back(
     first = dataclasses.replace(first, outcome=outcome, items=(item,))
     changed = [first] * (outcome in (Outcome.DONE, Outcome.UNKNOWN)) + [second]
     executed = dataclasses.replace(unlock, results=(first, second))
-    assert commands(executed) == [
+    assert program_commands(executed) == [
         f"plan unlock-queue --queue {each.items[0].id} --policy {each.items[0].backup}"
         for each in changed
     ]

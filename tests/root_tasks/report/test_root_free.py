@@ -8,9 +8,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import assert_never
 
 from hypothesis import strategies as st
 
@@ -29,8 +31,10 @@ from support.reports import (
 )
 
 FIRST = "300000000001"
+# A claim that no audit made.
 BOAST = b'{"since":"2020-01-01T00:00:00Z","audits":100,"longestGap":1,"incompleteAudits":0}'
 OWN = account_result(MANAGEMENT, Outcome.SKIPPED)
+# The result of an account of each kind.
 KINDS: dict[str, AccountResult] = {
     "CLEAN": account_result(FIRST),
     "protected": account_result(FIRST, protected=True),
@@ -56,7 +60,17 @@ class Latest(Enum):
 
 @dataclass(frozen=True)
 class Audit:
-    """One full audit of a sequence, and what happens after it."""
+    """One full audit of a sequence, and what happens after it.
+
+    Attributes:
+        accounts: The kinds of its accounts.
+        hours: How long after its start the next audit starts.
+        minutes: How long it takes.
+        latest: What happens to its report, which is the latest one, before the next audit.
+        written_twice: Whether its run is redriven, and writes its report again.
+        damaged_between: Whether a result is damaged before it does.
+        ends_the_chain: Whether such a result was damaged, so that no later audit counts it.
+    """
 
     accounts: tuple[str, ...]
     hours: int
@@ -79,7 +93,7 @@ class Audit:
         )
 
     def written_again(self) -> Audit:
-        """The same; if the last account's result was damaged before, it is no longer known."""
+        """The audit as a redrive finds it: what the last account has may no longer be known."""
         if not self.damaged_between or self.accounts[-1] == "INACCESSIBLE":
             return self
         accounts = (*self.accounts[:-1], "INACCESSIBLE")
@@ -100,52 +114,53 @@ AUDITS = st.builds(
 )
 
 
-def altered(body: bytes, latest: Latest) -> bytes | None:
-    """The report as the next audit finds it."""
-    if latest is Latest.LOST:
-        return None
-    if latest is Latest.CUT:
-        return body[:-20]
-    if latest is Latest.DAMAGED:
-        return body.replace(b'"audits":', b'"audits":-')
-    found = {outcome for outcome in Outcome if b'"outcome":"%b"' % outcome.encode() in body}
-    if latest is Latest.BOASTFUL and (
-        Outcome.HAS_CREDENTIALS in found or Outcome.CLEAN not in found
-    ):
-        return body.replace(b'"rootFree":null', b'"rootFree":%b' % BOAST)
-    if latest is Latest.OTHER:
-        return body.replace(b"o-", b"o-other")
-    return body
+def report_as_found(body: bytes, latest: Latest) -> bytes | None:
+    """The report of the latest audit as the next one finds it; None if it is lost."""
+    match latest:
+        case Latest.KEPT:
+            return body
+        case Latest.LOST:
+            return None
+        case Latest.CUT:
+            return body[:-20]
+        case Latest.DAMAGED:
+            return body.replace(b'"audits":', b'"audits":-')
+        case Latest.OTHER:
+            return body.replace(b"o-", b"o-other")
+        case Latest.BOASTFUL:
+            outcomes = [each for each in Outcome if b'"outcome":"%b"' % each.encode() in body]
+            if Outcome.HAS_CREDENTIALS not in outcomes and Outcome.CLEAN in outcomes:
+                # Its rows would agree with the claim.
+                return body
+            return body.replace(b'"rootFree":null', b'"rootFree":%b' % BOAST)
+        case _:
+            assert_never(latest)
 
 
-def next_audit(found: Report, stored: bytes | None) -> Report:
-    """An audit with its history, as its run makes it."""
-    try:
-        previous = None
-        if stored is not None:
-            previous = parse_previous_audit(stored, current=found, now=found.finished_at)
-    except NotComparableError:
-        previous = None
-    return with_history(found, previous=previous)
+def with_history_from(stored: bytes | None, report: Report) -> Report:
+    """A report with its history, as its run makes it from the stored report of the latest audit."""
+    previous = None
+    if stored is not None:
+        with suppress(NotComparableError):
+            previous = parse_previous_audit(stored, current=report, now=report.finished_at)
+    return with_history(report, previous=previous)
 
 
-def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
-    """The same, counted back from the last audit."""
+def expected_root_free(audits: list[Audit], reports: list[Report]) -> RootFree | None:
+    """What the last audit says of the audits in a row without root credentials, counted back."""
     counted: list[int] = []
     for number in range(len(audits) - 1, -1, -1):
-        has_clean = not {"CLEAN", "protected"}.isdisjoint(audits[number].accounts)
-        if (
-            "credentials" in audits[number].accounts
-            or not has_clean
-            or audits[number].ends_the_chain
-        ):
+        audit = audits[number]
+        has_clean = not {"CLEAN", "protected"}.isdisjoint(audit.accounts)
+        if "credentials" in audit.accounts or not has_clean or audit.ends_the_chain:
             break
-        if counted and audits[number].latest not in (Latest.KEPT, Latest.BOASTFUL):
+        # The audit after it could not read its report.
+        if counted and audit.latest not in (Latest.KEPT, Latest.BOASTFUL):
             break
         counted.insert(0, number)
     if not counted:
         return None
-    not_free = {"INACCESSIBLE", "ACCEPTED"}
+    incomplete = {"INACCESSIBLE", "ACCEPTED"}
     gaps = (
         (reports[later].finished_at - reports[earlier].started_at).total_seconds()
         for earlier, later in itertools.pairwise(counted)
@@ -155,7 +170,7 @@ def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
         audits=len(counted),
         longest_gap=max(map(math.ceil, gaps), default=0),
         incomplete_audits=sum(
-            bool(not_free.intersection(audits[number].accounts)) for number in counted
+            bool(incomplete.intersection(audits[number].accounts)) for number in counted
         ),
     )
 
@@ -166,20 +181,22 @@ def test_what_is_said_of_a_sequence_of_audits_is_what_each_of_them_found(
 ) -> None:
     at, stored, reports = STARTED_AT, None, []
     for number, audit in enumerate(audits):
-        found = audit.report(number, at=at)
-        made = next_audit(found, stored)
+        report = with_history_from(stored, audit.report(number, at=at))
         if audit.written_twice:
-            # A run whose last function died is redriven.
+            # A run whose last function died is redriven, and finds its own first report.
             audit = audits[number] = audit.written_again()
-            made = next_audit(audit.report(number, at=at), as_json(made))
-        reports.append(made)
-        assert made.root_free == expected(audits[: number + 1], reports)
-        free, words = made.root_free, headline(made)
-        is_said = free is not None and free.audits > 1 and "CLEAN" in audit.accounts
+            report = with_history_from(as_json(report), audit.report(number, at=at))
+        reports.append(report)
+        root_free, words = report.root_free, headline(report)
+        assert root_free == expected_root_free(audits[: number + 1], reports)
+
+        # One audit alone is no sequence, and an account that is protected does not count.
+        is_said = root_free is not None and root_free.audits > 1 and "CLEAN" in audit.accounts
         assert ("No root credentials in" in words) == is_said
-        incomplete = free is not None and free.incomplete_audits > 0
-        assert ("audits, accounts were inaccessible or had" in words) == (is_said and incomplete)
+        is_incomplete = root_free is not None and root_free.incomplete_audits > 0
+        incomplete_words = "audits, accounts were inaccessible or had"
+        assert (incomplete_words in words) == (is_said and is_incomplete)
         has_protected = "protected" in audit.accounts
         assert ("Not counted, because protected" in words) == (is_said and has_protected)
-        stored = altered(as_json(made), audit.latest)
+        stored = report_as_found(as_json(report), audit.latest)
         at += timedelta(hours=audit.hours)

@@ -28,6 +28,7 @@ FUNCTION = Arn(
     partition="aws", region="us-east-1", account_id=MANAGEMENT, resource="function:Report"
 )
 ACTION = "securityhub:BatchImportFindings"
+# The status of a finding, and its record state.
 PASSED, FAILED, NOT_AVAILABLE = (
     ("PASSED", "ACTIVE"),
     ("FAILED", "ACTIVE"),
@@ -45,29 +46,32 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
     return root_tasks
 
 
-def statuses(root_tasks: RootTasks, check: str = "") -> dict[str, tuple[str, str]]:
+def finding_states(root_tasks: RootTasks, check: str = "") -> dict[str, tuple[str, str]]:
+    """Return the status and the record state of each finding of a check, by its account."""
     return {
         id_: (finding["Compliance"]["Status"], finding["RecordState"])
         for id_, finding in root_tasks.findings(check).items()
     }
 
 
-def metric(root_tasks: RootTasks) -> tuple[object, object]:
+def imported_and_refused(root_tasks: RootTasks) -> tuple[object, object]:
     """Return how many findings the last full audit imported, and how many were refused."""
     line = root_tasks.metrics()[-1]
     return line.get("FindingsImported"), line.get("FindingsRefused")
 
 
-def warnings(root_tasks: RootTasks, execution: Execution) -> list[str]:
+def warnings_of_audit(root_tasks: RootTasks, execution: Execution) -> list[str]:
+    """Return the warnings in the report of an audit, which has succeeded."""
     assert execution.status == "SUCCEEDED"
-    found: list[str] = root_tasks.report(execution)["warnings"]
-    return found
+    sentences: list[str] = root_tasks.report(execution)["warnings"]
+    return sentences
 
 
 # What a finding says
 
 
-def finding_of(result: AccountResult) -> SecurityFinding:
+def finding_about(result: AccountResult) -> SecurityFinding:
+    """Return the only finding of an audit of one account."""
     (finding,) = findings_of(report_of(result))
     return finding
 
@@ -116,13 +120,13 @@ def finding_of(result: AccountResult) -> SecurityFinding:
 def test_an_active_key_is_more_urgent_than_a_password_and_that_than_the_rest(
     has: AccountResult, severity: Severity, words: str
 ) -> None:
-    finding = finding_of(has)
+    finding = finding_about(has)
     assert (finding.status, finding.severity) == (ComplianceStatus.FAILED, severity)
     assert finding.description == f"Account {MEMBER}. Its root user has {words}."
-    # A text of others can say the same.
+    # Whether it is protected is not read from its reason, because others can write the same there.
     named, protected = (
-        finding_of(replace(has, reason=PROTECTED_AUDIT)),
-        finding_of(replace(has, protected=True)),
+        finding_about(replace(has, reason=PROTECTED_AUDIT)),
+        finding_about(replace(has, protected=True)),
     )
     advice = [each.recommendation for each in (finding, named, protected)]
     assert [f"plan delete --account {MEMBER}" in each for each in advice] == [True, True, False]
@@ -130,19 +134,23 @@ def test_an_active_key_is_more_urgent_than_a_password_and_that_than_the_rest(
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_only_a_clean_account_passes_and_one_not_audited_keeps_the_reason(outcome: Outcome) -> None:
-    finding = finding_of(account_result(MEMBER, outcome, reason="AccessDenied: no."))
+    finding = finding_about(account_result(MEMBER, outcome, reason="AccessDenied: no."))
     # The limits of the AWS Security Finding Format.
     assert len(finding.title) <= 256
     assert len(finding.recommendation) <= 512
-    passes, urgent = outcome is Outcome.CLEAN, outcome not in (Outcome.CLEAN, Outcome.SKIPPED)
-    assert finding.status is (ComplianceStatus.PASSED if passes else ComplianceStatus.NOT_AVAILABLE)
-    assert finding.severity is (Severity.MEDIUM if urgent else Severity.INFORMATIONAL)
-    assert passes or "AccessDenied: no." in finding.description
+    if outcome is Outcome.CLEAN:
+        assert finding.status is ComplianceStatus.PASSED
+        assert finding.severity is Severity.INFORMATIONAL
+        return
+    assert finding.status is ComplianceStatus.NOT_AVAILABLE
+    is_urgent = outcome is not Outcome.SKIPPED
+    assert finding.severity is (Severity.MEDIUM if is_urgent else Severity.INFORMATIONAL)
+    assert "AccessDenied: no." in finding.description
 
 
 def test_accepted_credentials_are_archived_with_the_reason() -> None:
     reason = "Accepted until 2027-03-31: billing."
-    finding = finding_of(
+    finding = finding_about(
         replace(
             account_with_credentials(MEMBER, password=True), outcome=Outcome.ACCEPTED, reason=reason
         )
@@ -182,7 +190,7 @@ def test_no_finding_of_an_account_that_was_audited_is_archived() -> None:
 
 
 def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
-    finding = finding_of(account_with_credentials(MEMBER, password=True)).as_asff(FUNCTION)
+    finding = finding_about(account_with_credentials(MEMBER, password=True)).as_asff(FUNCTION)
     assert finding["AwsAccountId"] == MANAGEMENT
     assert (
         finding["ProductArn"]
@@ -200,9 +208,9 @@ def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
 
 def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
     reason = "\u202eAccessDenied\r\n" + "\u3164" * 3000
-    description = finding_of(account_result(MEMBER, Outcome.INACCESSIBLE, reason=reason)).as_asff(
-        FUNCTION
-    )["Description"]
+    description = finding_about(
+        account_result(MEMBER, Outcome.INACCESSIBLE, reason=reason)
+    ).as_asff(FUNCTION)["Description"]
     assert description.isprintable()
     assert len(description) == 1024
 
@@ -221,9 +229,9 @@ def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTask
         OTHER_MEMBER: NOT_AVAILABLE,
         THIRD_MEMBER: PASSED,
     }
-    assert statuses(root_tasks) == expected
-    assert metric(root_tasks) == (4, 0)
-    assert warnings(root_tasks, audit) == []
+    assert finding_states(root_tasks) == expected
+    assert imported_and_refused(root_tasks) == (4, 0)
+    assert warnings_of_audit(root_tasks, audit) == []
 
 
 def test_names_and_addresses_reach_neither_security_hub_nor_a_batch(root_tasks: RootTasks) -> None:
@@ -249,7 +257,9 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
     root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(minutes=1))
     root_tasks.run()
     after = root_tasks.findings()
-    assert {id_: differences(before[id_], after[id_]) for id_ in before.keys() | after.keys()} == {
+    assert {
+        id_: changed_members(before[id_], after[id_]) for id_ in before.keys() | after.keys()
+    } == {
         MEMBER: {"UpdatedAt", "Compliance", "Description", "FindingProviderFields", "Remediation"},
         MANAGEMENT: {"UpdatedAt"},
         OTHER_MEMBER: {"UpdatedAt"},
@@ -258,7 +268,7 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
     assert {finding["UpdatedAt"] for finding in after.values()} == {"2026-11-25T12:01:00Z"}
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+def changed_members(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
@@ -270,20 +280,20 @@ def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(
     )
     root_tasks.run()
     accounts = (MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER)
-    assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, FAILED)
+    assert finding_states(root_tasks, "root-user-email") == dict.fromkeys(accounts, FAILED)
     root_tasks.client("organizations").remove_account_from_organization(AccountId=OTHER_MEMBER)
     root_tasks.settings = DeployedSettings(security_hub_findings=True)
     root_tasks.advance(days=1)
     root_tasks.run()
-    assert statuses(root_tasks, "member-root-credentials") == {
+    assert finding_states(root_tasks, "member-root-credentials") == {
         MEMBER: PASSED,
         OTHER_MEMBER: ARCHIVED,
         THIRD_MEMBER: PASSED,
     }
-    assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, ARCHIVED)
+    assert finding_states(root_tasks, "root-user-email") == dict.fromkeys(accounts, ARCHIVED)
     root_tasks.advance(days=1)
     root_tasks.run()
-    assert metric(root_tasks) == (3, 0)
+    assert imported_and_refused(root_tasks) == (3, 0)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +315,7 @@ def test_nothing_but_a_full_audit_that_is_to_import_findings_does(
 
 def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -> None:
     """Otherwise the second one would overwrite what the first one found, and back."""
-    finding = finding_of(account_with_credentials(MEMBER, password=True))
+    finding = finding_about(account_with_credentials(MEMBER, password=True))
     ids = [
         finding.as_asff(replace(FUNCTION, resource=f"function:{name}"))["Id"]
         for name in ("Report", "OtherReport")
@@ -322,11 +332,11 @@ def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -
 def test_if_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_tasks: RootTasks) -> None:
     root_tasks.client("securityhub").disable_security_hub()
     audit = root_tasks.run()
-    assert warnings(root_tasks, audit) == [
+    assert warnings_of_audit(root_tasks, audit) == [
         f"Security Hub did not import 4 of 4 findings. {ACTION}: InvalidAccessException: "
         f"Account {MANAGEMENT} is not subscribed to AWS Security Hub."
     ]
-    assert metric(root_tasks) == (0, 4)
+    assert imported_and_refused(root_tasks) == (0, 4)
     assert root_tasks.read_object("latest/report.json") == root_tasks.read_object(
         f"runs/{audit.run_id}/report.json"
     )
@@ -334,17 +344,21 @@ def test_if_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_tasks: 
 
 
 def test_findings_that_security_hub_refuses_cost_none_of_the_others(root_tasks: RootTasks) -> None:
-    refuse(root_tasks, MEMBER)
+    refuse_findings_about(root_tasks, MEMBER)
     audit = root_tasks.run()
-    assert statuses(root_tasks) == {MANAGEMENT: PASSED, OTHER_MEMBER: PASSED, THIRD_MEMBER: PASSED}
-    assert metric(root_tasks) == (3, 1)
-    (warning,) = warnings(root_tasks, audit)
+    assert finding_states(root_tasks) == {
+        MANAGEMENT: PASSED,
+        OTHER_MEMBER: PASSED,
+        THIRD_MEMBER: PASSED,
+    }
+    assert imported_and_refused(root_tasks) == (3, 1)
+    (warning,) = warnings_of_audit(root_tasks, audit)
     assert warning.startswith(
         "Security Hub did not import 1 of 4 findings. securityhub:BatchImportFindings: Inv"
     )
 
 
-def refuse(root_tasks: RootTasks, account_id: str) -> None:
+def refuse_findings_about(root_tasks: RootTasks, account_id: str) -> None:
     """Let Security Hub refuse the finding of an account, as it does one without a resource."""
 
     def remove_resource(params: dict[str, Any], **_: object) -> None:
@@ -371,8 +385,8 @@ def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) 
     root_tasks.fail_calls(ACTION, "TooManyRequestsException", status=429)
     began = root_tasks.time.seconds
     audit = root_tasks.run()
-    assert metric(root_tasks) == (0, 4)
-    assert "Gave up" in warnings(root_tasks, audit)[0]
+    assert imported_and_refused(root_tasks) == (0, 4)
+    assert "Gave up" in warnings_of_audit(root_tasks, audit)[0]
     assert root_tasks.time.seconds - began < 200
 
 
