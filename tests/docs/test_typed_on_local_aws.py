@@ -95,16 +95,17 @@ def test_the_commands_of_pages_succeed_on_the_app_of_the_first_page_which_notifi
     (tmp_path / "event.json").write_text(event)
     create_trail(local_aws)
     organization = local_aws.organization
-    organization.attach_policy(name="Deny", document=DENY_ROOT_USERS, target_id=THIRD_MEMBER)
-    listed = local_aws.client("organizations").list_policies(Filter="SERVICE_CONTROL_POLICY")
-    (policy,) = (found["Id"] for found in listed["Policies"] if found["Name"] == "Deny")
     values = {
         "arn:aws:sns:us-east-1:111111111111:SecurityNews": topic,
         "BUCKET": bucket,
-        "p-a1b2c3d4": policy,
         "r-a1b2": organization.root_id,
     }
     for page in OTHERS:
+        if page == "questions.md":
+            # Not earlier: the page on guardrails enables the type of this policy itself.
+            values["p-a1b2c3d4"] = organization.attach_policy(
+                name="Deny", document=DENY_ROOT_USERS, target_id=THIRD_MEMBER
+            )
         type_page(page, local_aws=local_aws, folder=tmp_path, values=values)
 
 
