@@ -22,7 +22,7 @@ from support.arrange import (
     set_feature,
 )
 from support.cloudformation import FakeCloudFormation
-from support.faults.clients import change_before, inject, omit_member
+from support.faults.clients import change_before, inject
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     INVALID_INPUT,
@@ -294,14 +294,3 @@ def test_an_unmanaged_list_of_delegates_never_fails_a_deployment_and_is_unknown(
     assert organization.root_access().features == set(BOTH_FEATURES)
     assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] is None
     assert function.time.seconds < 60
-
-
-def test_a_change_whose_response_does_not_list_the_features_is_followed_by_a_read(
-    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization)
-    for action in (ENABLE_CREDENTIALS, ENABLE_SESSIONS):
-        omit_member(function.on_event, action, "EnabledFeatures")
-    assert stack.create(Features=BOTH_FEATURES).succeeded
-    assert function.time.starts == [], "a read is not a change that did not persist"
-    assert json.loads(stack.data["StatusJson"])["features"] == sorted(BOTH_FEATURES)
