@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from local_aws.seed import seed_organization
 from local_aws.services import LocalAws, running_local_aws
-from support.pages import code_blocks
+from support.pages import code_blocks, steps
 from support.processes import run_with_aws_cli
 
 # What differs in each organization and at each time, as it is compared.
@@ -17,15 +17,6 @@ _VARIABLE = re.compile(
     r"|\b\d{4}-\d\d-\d\d(?:T[\d:]+Z| \d\d:\d\d UTC)?"
 )
 _PLAN = re.compile(r"plan-delete-\d{8}-\d{4}-\w{4}")
-
-
-def steps() -> Iterator[tuple[str, list[str]]]:
-    """Yield each command of the page, with the lines that it prints there."""
-    for block in code_blocks("console"):
-        if block.page.name == "getting-started.md":
-            for step in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
-                command, _, shown = step.partition("\n")
-                yield command, shown.splitlines()
 
 
 def without_what_varies(line: str) -> str:
@@ -41,25 +32,30 @@ def run(command: str, local_aws: LocalAws, folder: Path) -> list[str]:
 
 
 def test_each_command_of_the_tutorial_prints_what_the_page_shows(tmp_path: Path) -> None:
-    (app,) = [
-        block.text for block in code_blocks("python") if block.page.name == "getting-started.md"
+    tutorial = [
+        block
+        for block in code_blocks("python", "console")
+        if block.page.name == "getting-started.md"
     ]
+    (app,) = (block.text for block in tutorial if block.language == "python")
     (tmp_path / "app.py").write_text(app)
+    typed = [step for block in tutorial for step in steps(block)]
     plan = None
     with running_local_aws() as aws:
         seed_organization(aws.organization)
-        for command, shown in steps():
+        for step in typed:
+            command = step.command
             if plan is not None:
                 command = _PLAN.sub(plan, command)
             printed = run(command, aws, tmp_path)
             if " plan delete " in command:
                 plan = _PLAN.findall("\n".join(printed))[-1]
-            expect_in_order(command, shown, printed)
+            expect_in_order(command, step.shown, printed)
         left = aws.organization.root_credentials("333333333333")
     assert (left.password, left.mfa_devices) == (False, ())
 
 
-def expect_in_order(command: str, shown: list[str], printed: list[str]) -> None:
+def expect_in_order(command: str, shown: Sequence[str], printed: list[str]) -> None:
     """Assert that a command printed the lines of the page; a line `...` stands for any others."""
     remaining = [without_what_varies(line) for line in printed]
     may_skip = False
