@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from support.emulation import (
     error_raised_by,
     open_root_session,
 )
+from support.pages import code_blocks
 from support.processes import run_with_aws_cli
 from support.root_events import SIGN_IN_EVENT, identity_of_root_user
 
@@ -56,11 +56,11 @@ class Deployed:
 
     def run(self, page: str, name: str, **values: str) -> subprocess.CompletedProcess[str]:
         """Run a block of commands of a page, with values for what the reader has to fill in."""
-        text = (REPOSITORY / "docs" / "guides" / f"{page}.md").read_text()
-        (block,) = re.findall(
-            rf"^ *<!-- test: {name} -->\n+ *```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL
+        (commands,) = (
+            block.text
+            for block in code_blocks("", "sh")
+            if (block.page.stem, block.name) == (page, name)
         )
-        commands = textwrap.dedent(block)
         for placeholder, value in values.items():
             commands = commands.replace(placeholder.replace("_", "-"), value)
         # Each of them asks, and there is no terminal.
