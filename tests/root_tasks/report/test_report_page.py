@@ -61,17 +61,19 @@ pytestmark = [
     ),
 ]
 
+# Expressions of JavaScript: the rows of the table, what is in them, and what was observed.
 ROWS = "[...document.querySelectorAll('.accounts > tbody > .line')]"
-ALERTS = "window.alerts"
-NAMES = f"{ROWS}.map((row) => row.querySelector('bdi').textContent)"
-IDS = f"{ROWS}.map((row) => row.querySelector('.account').textContent)"
-SHOWN = "document.querySelector('#shown').textContent"
-DRAWN = f"{ROWS}.length"
+ALERTS_SEEN = "window.alerts"
+ACCOUNT_NAMES = f"{ROWS}.map((row) => row.querySelector('bdi').textContent)"
+ACCOUNT_IDS = f"{ROWS}.map((row) => row.querySelector('.account').textContent)"
+COUNT_SHOWN = "document.querySelector('#shown').textContent"
+ROW_COUNT = f"{ROWS}.length"
 NO_WIDER_THAN_THE_WINDOW = "document.documentElement.scrollWidth <= innerWidth"
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[Browser]:
+def running_browser() -> Iterator[Browser]:
+    """A browser that all tests of this module use, because its start takes a second."""
     if CHROMIUM is None:
         pytest.fail("There is no Chromium, and CI is set: there the report's page must be tried.")
     with browser(CHROMIUM) as page:
@@ -79,20 +81,23 @@ def started() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def shown(started: Browser, tmp_path: Path) -> Show:
-    """Show a report's page."""
+def show_page(running_browser: Browser, tmp_path: Path) -> Show:
+    """A function that shows a report's page, or any HTML, in a window of a size, and returns it."""
 
-    def show(written: Report | str, **window: Any) -> Browser:
+    def show(report_or_html: Report | str, **window: Any) -> Browser:
+        html = report_or_html
+        if isinstance(html, Report):
+            html = html_page_of(html)
         page = tmp_path / "report.html"
-        page.write_bytes((written if isinstance(written, str) else html_page_of(written)).encode())
-        started.open(page, **window)
-        return started
+        page.write_bytes(html.encode())
+        running_browser.open(page, **window)
+        return running_browser
 
     return show
 
 
 def texts(page: Browser, selector: str) -> list[str]:
-    """Return the text of each element."""
+    """Return the text of each element that a CSS selector finds."""
     found: list[str] = page.evaluate(
         f"[...document.querySelectorAll({json.dumps(selector)})].map((found) => found.textContent)"
     )
@@ -100,7 +105,7 @@ def texts(page: Browser, selector: str) -> list[str]:
 
 
 def catch_copies(page: Browser) -> None:
-    """Have what is copied end in window.copied."""
+    """Replace the clipboard: what is copied is in window.copied."""
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
 
 
@@ -114,30 +119,30 @@ def copied(page: Browser, button: str) -> str:
 
 
 @pytest.mark.parametrize("accounts", [1_500, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_many_accounts_are_shown_and_filtered(shown: Show, accounts: int) -> None:
+def test_many_accounts_are_shown_and_filtered(show_page: Show, accounts: int) -> None:
     audit = large_audit(accounts)
-    page = shown(audit)
+    page = show_page(audit)
     by_id = {result.account_id: result for result in audit.results}
-    first = [by_id[account_id].outcome for account_id in page.evaluate(IDS)[:60]]
+    first = [by_id[account_id].outcome for account_id in page.evaluate(ACCOUNT_IDS)[:60]]
     assert first == [Outcome.HAS_CREDENTIALS] * 60
-    assert page.evaluate(SHOWN) == f"{accounts:,} accounts"
-    page.wait_for(f"{DRAWN} === {accounts}")
-    assert sorted(page.evaluate(IDS)) == sorted(by_id)
+    assert page.evaluate(COUNT_SHOWN) == f"{accounts:,} accounts"
+    page.wait_for(f"{ROW_COUNT} === {accounts}")
+    assert sorted(page.evaluate(ACCOUNT_IDS)) == sorted(by_id)
 
     page.click("#filter")
     page.type("TEAM-12- Prod")
     found = [result.account_id for result in audit.results if result.name == "team-12-production"]
-    assert page.evaluate(SHOWN) == f"{len(found)} of {accounts:,} accounts"
-    assert sorted(page.evaluate(IDS)) == sorted(found)
+    assert page.evaluate(COUNT_SHOWN) == f"{len(found)} of {accounts:,} accounts"
+    assert sorted(page.evaluate(ACCOUNT_IDS)) == sorted(found)
 
 
-def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> None:
+def test_no_script_from_data_runs_and_hostile_names_are_text(show_page: Show) -> None:
     audit = hostile_audit()
-    page = shown(audit)
+    page = show_page(audit)
     page.click("#details")
     assert page.evaluate("document.querySelectorAll('.details').length") == len(HOSTILE_NAMES)
     names = list(map(printable, HOSTILE_NAMES))
-    assert page.evaluate(NAMES) == [name or "(no name)" for name in names]
+    assert page.evaluate(ACCOUNT_NAMES) == [name or "(no name)" for name in names]
     assert texts(page, ".reason") == [name for name in names if name]
     assert texts(page, "#warnings li") == names
     units = page.evaluate(f"{ROWS}.map((row) => row.children[2].textContent)")
@@ -147,56 +152,56 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> Non
     assert page.evaluate("document.querySelectorAll('img, iframe, script').length") == 2
     # What is not an ID gets into no command.
     assert "AWS's own reason" not in texts(page, ".details dt")
-    assert page.evaluate(ALERTS) == []
+    assert page.evaluate(ALERTS_SEEN) == []
     (document,) = page.requests
     assert document.startswith("file:")
     assert page.complaints == []
 
 
-def test_markdown_has_no_link_image_or_html_of_what_somebody_else_chose(shown: Show) -> None:
+def test_markdown_has_no_link_image_or_html_of_what_somebody_else_chose(show_page: Show) -> None:
     renderer = MarkdownIt("commonmark", {"html": True}).enable("table")
     text = as_markdown(hostile_audit(), sha256="0" * 64, everything=True)
-    page = shown(f"<!doctype html><meta charset=utf-8>{renderer.render(text)}")
+    page = show_page(f"<!doctype html><meta charset=utf-8>{renderer.render(text)}")
     assert texts(page, "a, b, img, iframe, script, :not(code, pre) > pre") == []
-    assert len(texts(page, "table + table > tbody > tr")) > len(HOSTILE_NAMES)
+    assert len(texts(page, "table > tbody > tr")) > len(HOSTILE_NAMES)
     page.evaluate("document.querySelectorAll('code').forEach((code) => code.remove())")
     assert "example.com" not in page.evaluate("document.body.textContent")
-    assert page.evaluate(ALERTS) == []
+    assert page.evaluate(ALERTS_SEEN) == []
     assert len(page.requests) == 1
 
 
 @pytest.mark.parametrize("task", [Task.AUDIT, Task.UNLOCK_BUCKET])
-def test_nothing_is_invisible_on_the_page(shown: Show, task: Task) -> None:
+def test_nothing_is_invisible_on_the_page(show_page: Show, task: Task) -> None:
     """Otherwise an approver could approve another policy than the one shown."""
-    page = shown(hostile_audit(task))
+    page = show_page(hostile_audit(task))
     page.click("#details")
     for part in ("title", "header", "main"):
-        said = page.evaluate(f"document.querySelector('{part}').textContent")
-        assert HIDDEN_CHARACTERS.intersection(said) == set()
-        assert r"\u2066" in said
+        text = page.evaluate(f"document.querySelector('{part}').textContent")
+        assert HIDDEN_CHARACTERS.intersection(text) == set()
+        assert r"\u2066" in text
     catch_copies(page)
     page.evaluate("for (const copy of document.querySelectorAll('.details .copy')) copy.click()")
     assert HIDDEN_CHARACTERS.intersection(page.evaluate("window.copied")) == set()
     assert page.complaints == []
 
 
-def test_a_script_that_got_into_the_page_would_not_run(shown: Show) -> None:
+def test_a_script_that_got_into_the_page_would_not_run(show_page: Show) -> None:
     injected = (
         "<script>alert(1)</script><img src=x onerror=alert(2)><p style='color:red'>"
         "<iframe srcdoc='<script>parent.alert(3)</script>'></iframe>"
     )
-    page = shown(html_page_of(example_audit()).replace("<main>", f"<main>{injected}"))
-    assert len([said for said in page.complaints if "Content Security Policy" in said]) >= 4
+    page = show_page(html_page_of(example_audit()).replace("<main>", f"<main>{injected}"))
+    assert len([each for each in page.complaints if "Content Security Policy" in each]) >= 4
     refused = page.evaluate(
         "(() => { try { document.body.innerHTML = '<img src=x onerror=alert(4)>'; }"
         " catch (error) { return error.message; } })()"
     )
     assert "This document requires 'Trusted" in refused
-    assert page.evaluate(ALERTS) == []
+    assert page.evaluate(ALERTS_SEEN) == []
 
 
-def test_inaccessible_differs_from_clean_without_color(shown: Show) -> None:
-    page = shown(example_audit())
+def test_inaccessible_differs_from_clean_without_color(show_page: Show) -> None:
+    page = show_page(example_audit())
     badges = page.evaluate(
         f"{ROWS}.map((row) => row.querySelector('.badge')).map((badge) =>"
         "[badge.lastChild.textContent, badge.querySelector('.mark').textContent,"
@@ -206,49 +211,49 @@ def test_inaccessible_differs_from_clean_without_color(shown: Show) -> None:
         ["inaccessible", "?", False]
     ] * 2
     assert [badge for badge in badges if "clean" in badge] == [["clean", "", True]] * 7
-    said = page.evaluate("document.querySelector('#inaccessible').innerText")
-    assert "2 accounts were inaccessible. That does not mean clean" in said
-    assert "aws:AssumedRoot" in said
+    text = page.evaluate("document.querySelector('#inaccessible').innerText")
+    assert "2 accounts were inaccessible. That does not mean clean" in text
+    assert "aws:AssumedRoot" in text
     # Only an audit is about what they have.
-    page = shown(report_of(inaccessible_account("300000000001"), task=Task.UNLOCK_BUCKET))
+    page = show_page(report_of(inaccessible_account("300000000001"), task=Task.UNLOCK_BUCKET))
     heading = page.evaluate("document.querySelector('#inaccessible h2').innerText")
     assert heading == "1 account was inaccessible."
 
 
-def test_outcomes_are_chosen_with_the_totals(shown: Show) -> None:
-    page = shown(example_audit())
+def test_outcomes_are_chosen_with_the_totals(show_page: Show) -> None:
+    page = show_page(example_audit())
     chosen = "[...document.querySelectorAll('.totals [aria-pressed=true]')]"
     pressed = f"{chosen}.map((tile) => tile.dataset.outcome || 'all')"
     assert page.evaluate(pressed) == ["all"]
     page.click(".totals .inaccessible")
     page.click(".totals .warn")
     assert page.evaluate(pressed) == ["HAS_CREDENTIALS", "INACCESSIBLE"]
-    assert page.evaluate(SHOWN) == "5 of 14 accounts"
+    assert page.evaluate(COUNT_SHOWN) == "5 of 14 accounts"
     page.click(".totals .warn")
-    assert page.evaluate(NAMES) == ["acquired-shop", "acquired-shop-staging"]
+    assert page.evaluate(ACCOUNT_NAMES) == ["acquired-shop", "acquired-shop-staging"]
     page.click(".totals .everything")
     assert page.evaluate(pressed) == ["all"]
-    assert page.evaluate(DRAWN) == 14
+    assert page.evaluate(ROW_COUNT) == 14
 
 
-def test_the_filter_finds_keys_and_says_if_nothing_matches(shown: Show) -> None:
-    page = shown(example_audit())
+def test_the_filter_finds_keys_and_says_if_nothing_matches(show_page: Show) -> None:
+    page = show_page(example_audit())
     page.click("#filter")
     page.type("akiaiosfodnn00000003")
-    assert page.evaluate(NAMES) == ["legacy-mainframe-bridge"]
+    assert page.evaluate(ACCOUNT_NAMES) == ["legacy-mainframe-bridge"]
     page.type("x")
     assert (
         page.evaluate("document.querySelector('.empty').firstChild.textContent")
         == "No account matches."
     )
     page.click(".empty button")
-    assert page.evaluate(SHOWN) == "14 accounts"
+    assert page.evaluate(COUNT_SHOWN) == "14 accounts"
 
 
-def test_details_have_what_the_root_user_has(shown: Show) -> None:
-    page = shown(example_audit())
+def test_details_have_what_the_root_user_has(show_page: Show) -> None:
+    page = show_page(example_audit())
     page.click(".name button")
-    said = page.evaluate("document.querySelector('.details').innerText")
+    text = page.evaluate("document.querySelector('.details').innerText")
     for words in (
         "last used: 2026-11-08, 12 days ago",
         "AKIAIOSFODNN00000001",
@@ -257,22 +262,22 @@ def test_details_have_what_the_root_user_has(shown: Show) -> None:
         "no use known",
         "arn:aws:iam::300000000002:mfa/root-account-mfa-device",
     ):
-        assert words in said
+        assert words in text
     page.click(".name button")
     assert page.evaluate("document.querySelectorAll('.details').length") == 0
 
 
-def test_a_plan_shows_what_to_decide_by(shown: Show) -> None:
+def test_a_plan_shows_what_to_decide_by(show_page: Show) -> None:
     plan = example_plan()
     outside = dataclasses.replace(plan.results[0], email="root@example.net", email_outside=True)
-    page = shown(
+    page = show_page(
         dataclasses.replace(
             plan,
             results=(outside, *plan.results[1:]),
             root_email_domains=("example.com", "example.org"),
         )
     )
-    assert page.evaluate(NAMES)[:2] == ["payments-production", "legacy-mainframe-bridge"]
+    assert page.evaluate(ACCOUNT_NAMES)[:2] == ["payments-production", "legacy-mainframe-bridge"]
     assert texts(page, "small:has(.risk)") == [
         "root@example.netoutside of example.com, example.org"
     ]
@@ -294,39 +299,41 @@ def test_a_plan_shows_what_to_decide_by(shown: Show) -> None:
 
 
 @pytest.mark.parametrize("width", [380, 1280])
-def test_what_could_not_be_listed_is_not_shown_as_none(shown: Show, width: int) -> None:
-    page = shown(partly_read_audit(), width=width)
+def test_what_could_not_be_listed_is_not_shown_as_none(show_page: Show, width: int) -> None:
+    page = show_page(partly_read_audit(), width=width)
     cells = page.evaluate(
         f"[...{ROWS}[0].children].filter((cell) => getComputedStyle(cell).display !== 'none')"
         ".map((cell) => cell.textContent).slice(3)"
     )
     assert cells == ["yes", "some", "some", "some", "?", "?"]
     page.click("#details")
-    said = page.evaluate("document.querySelector('.details').innerText")
-    assert said.count("There are some that could not be listed.") == 3
-    assert "last used: could not be read" in said
+    text = page.evaluate("document.querySelector('.details').innerText")
+    assert text.count("There are some that could not be listed.") == 3
+    assert "last used: could not be read" in text
     # It is not asked what the management account's root user has, but only whether.
     own = dataclasses.replace(partly_read_audit().results[0], account_id=MANAGEMENT)
-    page = shown(report_of(own), width=width)
+    page = show_page(report_of(own), width=width)
     page.click("#details")
     assert not page.evaluate("document.querySelectorAll('.details').length")
 
 
-def test_a_policy_is_shown_as_text_and_its_backup_can_be_copied(shown: Show) -> None:
+def test_a_policy_is_shown_as_text_and_its_backup_can_be_copied(show_page: Show) -> None:
     policy = '-{"Statement": "<img src=x onerror=alert(1)>"}'
     unlock = example_unlock()
     first = unlock.results[0]
     item = dataclasses.replace(first.items[0], difference=policy)
-    page = shown(dataclasses.replace(unlock, results=(dataclasses.replace(first, items=(item,)),)))
+    page = show_page(
+        dataclasses.replace(unlock, results=(dataclasses.replace(first, items=(item,)),))
+    )
     catch_copies(page)
     page.click("#details")
     assert texts(page, ".details pre")[0] == policy
     assert copied(page, ".details .copy") == item.backup
-    assert page.evaluate(ALERTS) == []
+    assert page.evaluate(ALERTS_SEEN) == []
 
 
-def test_every_outcome_has_its_words_and_its_tile(shown: Show) -> None:
-    page = shown(
+def test_every_outcome_has_its_words_and_its_tile(show_page: Show) -> None:
+    page = show_page(
         report_of(
             *(
                 account_result(f"{300000000000 + place}", outcome)
@@ -347,8 +354,8 @@ def test_every_outcome_has_its_words_and_its_tile(shown: Show) -> None:
     )
 
 
-def test_all_that_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
-    page = shown(large_audit(2_000))
+def test_all_that_is_shown_is_printed_to_the_last_account(show_page: Show) -> None:
+    page = show_page(large_audit(2_000))
     rules = page.evaluate(
         "[...document.styleSheets[0].cssRules].map((rule) => rule.cssText).join()"
     )
@@ -356,16 +363,16 @@ def test_all_that_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
     assert "@bottom-right { content: counter(page)" in rules
     drawn = page.evaluate(
         f"(() => {{ document.querySelector('#filter').dispatchEvent(new Event('input'));"
-        f"const before = {DRAWN};"
-        f"dispatchEvent(new Event('beforeprint')); return [before, {DRAWN}]; }})()"
+        f"const before = {ROW_COUNT};"
+        f"dispatchEvent(new Event('beforeprint')); return [before, {ROW_COUNT}]; }})()"
     )
     assert drawn == [60, 2000]
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_nothing_is_cut_off_at_any_width(shown: Show, width: int) -> None:
+def test_nothing_is_cut_off_at_any_width(show_page: Show, width: int) -> None:
     long = account_result("300000000001", Outcome.FAILED, name="n" * 300, reason="r" * 1000)
-    page = shown(report_of(long, *example_audit().results), width=width)
+    page = show_page(report_of(long, *example_audit().results), width=width)
     page.click("#details")
     assert page.evaluate(NO_WIDER_THAN_THE_WINDOW)
 
@@ -380,9 +387,11 @@ VIOLATIONS = (
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
-def test_the_page_is_accessible_by_the_rules_of_axe(shown: Show, width: int, dark: bool) -> None:
+def test_the_page_is_accessible_by_the_rules_of_axe(
+    show_page: Show, width: int, dark: bool
+) -> None:
     for written in (audit_with_history(), example_plan(), example_unlock(), replacement()):
-        page = shown(written, width=width, dark=dark)
+        page = show_page(written, width=width, dark=dark)
         page.click("#details")
         page.evaluate(AXE.read_text())
         assert page.evaluate(VIOLATIONS) == [], written.run_id
@@ -391,7 +400,8 @@ def test_the_page_is_accessible_by_the_rules_of_axe(shown: Show, width: int, dar
 # What comes next
 
 
-def commands(page: Browser) -> list[str]:
+def commands_of_next_steps(page: Browser) -> list[str]:
+    """Return the commands and queries of the next steps; the command line understands each."""
     found = texts(page, "#next .command code")
     for command_line in found:
         if command_line != KEY_QUERY:
@@ -410,7 +420,7 @@ def commands(page: Browser) -> list[str]:
     ids=["to remove", "removed", "to set", "set"],
 )
 def test_a_policy_to_be_set_is_never_shown_like_one_to_be_removed(
-    shown: Show, executed: str | None, new: str | None, words: str
+    show_page: Show, executed: str | None, new: str | None, words: str
 ) -> None:
     outcome = Outcome.DONE if executed else Outcome.PLANNED
     item = Item(
@@ -421,7 +431,7 @@ def test_a_policy_to_be_set_is_never_shown_like_one_to_be_removed(
         difference=difference('{"Id": "<b>1"}', new),
     )
     account = account_result("300000000001", outcome, items=(item,))
-    page = shown(
+    page = show_page(
         report_of(
             account, task=Task.UNLOCK_BUCKET, sets_policy=new is not None, executed_plan=executed
         )
@@ -467,10 +477,10 @@ def replacement() -> Report:
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_first_line_that_changes_is_seen_without_scrolling_inside_anything(
-    shown: Show, width: int
+    show_page: Show, width: int
 ) -> None:
     plan = replacement()
-    page = shown(plan, width=width, height=844)
+    page = show_page(plan, width=width, height=844)
     is_seen = page.evaluate(
         "(async () => { const line = document.querySelector('.details .gone');"
         "scrollTo(0, scrollY + line.getBoundingClientRect().y - 400);"
@@ -487,48 +497,48 @@ def test_the_first_line_that_changes_is_seen_without_scrolling_inside_anything(
     assert page.evaluate("document.querySelectorAll('.unfold').length") == 0
 
 
-def test_the_page_of_a_recovery_says_who_can_become_root(shown: Show) -> None:
+def test_the_page_of_a_recovery_says_who_can_become_root(show_page: Show) -> None:
     item = Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED)
     account = account_result("300000000001", Outcome.PLANNED, items=(item,))
     account = dataclasses.replace(account, email="<b>\u202e@example.com")
     plan = dataclasses.replace(
         report_of(account, task=Task.RECOVER), plan_expires_at=STARTED_AT + timedelta(days=1)
     )
-    (notice,) = texts(shown(plan), ".notice.warn")
+    (notice,) = texts(show_page(plan), ".notice.warn")
     email = r"<b>\u202e@example.com"
     assert f" Anyone who reads {email} can become root in 300000000001. " in notice
     # Under a guardrail the recovery does not help: an approver learns it only here.
     assert "A policy that denies root users, such as RootUserGuardrail's" in notice
     many = dataclasses.replace(plan, results=(account,) * 6)
-    (notice,) = texts(shown(many), ".notice.warn")
+    (notice,) = texts(show_page(many), ".notice.warn")
     assert "Anyone who reads the e-mail address of an account can become root in it." in notice
 
 
-def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(shown: Show) -> None:
+def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(show_page: Show) -> None:
     def plan(hours: float) -> Report:
         return dataclasses.replace(
             example_plan(), plan_expires_at=datetime.now(UTC) + timedelta(hours=hours)
         )
 
-    page = shown(plan(hours=1))
+    page = show_page(plan(hours=1))
     catch_copies(page)
     assert copied(page, "#next .copy") == KEY_QUERY
     facts = dict(zip(texts(page, ".facts dt"), texts(page, ".facts dd"), strict=True))
     report_sha256 = facts["SHA-256 of report.json"]
-    assert commands(page)[1:] == [
+    assert commands_of_next_steps(page)[1:] == [
         "centralized-root-access execute plan-2026-11-20",
         f"centralized-root-access execute plan-2026-11-20 --approved-report {report_sha256}",
     ]
-    assert commands(shown(plan(hours=-1))) == []
+    assert commands_of_next_steps(show_page(plan(hours=-1))) == []
 
 
 # What has changed
 
 
-def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> None:
-    page = shown(audit_with_history())
-    said: str = page.evaluate("document.querySelector('#changes').innerText")
-    assert [line for line in said.split("\n") if line] == [
+def test_an_audit_says_what_has_changed_since_the_one_before(show_page: Show) -> None:
+    page = show_page(audit_with_history())
+    text: str = page.evaluate("document.querySelector('#changes').innerText")
+    assert [line for line in text.split("\n") if line] == [
         "Since the last full audit, 2026-11-13",
         "Credentials appeared (1)",
         "300000000002 payments-production: 2 access keys and 1 MFA device",
@@ -539,8 +549,8 @@ def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> Non
     ]
 
 
-def test_what_is_folded_is_printed_and_stays_as_it_was(shown: Show) -> None:
-    page = shown(audit_with_history())
+def test_what_is_folded_is_printed_and_stays_as_it_was(show_page: Show) -> None:
+    page = show_page(audit_with_history())
     is_open = "document.querySelector('#changes').open"
     page.click("#changes summary")
     assert page.evaluate(is_open) is False
@@ -550,7 +560,7 @@ def test_what_is_folded_is_printed_and_stays_as_it_was(shown: Show) -> None:
     assert page.evaluate(is_open) is False
 
 
-def test_what_is_in_use_is_said_first_and_is_one_number(shown: Show) -> None:
+def test_what_is_in_use_is_said_first_and_is_one_number(show_page: Show) -> None:
     plan = example_plan()
     password, key, _ = plan.results[0].items
     recent = dataclasses.replace(
@@ -559,17 +569,17 @@ def test_what_is_in_use_is_said_first_and_is_one_number(shown: Show) -> None:
     in_use = dataclasses.replace(key, outcome=Outcome.IN_USE)
     first = dataclasses.replace(plan.results[0], items=(recent, in_use))
     plan = dataclasses.replace(plan, results=(first, *plan.results[1:]))
-    page = shown(plan)
+    page = show_page(plan)
     assert "Left out, because in use: 2 access keys, in 2 accounts." in texts(page, ".summary")[0]
     assert texts(page, ".totals [data-outcome='IN_USE'] strong") == ["2"]
     page.click(".totals [data-outcome='IN_USE']")
-    assert page.evaluate(DRAWN) == 2
+    assert page.evaluate(ROW_COUNT) == 2
     (notice,) = texts(page, ".notice.warn")
     assert "Of the credentials, 1 was used in the last 90 days (46 days ago)." in notice
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show, width: int) -> None:
+def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(show_page: Show, width: int) -> None:
     """They took 46,394 pixels of a phone."""
     kind = example_plan().results[0]
     units = ("Root/Payments/Prod", "Root/Payments/Staging", "Root/Data")
@@ -580,8 +590,8 @@ def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show, width: i
         for n in range(178)
     )
     plan = dataclasses.replace(example_plan(), results=(*accounts, *example_plan().results[1:]))
-    page = shown(plan, width=width, height=844)
-    page.wait_for(f"{DRAWN} === 181")
+    page = show_page(plan, width=width, height=844)
+    page.wait_for(f"{ROW_COUNT} === 181")
     assert texts(page, "#by-unit li") == [
         "Root/Payments/Prod 60",
         "Root/Payments/Staging 59",
