@@ -141,9 +141,7 @@ def test_the_commands_of_the_guide_unlock_and_give_back_and_correct_a_policy(
     s3, sqs = (
         command_line.root_tasks.client(service, account_id=MEMBER) for service in ("s3", "sqs")
     )
-    s3.create_bucket(Bucket="a-bucket")
-    s3.put_bucket_policy(Bucket="a-bucket", Policy=LOCKED)
-    url = sqs.create_queue(QueueName="orders", Attributes={"Policy": LOCKED})["QueueUrl"]
+    url = lock_bucket_and_queue(command_line, bucket="a-bucket")
     policies: list[str | None] = []
     unlocked: list[bool] = []
 
@@ -178,6 +176,8 @@ def test_the_commands_of_a_page_work_in_their_order(
         (tmp_path / name).write_text(json.dumps(DENY_ROOT_USERS))
     created = organization.add_account(name="new", email="new@example.com")
     unit = add_unit(organization, "New", created)
+    add_unit(organization, "Production")
+    lock_bucket_and_queue(command_line, bucket="reports")
     organizations = organization.client("organizations")
     listed = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
     (denial,) = (policy["Id"] for policy in listed if policy["Name"] == "DenyRootUsers")
@@ -194,6 +194,17 @@ def test_the_commands_of_a_page_work_in_their_order(
         organizations.detach_policy(PolicyId=denial, TargetId=ACQUIRED)
     values = {"ou-a1b2-c3d4e5f6": unit, "p-a1b2c3d4": denial}
     assert run_pages(page, command_line=command_line, folder=tmp_path, values=values)
+
+
+def lock_bucket_and_queue(command_line: CommandLine, *, bucket: str) -> str:
+    """Create a bucket and the queue `orders` that deny everybody, and return the queue's URL."""
+    s3, sqs = (
+        command_line.root_tasks.client(service, account_id=MEMBER) for service in ("s3", "sqs")
+    )
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_policy(Bucket=bucket, Policy=LOCKED)
+    queue = sqs.create_queue(QueueName="orders", Attributes={"Policy": LOCKED})
+    return str(queue["QueueUrl"])
 
 
 def run_pages(
@@ -223,6 +234,7 @@ def run_pages(
                 continue
             arguments = of_reader(arguments, command_line)
             patch.setattr("sys.stdin", TypedInput("y\n"))
+            patch.setattr("webbrowser.open", lambda url: True)
             shown = command_line.run(*arguments)
             assert shown.exit_code in (FOUND, DONE), (arguments, shown.stderr)
             exit_codes.append((arguments[0], shown.exit_code))
@@ -243,6 +255,13 @@ def of_reader(arguments: Sequence[str], command_line: CommandLine) -> list[str]:
         if execution.status == "SUCCEEDED"
     ]
 
+    # A plan is executed once.
+    executed = [
+        execution.input["plan"]
+        for execution in root_tasks.executions.values()
+        if isinstance(execution.input, dict) and "plan" in execution.input
+    ]
+
     def name(argument: str) -> str:
         found = _RUN.fullmatch(argument)
         if argument in runs or found is None:
@@ -252,8 +271,9 @@ def of_reader(arguments: Sequence[str], command_line: CommandLine) -> list[str]:
         if argument == "RUN":
             return next(run for run in runs if run.startswith("audit-"))
         kind = found[1] or "plan-"
+        used = executed if arguments[0] == "execute" else []
         assert any(run.startswith(kind) for run in runs), argument
-        return [run for run in runs if run.startswith(kind)][-1]
+        return [run for run in runs if run.startswith(kind) and run not in used][-1]
 
     return [name(argument) for argument in arguments]
 

@@ -62,7 +62,12 @@ SERVICES = (
 PROGRAMS = ("cd", "cdk", "cp", "export", "jq")
 
 
-_PAGES = ("README.md", "docs/reference/detections.md", "docs/reference/task-input.md")
+_PAGES = (
+    "README.md",
+    "docs/reference/command-line.md",
+    "docs/reference/detections.md",
+    "docs/reference/task-input.md",
+)
 
 
 def typed() -> Iterator[Step]:
