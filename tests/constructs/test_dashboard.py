@@ -40,15 +40,15 @@ def dashboard_template(
     return template_of(stack)
 
 
-def body(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the dashboard's body, with the tokens in it as `text` has them."""
-    value = only_resource(found, "AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]
+def body(template: dict[str, Any]) -> dict[str, Any]:
+    """Return the dashboard's body, in which ``${Id}`` stands for a reference."""
+    value = only_resource(template, "AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]
     return dict(json.loads(text_with_references(value)))
 
 
-def metrics(found: dict[str, Any]) -> list[tuple[str, str]]:
+def metrics(template: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the namespace and the name of each metric that the dashboard shows."""
-    widgets = [widget["properties"].get("metrics", []) for widget in body(found)["widgets"]]
+    widgets = [widget["properties"].get("metrics", []) for widget in body(template)["widgets"]]
     return sorted((namespace, name) for shown in widgets for namespace, name, *_ in shown)
 
 
@@ -80,14 +80,14 @@ def test_it_shows_root_credentials_the_runs_of_each_state_machine_and_drift(
 
 
 def test_it_shows_the_state_of_every_alarm() -> None:
-    found = dashboard_template()
+    template = dashboard_template()
     # The ARN of an alarm is a token that has its logical ID.
     shown = {
         re.sub(r"\$\{(\w+).*\}", r"\1", alarm)
-        for widget in body(found)["widgets"]
+        for widget in body(template)["widgets"]
         for alarm in widget["properties"].get("alarms", [])
     }
-    assert shown == set(resources_of_type(found, "AWS::CloudWatch::Alarm"))
+    assert shown == set(resources_of_type(template, "AWS::CloudWatch::Alarm"))
 
 
 def test_it_shows_what_is_given_and_nothing_else() -> None:

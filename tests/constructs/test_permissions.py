@@ -233,10 +233,16 @@ DRIFT_CHECKS: dict[str, dict[str, Any]] = {
 }
 
 
-def drift_policy(
+def allowed_by_drift_role(
     *, features: tuple[str, ...], repair: bool, topic: bool
 ) -> tuple[PolicyStatement, ...]:
-    """Return what the drift check's role may do besides logging."""
+    """Return what the drift check's role may do besides logging.
+
+    Args:
+        features: The features that the stack lists.
+        repair: Whether the check repairs.
+        topic: Whether it has a topic, and then imports findings, too.
+    """
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(stack, "RootAccess", features=features).add_drift_check(
         repair=repair,
@@ -270,6 +276,7 @@ def drift_requests(**configured: Any) -> list[PolicyRequest]:
             enable_root_access(organization, *features, hidden=hidden)
             drift_check = DriftCheck(security_hub_findings=configured["topic"], **configured)
             drift_check(event)
+            # Those to IAM and Organizations, and those to other services.
             requests += (
                 request_of_root_access_call(call, organization_id=organization.id)
                 for call in organization.calls
@@ -283,7 +290,7 @@ def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
     configured: dict[str, Any],
 ) -> None:
     requests = drift_requests(**configured)
-    assert compare_policy(drift_policy(**configured), requests) == NO_DIFFERENCE
+    assert compare_policy(allowed_by_drift_role(**configured), requests) == NO_DIFFERENCE
 
 
 # Notices of root use

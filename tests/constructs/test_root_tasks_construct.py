@@ -50,7 +50,7 @@ MAKING_CHANGES = {"start_execution", "execute_batch", "write_execution_report"}
 
 
 @pytest.fixture(scope="module")
-def whole() -> dict[str, Any]:
+def full_template() -> dict[str, Any]:
     """The template of RootTasks with every task, an interval, a topic and a protected account."""
     return root_tasks_template(
         tasks=RootTask,
@@ -94,20 +94,22 @@ def handler_of(function: dict[str, Any]) -> str:
     return str(function["Handler"]).rpartition(".")[2]
 
 
-def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, Any]) -> None:
+def test_read_only_runs_invoke_no_function_that_makes_changes(
+    full_template: dict[str, Any],
+) -> None:
     def invoked_by(state_machine: str) -> set[str]:
         """Return the handlers that the role of a state machine may invoke."""
         role = f"RootTasks{state_machine}StateMachineRole"
         allowed = json.dumps(
             [
                 statement
-                for statement in statements_of_role(whole, role)
+                for statement in statements_of_role(full_template, role)
                 if "lambda:InvokeFunction" in actions_of_statement(statement)
             ]
         )
         return {
             handler_of(function)
-            for id_, function in properties_of_type(whole, "AWS::Lambda::Function").items()
+            for id_, function in properties_of_type(full_template, "AWS::Lambda::Function").items()
             if f'"{id_}"' in allowed
         }
 
@@ -117,9 +119,9 @@ def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, A
 
 @pytest.mark.parametrize("state_machine", ["Audit", "Execute"])
 def test_the_report_is_written_even_if_batches_or_the_map_fail(
-    whole: dict[str, Any], state_machine: str
+    full_template: dict[str, Any], state_machine: str
 ) -> None:
-    states = state_machine_definition(whole, state_machine)["States"]
+    states = state_machine_definition(full_template, state_machine)["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ToleratedFailurePercentage"] == 100
     (catch,) = mapped["Catch"]
@@ -131,9 +133,9 @@ def test_the_report_is_written_even_if_batches_or_the_map_fail(
     ("state_machine", "batch_functions"), [("Audit", 3), ("Execute", 4)], ids=["Audit", "Execute"]
 )
 def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start(
-    whole: dict[str, Any], state_machine: str, batch_functions: int
+    full_template: dict[str, Any], state_machine: str, batch_functions: int
 ) -> None:
-    states = state_machine_definition(whole, state_machine)["States"]
+    states = state_machine_definition(full_template, state_machine)["States"]
     states_of_batch = states["Batches of accounts"]["ItemProcessor"]["States"].values()
     batches = [state for state in states_of_batch if state["Type"] == "Task"]
     assert len(batches) == batch_functions
@@ -157,9 +159,9 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
 
 
 def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
-    whole: dict[str, Any],
+    full_template: dict[str, Any],
 ) -> None:
-    policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
+    policy = only_resource(full_template, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
     without_tls, everyone_else, *by_objects = policy["Statement"]
     assert (without_tls["Effect"], without_tls["Action"]) == ("Deny", "s3:*")
     assert without_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -173,11 +175,11 @@ def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
             if "Get" in action or "List" in action
         ]
     # Each object may be written by the roles whose own policies allow it, and by no one else.
-    roles = ids_of_function_roles(whole)
+    roles = ids_of_function_roles(full_template)
     assert excepted_roles(everyone_else) == roles
     allowed: dict[str, set[str]] = {}
     for role in roles:
-        for statement in statements_of_role(whole, role):
+        for statement in statements_of_role(full_template, role):
             if "s3:PutObject" in actions_of_statement(statement):
                 for pattern in object_patterns(statement):
                     allowed.setdefault(pattern, set()).add(role)
@@ -195,9 +197,9 @@ def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
 
 
 def test_backups_and_the_latest_report_never_expire_and_no_one_may_delete_an_object(
-    whole: dict[str, Any],
+    full_template: dict[str, Any],
 ) -> None:
-    bucket = only_resource(whole, "AWS::S3::Bucket")["Properties"]
+    bucket = only_resource(full_template, "AWS::S3::Bucket")["Properties"]
     rules = bucket["LifecycleConfiguration"]["Rules"]
     expire = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
     assert expire == {"runs/", "executions/", "recoveries/"}
@@ -205,19 +207,21 @@ def test_backups_and_the_latest_report_never_expire_and_no_one_may_delete_an_obj
         rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule
     }
     assert old_versions_expire == expire | {"latest/"}
-    policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
+    policy = only_resource(full_template, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
     # The bucket's policy denies it to everyone but the functions, whose roles do not allow it.
     _without_tls, everyone_else, *_by_objects = policy["Statement"]
     assert "s3:DeleteObject*" in actions_of_statement(everyone_else)
     allowed = re.findall(
-        r"s3:[A-Z]\w+\*?", json.dumps(properties_of_type(whole, "AWS::IAM::Policy"))
+        r"s3:[A-Z]\w+\*?", json.dumps(properties_of_type(full_template, "AWS::IAM::Policy"))
     )
     assert set(allowed) == {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
 
-def test_what_is_stored_stays_protected_when_the_stack_is_deleted(whole: dict[str, Any]) -> None:
+def test_what_is_stored_stays_protected_when_the_stack_is_deleted(
+    full_template: dict[str, Any],
+) -> None:
     for kind in ("Bucket", "BucketPolicy"):
-        stored = only_resource(whole, f"AWS::S3::{kind}")
+        stored = only_resource(full_template, f"AWS::S3::{kind}")
         assert (stored.get("DeletionPolicy"), stored.get("UpdateReplacePolicy")) == (
             "RetainExceptOnCreate",
             "Retain",
@@ -326,11 +330,11 @@ def test_there_is_nothing_to_execute_where_no_task_makes_changes() -> None:
         granted("grant_execute")
 
 
-def test_only_its_own_rule_can_start_audits_by_its_role(whole: dict[str, Any]) -> None:
+def test_only_its_own_rule_can_start_audits_by_its_role(full_template: dict[str, Any]) -> None:
     """Otherwise who may pass roles to EventBridge could start an execution with any input."""
-    rule = only_resource(whole, "AWS::Events::Rule")["Properties"]
+    rule = only_resource(full_template, "AWS::Events::Rule")["Properties"]
     assert len(rule["Name"]) <= 64, "EventBridge's limit"
-    role = whole["Resources"][rule["Targets"][0]["RoleArn"]["Fn::GetAtt"][0]]
+    role = full_template["Resources"][rule["Targets"][0]["RoleArn"]["Fn::GetAtt"][0]]
     (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     ((operator, condition),) = statement["Condition"].items()
@@ -429,18 +433,20 @@ def _max_size(document: object) -> int:
     return len(json.dumps(resolved, separators=(",", ":")))
 
 
-def test_a_function_is_denied_protected_accounts_before_it_exists(whole: dict[str, Any]) -> None:
-    for id_, function in properties_of_type(whole, "AWS::Lambda::Function").items():
+def test_a_function_is_denied_protected_accounts_before_it_exists(
+    full_template: dict[str, Any],
+) -> None:
+    for id_, function in properties_of_type(full_template, "AWS::Lambda::Function").items():
         # Audits may open sessions in protected accounts.
         if function["Handler"].endswith("_batch") and "RootTasksAudit" not in id_:
             role = function["Role"]["Fn::GetAtt"][0]
             (denying,) = [
                 policy
-                for policy, attached in resources_of_type(whole, "AWS::IAM::Policy").items()
+                for policy, attached in resources_of_type(full_template, "AWS::IAM::Policy").items()
                 if "Deny" in json.dumps(attached)
                 and attached["Properties"]["Roles"] == [{"Ref": role}]
             ]
-            assert denying in resources_finished_before(whole, id_)
+            assert denying in resources_finished_before(full_template, id_)
 
 
 def test_the_session_roles_alone_open_root_sessions_and_have_the_path() -> None:
