@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 # late.
 _PERIOD = Duration.minutes(5)
 
-_CALLER = "$.userIdentity.principalId"
-_ISSUER = "$.userIdentity.sessionContext.sessionIssuer.arn"
+# The fields of an event of CloudTrail that have the ID of the caller, and the ARN of its role.
+_CALLER_ID_FIELD = "$.userIdentity.principalId"
+_ROLE_ARN_FIELD = "$.userIdentity.sessionContext.sessionIssuer.arn"
 
 # AWS's own sample of a root session's event in S3 lacks `assumedRoot`, and nothing is known of SQS.
 # Temporary credentials of a root user come from AssumeRoot, a console sign-in, `aws login`,
@@ -326,6 +327,7 @@ class _ManagementAccount:
     """
 
     def __init__(self, alarm: RootUseAlarm, argument: str | None) -> None:
+        """Take the account that was passed as an argument, or look for it in the alarm's app."""
         self._alarm = alarm
         self._argument = argument
 
@@ -363,13 +365,16 @@ def _assume_root_pattern(roles: Sequence[iam.IRole | str]) -> str:
         # If the target account has a copy of the event, as of AssumeRole, it does not name the
         # role's ARN.
         conditions.append('($.userIdentity.type != "AWSAccount")')
-    conditions += _differs_from(_CALLER, [f"{role_id}:*" for role_id in ids])
-    conditions += _differs_from(_ISSUER, arns)
+    conditions += _differs_from(_CALLER_ID_FIELD, [f"{role_id}:*" for role_id in ids])
+    conditions += _differs_from(_ROLE_ARN_FIELD, arns)
     return f"{{ {' && '.join(conditions)} }}"
 
 
 def _differs_from(field: str, values: Sequence[str]) -> list[str]:
-    """Return the condition that a field differs from all of some values, or is missing."""
+    """Return the condition that a field differs from all of some values, or is missing.
+
+    It is in a list, which is empty if there are no values.
+    """
     if not values:
         return []
     others = " && ".join(f'({field} != "{value}")' for value in values)

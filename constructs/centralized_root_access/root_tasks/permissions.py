@@ -51,7 +51,8 @@ def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatem
         sid="DenyProtectedAccounts",
         effect=iam.Effect.DENY,
         actions=["sts:AssumeRoot"],
-        # In any partition: what a parameter lists can only be joined by plain text.
+        # In any partition: the template without the CDK joins the accounts of a parameter by plain
+        # text, which has no room for a reference.
         resources=[f"arn:*:iam::{account_id}:root" for account_id in account_ids],
     )
 
@@ -79,7 +80,7 @@ def own_executions_statement(state_machine: sfn.StateMachine) -> iam.PolicyState
 
 
 def execution_arn(state_machine: sfn.StateMachine) -> str:
-    """Return the ARN of every execution of a state machine."""
+    """Return the pattern of the ARNs of a state machine's executions, ``…:execution:<name>:*``."""
     return arn_of_runs(state_machine, "execution", ":*")
 
 
