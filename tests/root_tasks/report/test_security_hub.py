@@ -269,6 +269,7 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
 
 
 def changed_members(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Return the members of a finding that differ from the finding before."""
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 

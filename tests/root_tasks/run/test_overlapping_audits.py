@@ -63,10 +63,12 @@ class Audits:
             getattr(self, method)(name)
 
     def start(self, name: str) -> None:
+        """Start an audit now."""
         arn, now = self.root_tasks.arn(name), self.root_tasks.now
         self.runs[name] = self.root_tasks.start_run({}, arn=arn, started_at=now)
 
     def read(self, name: str) -> None:
+        """Let the only batch of an audit read the accounts."""
         run = self.runs[name]
         self.results[name] = [self.root_tasks.run_batch(run, batch=0)]
 
@@ -81,6 +83,7 @@ class Audits:
         self.results[name] = [{"batch": 0, "sha256": sha256(written)}]
 
     def report(self, name: str) -> None:
+        """Let the last function of an audit write its report, and publish it."""
         self.root_tasks.write_report(self.runs[name], results=self.results[name])
 
     def report_unheard(self, name: str) -> None:
