@@ -40,6 +40,8 @@ COMMANDS = (
     ("report",),
     ("report", "audit-1"),
 )
+# The sentence for an error that nobody has foreseen begins so.
+UNEXPECTED_ERROR = "An error that this release does not expect"
 PROCESS = "[default]\ncredential_process = "
 ROLE = "[default]\nrole_arn = arn:aws:iam::111111111111:role/r\n"
 # The variables of the environment, or the text of the configuration.
@@ -68,7 +70,7 @@ def refused_sentence(command_line: CommandLine, *command: str) -> str:
     said = command_line.refusal(*command)
     assert said.startswith("Unable to "), said
     assert len(said.splitlines()) == 1
-    assert "does not expect" not in said
+    assert UNEXPECTED_ERROR not in said
     assert not said.endswith(": None\n")
     assert command_line.services.requests == []
     return said
@@ -154,10 +156,7 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
     monkeypatch.setattr("centralized_root_access.cli.base.caller.Caller.client", fail)
     shown = command_line.run(*command, "--format", "json")
     assert shown.exit_code == 2
-    assert (
-        "An error that this release does not expect: KeyError in test_cli_failures.py"
-        in shown.stderr
-    )
+    assert f"{UNEXPECTED_ERROR}: KeyError in test_cli_failures.py" in shown.stderr
     assert "a name of an account" not in shown.stderr
     assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
@@ -208,7 +207,7 @@ def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
 ) -> None:
     line = f"{' '.join(PROGRAM)} {command} {redirection}"
     result = run_process("sh", "-c", line, env=environment_variables_for(served))
-    for word in ("Traceback", "BrokenPipe", "does not expect"):
+    for word in ("Traceback", "BrokenPipe", UNEXPECTED_ERROR):
         assert word not in result.stderr
     assert result.returncode in exit_codes, result.stderr
     if redirection == ">/dev/full":

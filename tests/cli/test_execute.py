@@ -12,7 +12,7 @@ import pytest
 
 from aws_calls.failures import FailureKind, error_of_call
 from centralized_root_access.cli.runs.plan_state import PlanState
-from root_tasks.aws.bucket import Bucket
+from root_tasks.aws.report_bucket import Bucket
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER_MEMBER
 from support.command_line import (

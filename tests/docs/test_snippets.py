@@ -20,10 +20,10 @@ import centralized_root_access
 from centralized_root_access import CentralizedRootAccess, RootTasks
 from centralized_root_access.preflight import (
     attachments,
-    calls,
     condition_keys,
     documents,
     evaluate,
+    session_calls,
 )
 from centralized_root_access.preflight.documents import parse_policy
 from support.apps import REPOSITORY
@@ -74,7 +74,7 @@ def names(text: str) -> dict[str, Any]:
         },
         **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
         **vars(documents),
-        **vars(calls),
+        **vars(session_calls),
         **vars(attachments),
         **vars(condition_keys),
         **vars(evaluate),

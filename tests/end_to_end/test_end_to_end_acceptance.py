@@ -82,9 +82,11 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
 
 
 def assert_role_fits(actions: set[str]) -> None:
-    """Compare the role for runs on AWS with a run.
+    """Assert that the role for runs on AWS allows what the cases call, and no more than is called.
 
-    Cases that the local AWS does not show call more.
+    Args:
+        actions: What the cases call. The deployment and the measurements, which are no cases, make
+            the other calls that the role allows.
     """
     role = role_actions(Level.DEPLOY)
     assert actions <= role

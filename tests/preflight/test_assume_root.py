@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
-from centralized_root_access.preflight.calls import SessionOpener
 from centralized_root_access.preflight.condition_keys import (
     ABSENT,
     ANYTHING,
@@ -20,6 +19,7 @@ from centralized_root_access.preflight.condition_keys import (
 )
 from centralized_root_access.preflight.documents import PolicyType
 from centralized_root_access.preflight.evaluate import Decision, PolicyCheck, Reason
+from centralized_root_access.preflight.session_calls import SessionOpener
 from root_tasks.model.task import ASSUME_ROOT, Task
 from support.scp import (
     ACCOUNT,

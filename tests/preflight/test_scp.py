@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
-from centralized_root_access.preflight.calls import Call, call_of
 from centralized_root_access.preflight.condition_keys import (
     ABSENT,
     ANYTHING,
@@ -21,6 +20,7 @@ from centralized_root_access.preflight.condition_keys import (
 )
 from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
 from centralized_root_access.preflight.evaluate import Decision, Reason, Undecided
+from centralized_root_access.preflight.session_calls import Call, call_of
 from root_tasks.model.task import Task
 from support.scp import (
     ACCOUNT_ID,

@@ -36,7 +36,8 @@ INPUT: dict[str, dict[str, Any]] = {
     "queue": {"queues": [RESOURCE_ID["queue"]]},
 }
 READ_CALL = {"bucket": "s3:GetBucketPolicy", "queue": "sqs:GetQueueAttributes"}
-SKIP_BACKUP: dict[str, dict[str, object]] = {"bucket": {}, "queue": {"skipBackup": True}}
+# A queue may be planned so; a policy that can be read is backed up all the same.
+SKIP_UNREADABLE_BACKUP: dict[str, dict[str, object]] = {"bucket": {}, "queue": {"skipBackup": True}}
 DOES_NOT_EXIST = {"bucket": NO_SUCH_BUCKET, "queue": NO_SUCH_QUEUE}
 REMOVE_CALL = {"bucket": "s3:DeleteBucketPolicy", "queue": "sqs:SetQueueAttributes"}
 # Of each policy here.
@@ -181,7 +182,7 @@ def locked(root_tasks: RootTasks, kind: str) -> LockedResource:
 
 def test_unlocking_is_planned_then_done_with_a_backup(locked: LockedResource) -> None:
     # A policy that can be read is backed up despite skipBackup.
-    plan, another = locked.plan(**SKIP_BACKUP[locked.kind]), locked.plan()
+    plan, another = locked.plan(**SKIP_UNREADABLE_BACKUP[locked.kind]), locked.plan()
     shown = locked.item(plan)
     assert locked.outcome_and_message(plan) == ("PLANNED", None)
     assert json.loads(shown["policy"]) == json.loads(locked.policy_text("Everybody"))
@@ -204,7 +205,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: LockedResource) ->
 def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: LockedResource) -> None:
     reference = locked.unlock()
     locked.root_tasks.change_before(READ_CALL[locked.kind], locked.delete)
-    for plan in (locked.plan(**SKIP_BACKUP[locked.kind]), locked.plan(backup=reference)):
+    for plan in (locked.plan(**SKIP_UNREADABLE_BACKUP[locked.kind]), locked.plan(backup=reference)):
         assert locked.outcome_and_message(plan) == ("FAILED", DOES_NOT_EXIST[locked.kind])
 
 
@@ -216,7 +217,7 @@ def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: LockedRe
 def test_what_was_deleted_has_nothing_to_do(
     locked: LockedResource, calls: dict[str, str], url: str
 ) -> None:
-    plan = locked.plan(**SKIP_BACKUP[locked.kind])
+    plan = locked.plan(**SKIP_UNREADABLE_BACKUP[locked.kind])
     locked.root_tasks.change_before(calls[locked.kind], locked.delete, url=url)
     assert locked.outcome_and_message(locked.execute(plan)) == (
         "NOTHING_TO_DO",
@@ -311,7 +312,7 @@ def test_a_policy_that_has_changed_since_the_plan_stays(
 def test_a_policy_that_can_no_longer_be_read_stays(
     locked: LockedResource, *, backed_up: bool
 ) -> None:
-    plan = locked.plan(**SKIP_BACKUP[locked.kind])
+    plan = locked.plan(**SKIP_UNREADABLE_BACKUP[locked.kind])
 
     def deny() -> None:
         locked.root_tasks.fail_calls(

@@ -14,7 +14,6 @@ from centralized_root_access.preflight.attachments import (
     Level,
     OrganizationPolicies,
 )
-from centralized_root_access.preflight.calls import Call, SessionFacts, SessionOpener, call_of
 from centralized_root_access.preflight.condition_keys import ABSENT, Possible, SessionRequest, Value
 from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
 from centralized_root_access.preflight.evaluate import (
@@ -23,6 +22,12 @@ from centralized_root_access.preflight.evaluate import (
     Verdict,
     evaluate_request,
     strictest,
+)
+from centralized_root_access.preflight.session_calls import (
+    Call,
+    SessionFacts,
+    SessionOpener,
+    call_of,
 )
 from centralized_root_access.preflight.task_calls import TASK_CALLS
 from centralized_root_access.preflight.truth import Truth

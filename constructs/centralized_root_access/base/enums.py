@@ -53,6 +53,14 @@ TASK_POLICIES = {
     RootTask.UNLOCK_BUCKET: "S3UnlockBucketPolicy",
     RootTask.UNLOCK_QUEUE: "SQSUnlockQueuePolicy",
 }
+# The features without which AWS refuses a task's sessions.
+TASK_FEATURES = {
+    RootTask.AUDIT: RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT,
+    RootTask.DELETE: RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT,
+    RootTask.RECOVER: RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT,
+    RootTask.UNLOCK_BUCKET: RootAccessFeature.ROOT_SESSIONS,
+    RootTask.UNLOCK_QUEUE: RootAccessFeature.ROOT_SESSIONS,
+}
 # The parts of logical IDs and of outputs, which never change.
 TASK_IDS = {
     RootTask.AUDIT: "Audit",
@@ -79,10 +87,3 @@ def read_only_session(task: RootTask) -> RootTask:
     task that unlocks one is planned in sessions of the same task.
     """
     return task if task in UNLOCK_TASKS else RootTask.AUDIT
-
-
-def needed_feature(task: RootTask) -> RootAccessFeature:
-    """Return the feature without which AWS refuses a task's sessions."""
-    if task in UNLOCK_TASKS:
-        return RootAccessFeature.ROOT_SESSIONS
-    return RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .calls import Call, SessionFacts
 from .policy_text import Unresolved, lowercase
+from .session_calls import Call, SessionFacts
 
 Value = str | tuple[str, ...]
 

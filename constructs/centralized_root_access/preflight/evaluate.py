@@ -15,12 +15,12 @@ from root_tasks.model.run_documents import Account
 from root_tasks.model.task import ASSUME_ROOT, Task
 
 from .attachments import Level, OrganizationPolicies
-from .calls import Call, SessionFacts, SessionOpener, call_of
 from .condition_keys import SessionRequest
 from .conditions import condition_holds
 from .documents import Effect, Policy, PolicyType, Statement
 from .matching import action_matches, resource_matches
 from .policy_text import Template
+from .session_calls import Call, SessionFacts, SessionOpener, call_of
 from .truth import Truth
 
 

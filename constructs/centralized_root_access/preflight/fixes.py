@@ -10,10 +10,10 @@ from typing import Any
 
 from root_tasks.model.task import ASSUME_ROOT
 
-from .calls import SessionOpener
 from .documents import Policy, Statement
 from .evaluate import Cause, Decision
 from .policy_text import lowercase
+from .session_calls import SessionOpener
 from .verdicts import AccountVerdict
 
 _NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"

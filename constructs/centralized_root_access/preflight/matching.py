@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .calls import Call
 from .condition_keys import SessionRequest
 from .documents import Statement
 from .policy_text import Template, Unresolved, Variable, lowercase
+from .session_calls import Call
 from .truth import Truth, all_of, any_of
 
 

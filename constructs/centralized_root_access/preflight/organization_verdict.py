@@ -18,12 +18,12 @@ from root_tasks.run.unit_names import with_unit_names
 from root_tasks.run.units import ROOT_NAME
 
 from .attachments import OrganizationPolicies
-from .calls import SessionFacts, SessionOpener
 from .documents import PolicyType
 from .evaluate import PolicyCheck
 from .fixes import StatementFix, find_fixes
 from .policy_change import PolicyChange, PreflightError, new_denials
 from .reader import PolicyReader
+from .session_calls import SessionFacts, SessionOpener
 from .verdicts import AccountVerdict, TaskResult, judge_account
 
 UnitIds = tuple[str, ...] | None
@@ -40,8 +40,8 @@ class OrganizationVerdict:
         accounts: The accounts, by their IDs; without those in which no root session is possible
             anyway.
         skipped: Why accounts that were named are not among them, by their IDs.
-        delegates: The delegated administrators that the change may keep from opening root sessions,
-            which was not judged.
+        unjudged_delegates: The delegated administrators that the change may keep from opening root
+            sessions, which was not judged.
         change: The change that they were checked with: for the tasks that are not denied today and
             of which it denies more, and for those that stay possible. None: there is no change.
         fixes: What would let root sessions through where they are denied.
@@ -52,7 +52,7 @@ class OrganizationVerdict:
     enabled_types: tuple[PolicyType, ...]
     accounts: tuple[AccountVerdict, ...]
     skipped: Mapping[str, str]
-    delegates: tuple[str, ...]
+    unjudged_delegates: tuple[str, ...]
     change: PolicyChange | None
     fixes: tuple[StatementFix, ...]
 
@@ -167,13 +167,13 @@ def judge_organization(
     # Read what is attached on their paths. A change is checked only where it changes something.
     reader = PolicyReader(aws)
     attachments = reader.attachments(unit_ids=scope.paths, everywhere=is_whole_organization)
-    delegates: tuple[str, ...] = ()
+    unjudged_delegates: tuple[str, ...] = ()
     if change is not None:
         change = _with_target_ids(change, directory, scope)
         changed_targets = change.changed_targets(attachments)
         if opener.is_in_management_account and not session_roles:
             # Roles of these accounts may open root sessions as well, and the policy binds them.
-            delegates = _delegates_bound_by(changed_targets, directory)
+            unjudged_delegates = _delegates_bound_by(changed_targets, directory)
         scope = scope.bound_by_policies_of(changed_targets)
 
     # Read the documents of these policies.
@@ -205,7 +205,7 @@ def judge_organization(
             for account in classified
             if account.skip_reason is not None and account.account_id in account_ids
         },
-        delegates=delegates,
+        unjudged_delegates=unjudged_delegates,
         change=change,
         fixes=tuple(find_fixes(verdicts, opener)),
     )

@@ -17,7 +17,7 @@ from ..base.arguments import (
     parse_members,
     require_partition,
 )
-from ..base.enums import RootAccessFeature, needed_feature
+from ..base.enums import TASK_FEATURES, RootAccessFeature
 from ..base.function import function_role, log_group, python_function
 from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings
@@ -227,7 +227,7 @@ class CentralizedRootAccess(Construct):
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
         """Yield what keeps a RootTasks of the same app from opening sessions; warn of features."""
         for feature in RootAccessFeature:
-            tasks = [task for task in root_tasks.tasks if needed_feature(task) is feature]
+            tasks = [task for task in root_tasks.tasks if TASK_FEATURES[task] is feature]
             if tasks and feature not in self._features:
                 Annotations.of(root_tasks).add_warning_v2(
                     f"centralized-root-access:tasksNeed{feature}",

@@ -13,8 +13,8 @@ from common.errors import RootAccessError
 from ..model.codec import D, DecodingError, decode, encode
 from ..model.report_schema import Task
 from ..model.run_documents import Backup, BatchResult, ExecutionMark, Plan, Recovery, Run, Work
-from .bucket import IF_NEW, Bucket
 from .invocation import Aws
+from .report_bucket import IF_NEW, Bucket
 
 BACKUP_REFERENCE = re.compile(
     r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json"

@@ -19,7 +19,7 @@ from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
-from root_tasks.aws.bucket import Bucket
+from root_tasks.aws.report_bucket import Bucket
 from root_tasks.aws.stores import ChecksumMismatchError, File, LatestReport, Storage, sha256
 from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import ItemType, Outcome, Task

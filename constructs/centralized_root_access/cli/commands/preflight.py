@@ -203,8 +203,8 @@ def _notes(verdict: OrganizationVerdict, *, has_roles: bool) -> Iterator[str]:
 
     for account_id, reason in verdict.skipped.items():
         yield f"Account {account_id} was skipped. {reason}"
-    if verdict.delegates:
-        delegates = ", ".join(verdict.delegates)
+    if verdict.unjudged_delegates:
+        delegates = ", ".join(verdict.unjudged_delegates)
         yield (
             f"The policy also applies to {delegates}, delegated for IAM: whether "
             "that account could still open root sessions is unknown without --session-role."
@@ -222,7 +222,9 @@ def _exit_code(verdict: OrganizationVerdict) -> ExitCode:
     if verdict.count(TaskResult.DENIED) or verdict.count(TaskResult.PARTLY):
         return ExitCode.NOT_AS_WANTED
     was_checked = bool(verdict.accounts or verdict.change)
-    was_left_out = bool(verdict.skipped or verdict.delegates or verdict.has_unread_policies)
+    was_left_out = bool(
+        verdict.skipped or verdict.unjudged_delegates or verdict.has_unread_policies
+    )
     if was_checked and not was_left_out:
         return ExitCode.AS_WANTED
     return ExitCode.NO_RESULT

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from aws_calls.failures import CallError
-from root_tasks.aws.bucket import Bucket
+from root_tasks.aws.report_bucket import Bucket
 from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, Storage, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.outcome import Outcome

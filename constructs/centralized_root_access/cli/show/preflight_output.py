@@ -243,7 +243,7 @@ def to_json(verdict: OrganizationVerdict) -> str:
             "policyType": verdict.change.policy_type,
             "targetIds": verdict.change.target_ids,
             "replacedPolicyId": verdict.change.replaced_id,
-            "delegatesNotJudged": verdict.delegates,
+            "delegatesNotJudged": verdict.unjudged_delegates,
         }
     accounts = [
         {

@@ -1,4 +1,4 @@
-"""The objects of a bucket in S3: read, written on a condition, and listed."""
+"""The objects of the bucket of a RootTasks: read, written on a condition, and listed."""
 
 from __future__ import annotations
 
