@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-BOTH = {ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS}
+BOTH_FEATURES = {ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_whole_lifecycle_leaves_the_organization_as_listed(
     others = organization.other_services()
 
     assert_succeeded(deployer.deploy(root_access(delegated_administrators=[MEMBER])))
-    assert organization.root_access().features == BOTH
+    assert organization.root_access().features == BOTH_FEATURES
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
     assert_succeeded(
@@ -67,7 +67,7 @@ def test_a_whole_lifecycle_leaves_the_organization_as_listed(
     assert organization.root_access().features == {ROOT_SESSIONS}
 
     assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER_MEMBER])))
-    assert organization.root_access().features == BOTH
+    assert organization.root_access().features == BOTH_FEATURES
     assert organization.root_access().delegated_administrators == (OTHER_MEMBER,)
 
     organization.suspend(THIRD_MEMBER)
@@ -78,7 +78,7 @@ def test_a_whole_lifecycle_leaves_the_organization_as_listed(
     )
     assert failed.returncode != 0
     assert f"Account {THIRD_MEMBER} is suspended" in " ".join(failed.stdout.split())
-    assert organization.root_access().features == BOTH, "rolled back"
+    assert organization.root_access().features == BOTH_FEATURES, "rolled back"
     assert organization.root_access().delegated_administrators == (OTHER_MEMBER,)
 
     organization.clear_calls()
@@ -92,6 +92,6 @@ def test_a_whole_lifecycle_leaves_the_organization_as_listed(
     assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER_MEMBER])))
     assert_succeeded(deployer.destroy())
     assert organization.writes == ()
-    assert organization.root_access().features == BOTH
+    assert organization.root_access().features == BOTH_FEATURES
     assert organization.root_access().delegated_administrators == (OTHER_MEMBER,)
     assert organization.other_services() == others

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from local_aws.emulation import Organization
 
 from .accounts import MEMBER, OTHER_MEMBER
+from .arrange import IAM_PRINCIPAL as IAM_PRINCIPAL
 
-IAM_PRINCIPAL = "iam.amazonaws.com"
 GUARDDUTY_PRINCIPAL = "guardduty.amazonaws.com"
 CLOUDTRAIL_PRINCIPAL = "cloudtrail.amazonaws.com"
 # The member account that the tests register as IAM's delegated administrator.

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from centralized_root_access import CentralizedRootAccess, RootTask
 from support.apps import REPOSITORY
@@ -27,6 +27,9 @@ from support.templates import (
 
 PAGE = REPOSITORY / "docs" / "reference" / "permissions-boundary.md"
 _HEADER = "| role | actions | on |\n|---|---|---|\n"
+# The columns of a row after that of the construct; each has a set of names.
+_ROLES, _ACTIONS, _RESOURCES = 1, 2, 3
+_Row: TypeAlias = tuple[frozenset[str], ...]
 _TABLES = re.compile(rf"(?:## \w+\n\n{re.escape(_HEADER)}(?:\|.*\n)+\n?)+")
 
 _CONSTRUCTS = {
@@ -78,25 +81,35 @@ def permissions_with_every_argument() -> frozenset[Permission]:
 
 
 def permissions_tables() -> str:
-    """Return a table for each construct, with a row for each set of actions and resources."""
-    actions_on: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for permission in permissions_with_every_argument():
-        actions_on[permission.construct, permission.role, permission.resource].add(
-            permission.action
+    """Return a table for each construct: a row has roles, their actions and the resources."""
+    rows: set[_Row] = {
+        (
+            frozenset({found.construct}),
+            frozenset({found.role}),
+            frozenset({found.action}),
+            frozenset({found.resource}),
         )
-    resources_of: dict[tuple[str, str, tuple[str, ...]], set[str]] = defaultdict(set)
-    for (construct, role, resource), allowed in actions_on.items():
-        resources_of[construct, role, tuple(sorted(allowed))].add(resource)
-    roles_with: dict[tuple[str, tuple[str, ...], tuple[str, ...]], set[str]] = defaultdict(set)
-    for (construct, role, listed), on in resources_of.items():
-        roles_with[construct, listed, tuple(sorted(on))].add(role)
-    rows_of: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for (construct, *cells), roles in roles_with.items():
-        rows_of[construct].append((_cell(roles), *map(_cell, cells)))
+        for found in permissions_with_every_argument()
+    }
+    # First the actions that a role has on a resource, then the resources and the roles that have
+    # the same.
+    for column in (_ACTIONS, _RESOURCES, _ROLES):
+        rows = _merge_column(rows, column)
+    tables: dict[str, list[str]] = defaultdict(list)
+    for (construct,), *cells in rows:
+        tables[construct].append(f"| {' | '.join(map(_cell, cells))} |\n")
     return "\n".join(
-        f"## {construct}\n\n{_HEADER}" + "".join(f"| {' | '.join(row)} |\n" for row in sorted(rows))
-        for construct, rows in sorted(rows_of.items())
+        f"## {construct}\n\n{_HEADER}{''.join(sorted(lines))}"
+        for construct, lines in sorted(tables.items())
     )
+
+
+def _merge_column(rows: Iterable[_Row], column: int) -> set[_Row]:
+    """Merge the values of a column of rows that are the same in all other columns."""
+    merged: dict[_Row, frozenset[str]] = defaultdict(frozenset)
+    for row in rows:
+        merged[row[:column] + row[column + 1 :]] |= row[column]
+    return {others[:column] + (values,) + others[column:] for others, values in merged.items()}
 
 
 def tables_of_page() -> str:
