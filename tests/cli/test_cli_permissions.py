@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from aws_calls.failures import FailureKind, error_of_call
+from centralized_root_access.cli.base.command_errors import error_sentence
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.arrange import add_unit
 from support.command_line import STACK_NAME, CommandLine, change_each_client
@@ -276,6 +278,28 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
         each for each in policies_of_grants(grant) if "states:ListExecutions" not in each.actions
     )
     assert grant in command_line.refusal("report", names["execution"], *IN_STACK)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "states:StartExecution",
+        "states:StopExecution",
+        "states:DescribeExecution",
+        "states:GetExecutionHistory",
+        "states:ListMapRuns",
+        "states:ListExecutions",
+        "s3:GetObject",
+        "s3:ListBucket",
+    ],
+)
+def test_each_grant_that_a_denial_names_allows_the_call(action: str) -> None:
+    denial = error_of_call(action, FailureKind.ACCESS_DENIED, "You may not.")
+    named = re.findall(r"\w*grant_\w+", error_sentence(denial))
+    assert named != []
+    for grant in named:
+        assert f"### {grant}\n" in COMMAND_LINE_PAGE.read_text()
+        assert action in {each for policy in policies_of_grants(grant) for each in policy.actions}
 
 
 def test_who_executes_is_told_of_a_plan_that_is_not_there(
