@@ -69,15 +69,13 @@ def type_page(
     assert typed.returncode == 0, typed.stderr[-2000:]
 
 
-def test_the_commands_of_pages_succeed_on_the_app_of_the_first_page_which_notifies_somebody(
+def test_the_commands_of_pages_succeed_on_the_first_pages_app_which_notifies_somebody(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    (tmp_path / "app.py").write_text(app_of(README))
-    type_page(README, local_aws=local_aws, folder=tmp_path)
+    # It has what the README's app has, and more.
     (tmp_path / "app.py").write_text(app_of("getting-started.md"))
     (tmp_path / "cdk.json").write_text('{"app": "python3 app.py"}')
-    deployed = local_aws.cdk("deploy", "--require-approval", "never", folder=tmp_path)
-    assert deployed.returncode == 0, deployed.stdout
+    type_page(README, local_aws=local_aws, folder=tmp_path)
 
     topic = physical_id(local_aws, "SecurityNews")
     subscribed = local_aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)
@@ -89,8 +87,6 @@ def test_the_commands_of_pages_succeed_on_the_app_of_the_first_page_which_notifi
     assert "first full audit" in notice
 
     bucket = stack_outputs(local_aws)["RootTasksBucket"]
-    copied = f"aws s3 cp s3://{bucket}/runs runs --recursive"
-    run_with_aws_cli(copied, local_aws=local_aws, folder=tmp_path)
     (_, event) = (block.text for block in code_blocks("json") if '"eventType"' in block.text)
     (tmp_path / "event.json").write_text(event)
     create_trail(local_aws)
