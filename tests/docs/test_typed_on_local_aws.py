@@ -69,7 +69,7 @@ def type_page(
     assert typed.returncode == 0, typed.stderr[-2000:]
 
 
-def test_the_commands_of_pages_succeed_on_the_first_pages_app_which_notifies_somebody(
+def test_commands_of_pages_succeed_on_the_first_pages_app_which_notifies_somebody(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
     # It has what the README's app has, and more.
