@@ -10,7 +10,7 @@ UNKNOWN = "unknown"
 
 # Unicode calls them printable, but they render as nothing: fillers, joiners, selectors, empty
 # symbols.
-_FILLERS = re.compile(
+_RENDERED_AS_NOTHING = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
 )
@@ -23,14 +23,14 @@ def printable(text: str) -> str:
     printable is escaped: control characters, line breaks, marks of direction, halves of surrogate
     pairs, fillers, tags.
     """
-    if text.isprintable() and not _FILLERS.search(text):
+    if text.isprintable() and not _RENDERED_AS_NOTHING.search(text):
         return text
     return "".join(map(_printable_character, text))
 
 
 def _printable_character(character: str) -> str:
     r"""Return a character, or what stands for one that is not printable, such as \n or \u200b."""
-    if character.isprintable() and not _FILLERS.match(character):
+    if character.isprintable() and not _RENDERED_AS_NOTHING.match(character):
         return character
     # As Python writes it in a string, without the quotation marks.
     return ascii(character)[1:-1]

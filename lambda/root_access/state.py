@@ -14,7 +14,20 @@ SERVICE_PRINCIPAL = "iam.amazonaws.com"
 
 
 class Feature(StrEnum):
-    """The two features of centralized root access, as IAM spells them."""
+    """The two features of centralized root access, as IAM spells them.
+
+    To add a feature:
+
+    1. its member here, whose place decides when it is enabled; its name is part of IAM's calls, so
+       `steps.py` needs no change;
+    2. its member of `RootAccessFeature` in the constructs' `base/enums.py`, and the tasks that need
+       it in the tables there;
+    3. IAM's calls for it in the constructs' `root_access/drift_check.py`;
+    4. `drift/deviations.py` here, the output of `status`, and the options in
+       `cloudformation/templates.py`, all of which speak of two features;
+    5. `features.py`, `iam.py` and `sts.py` in `local_aws/emulation`, so that tests can enable it;
+    6. its cases in `acceptance/`; then `make docs` and `make snapshots`.
+    """
 
     ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
     ROOT_SESSIONS = "RootSessions"

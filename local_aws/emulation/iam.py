@@ -8,10 +8,11 @@ from moto.iam.responses import IamResponse
 
 from .authorization import root_arn
 from .errors import AwsError, no_such_entity, validation_error
+from .features import Feature
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
 from .requests import EmulatedResponse, HttpResponse, access_key_id, security_token
 from .state import RootSession, RootUser, current_emulation, is_root_session_token
-from .task_policies import TASK_POLICIES, Feature
+from .task_policies import TASK_POLICIES
 
 _ROOT_USER_OPERATIONS = frozenset(
     action.removeprefix("iam:")

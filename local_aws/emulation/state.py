@@ -18,8 +18,9 @@ from moto.organizations.models import organizations_backends
 
 from local_aws.session_token import ROOT_SESSION
 
+from .features import Feature
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, OrganizationRecords
-from .task_policies import Feature, TaskPolicy
+from .task_policies import TaskPolicy
 from .values import Call
 
 DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT = 5

@@ -10,10 +10,11 @@ from moto.sts.responses import TokenResponse
 from .accounts import is_account_id
 from .authorization import root_arn
 from .errors import AwsError, validation_error
+from .features import Feature
 from .records import MANAGEMENT_ACCOUNT_ID
 from .requests import EmulatedResponse
 from .state import RootSession
-from .task_policies import TASK_POLICIES, Feature, TaskPolicy
+from .task_policies import TASK_POLICIES, TaskPolicy
 
 _GLOBAL_HOST = "sts.amazonaws.com"
 _MAX_SESSION_SECONDS = 900

@@ -2,14 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Feature(StrEnum):
-    """A root access feature, in the order in which AWS lists them."""
-
-    ROOT_SESSIONS = "RootSessions"
-    ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
+from .features import Feature
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ import copy
 import pytest
 
 from local_aws.emulation import LocalOrganization
+from local_aws.emulation.features import Feature as EmulatedFeature
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
-from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run_documents import Finding, Target

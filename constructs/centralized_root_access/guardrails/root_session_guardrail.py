@@ -11,8 +11,8 @@ from constructs import Construct
 from ..base.app_checks import SessionRoleOwner, missing_session_roles
 from ..base.arguments import parse_account_ids, parse_members, parse_targets, require_partition
 from ..base.enums import TASK_POLICIES, RootTask, read_only_session
+from ..base.organization_policies import OrganizationPolicyType, create_policy, policy_name
 from ..base.resource_arguments import parse_roles, role_arn
-from .organization_policies import OrganizationPolicyType, create_policy, policy_name
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from ..base.app_checks import AppCheck, is_management_account
 from ..base.arguments import parse_account_ids, parse_targets, require_bool, require_partition
-from .organization_policies import OrganizationPolicyType, create_policy, policy_name
+from ..base.organization_policies import OrganizationPolicyType, create_policy, policy_name
 
 # The description of the policy.
 ROOT_USER_DENIAL = (

@@ -15,17 +15,17 @@ from ..base.alarms import NAMESPACE, alarm_description, create_alarm, notify_of_
 from ..base.app_checks import AppCheck, SessionRoleOwner, missing_session_roles
 from ..base.arguments import parse_account_ids, require_bool, require_partition
 from ..base.function import LogSettings, log_group, python_function
+from ..base.organization_policies import (
+    OrganizationPolicyType,
+    create_policy,
+    policy_name,
+)
 from ..base.resource_arguments import (
     attribute_of,
     parse_roles,
     require_log_group,
     require_topic,
     role_arn,
-)
-from ..guardrails.organization_policies import (
-    OrganizationPolicyType,
-    create_policy,
-    policy_name,
 )
 from ..guardrails.root_user_guardrail import ROOT_USER_DENIAL, root_user_denial
 from ..root_access.root_access import management_account_of

@@ -80,7 +80,8 @@ def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
 def _text_matches(part: Template, known: str, *, is_name: bool) -> Truth:
     """Return whether a part of a policy's ARN matches the same part of a call's resource.
 
-    In a name the case of letters counts; of the other parts AWS does not say whether it does.
+    In a name the case of letters counts; of the other parts AWS does not say whether it does. A
+    call's other parts are in lowercase: the partition, the service, the Region and the account.
     """
     if part.matches(known):
         return Truth.TRUE

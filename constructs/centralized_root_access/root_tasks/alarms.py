@@ -127,8 +127,8 @@ def alarm_of_missing_audits(
     """Return the alarm for full audits that no longer end.
 
     Returns:
-        None for an interval of two days or more: CloudWatch looks back on a week, and a new alarm
-        waits for two days at most.
+        None for an interval of two days or more: a new alarm is evaluated after two days at most,
+        when no audit on such an interval may have ended yet.
     """
     if interval.to_minutes() >= MAX_WARM_UP_MINUTES:
         return None

@@ -158,7 +158,7 @@ def _few(names: Sequence[str], plural: str) -> str:
 
 
 def title(report: Report) -> str:
-    """Return what run it was, in a few words."""
+    """Return what run it was, such as "Delete root credentials", or "Plan: delete …" of a plan."""
     if is_plan(report):
         return f"Plan: {what_it_does(report)}"
     return words_of(report).title

@@ -20,9 +20,9 @@ from ..model.run_documents import PLAN_LIFETIME, Mode, Run
 from ..report.summary import executable_until, minute, summary
 from .collect import collect_results
 from .make_report import make_report, plan_of
-from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256
 from .publish import HTML, Publication, files_of, publish_audit
+from .read_management_account import read_own_root_user
 from .recoveries import store_recoveries
 from .settings import WriteReportSettings
 
@@ -85,7 +85,7 @@ def write_report(
         run,
         results.findings,
         finished_at=results.finished_at,
-        own_root_user=own_root_user(aws, run),
+        own_root_user=read_own_root_user(aws, run),
         warnings=results.warnings,
         plan_expires_at=run.started_at + PLAN_LIFETIME if run.mode is Mode.PLAN else None,
     )

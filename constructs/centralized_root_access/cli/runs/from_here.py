@@ -20,9 +20,9 @@ from root_tasks.model.run_documents import Account, Assignment, Finding, Mode, W
 from root_tasks.run.account_runner import AccountRunner
 from root_tasks.run.directory import MemberDirectory, Survey
 from root_tasks.run.make_report import make_report
-from root_tasks.run.own_root_user import own_root_user
 from root_tasks.run.parse_input import parse_request
 from root_tasks.run.prepare import classify, prepare, require_members
+from root_tasks.run.read_management_account import read_own_root_user
 from root_tasks.run.unit_names import with_unit_names
 from root_tasks.tasks.request import Request
 
@@ -67,7 +67,7 @@ def audit_from_here(
             members=members,
         )
         # What only the report needs is read while the accounts are audited.
-        management_result = own_root_user(aws, run)
+        own_root_user = read_own_root_user(aws, run)
         accounts = {account.account_id: account for account in run.accounts}
         accounts_with_units = with_unit_names(directory.units, accounts)
         findings = audits.findings()
@@ -75,7 +75,7 @@ def audit_from_here(
             replace(run, accounts=tuple(accounts_with_units.values())),
             findings,
             finished_at=caller.now(),
-            own_root_user=management_result,
+            own_root_user=own_root_user,
         )
 
 

@@ -1,4 +1,4 @@
-"""The management account's own root user, in whose account no root session can be opened."""
+"""Reads the management account's own root user, whom no root session reaches."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
 _READ_SECONDS = 60.0
 
 
-def own_root_user(aws: Aws, run: Run) -> Result | None:
-    """Return the management account's result; None unless an audit of it runs there.
+def read_own_root_user(aws: Aws, run: Run) -> Result | None:
+    """Read and return the management account's result; None unless an audit of it runs there.
 
     No task can run in the account, so its outcome is the verdict on its root user.
     """

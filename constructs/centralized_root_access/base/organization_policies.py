@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Names, Stack
 from aws_cdk import aws_organizations as organizations
 
-from ..base.stack_order import StackOrder
+from .stack_order import StackOrder
 
 if TYPE_CHECKING:
     from constructs import Construct
