@@ -1,7 +1,5 @@
 """Fixtures that several modules share: an emulated organization, and a local AWS."""
 
-from __future__ import annotations
-
 import functools
 import gc
 import os

@@ -1,7 +1,5 @@
 """The acceptance command: dry by default, guarded, and restoring however a run ends."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import json

@@ -1,7 +1,5 @@
 """The acceptance cases are complete: every recording is one, and each can be undone."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """The role of a run on AWS: it may make exactly the calls of its level, and none anywhere else."""
 
-from __future__ import annotations
-
 import re
 import runpy
 import sys

@@ -1,7 +1,5 @@
 """How the functions call AWS: what is retried, and how a failure is described."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -4,8 +4,6 @@ The notices themselves are in tests/notices/, for people to read, and the top of
 are about. WRITE_NOTICES=1 writes them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The clients of functions and command line: whom they trust, and whose models they read."""
 
-from __future__ import annotations
-
 import json
 import socket
 import ssl

@@ -1,7 +1,5 @@
 """What the benchmarks count and compare; never how long anything takes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from inspect import signature

@@ -1,7 +1,5 @@
 """How commands that show a report end: never with 0 where what was asked for was not done."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Whatever fails is a sentence and exit code 2, never a traceback."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """`audit --from-here`: the functions' own code on this machine, without a deployment."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -3,8 +3,6 @@
 Its report is that of a deployment.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import threading

@@ -3,8 +3,6 @@
 What is not granted is denied: a command works with its grants alone.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

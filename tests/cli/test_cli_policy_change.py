@@ -1,7 +1,5 @@
 """`preflight --policy`: what a policy that is about to be attached or replaced would newly deny."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

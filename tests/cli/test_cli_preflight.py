@@ -1,7 +1,5 @@
 """`preflight`: which root tasks policies deny, where the policy is attached, and how to fix it."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

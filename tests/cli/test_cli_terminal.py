@@ -1,7 +1,5 @@
 """What a person sees: the commands in a real terminal."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

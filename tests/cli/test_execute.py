@@ -1,7 +1,5 @@
 """Plans and their executions: approving, expiring, restoring."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys

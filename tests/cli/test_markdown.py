@@ -1,7 +1,5 @@
 """A report as Markdown: what an approver needs, and nothing active of what somebody else chose."""
 
-from __future__ import annotations
-
 import pytest
 from markdown_it import MarkdownIt
 

@@ -1,7 +1,5 @@
 """The options of the commands: what they start, and what they refuse before anything is called."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Reports: whether a run wrote the one that is there, and how it is shown, saved and opened."""
 
-from __future__ import annotations
-
 import errno
 import json
 import stat

@@ -1,7 +1,5 @@
 """Runs: starting one, waiting for it, coming back to it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Rows and lists, in a pipe and in a terminal: no fact is missing or unescaped."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import io

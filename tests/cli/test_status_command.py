@@ -1,7 +1,5 @@
 """`centralized-root-access status`: the root access of an organization, and a dry run."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """One verdict on each account: exit code, row, summary, page, metric, notice and finding agree."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Mapping

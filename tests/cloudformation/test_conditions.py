@@ -1,7 +1,5 @@
 """What a parameter switches in a template, on one that is small enough for the gate."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

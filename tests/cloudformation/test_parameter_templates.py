@@ -1,7 +1,5 @@
 """The templates with parameters: with any values, they deploy what the constructs do."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

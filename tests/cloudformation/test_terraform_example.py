@@ -1,7 +1,5 @@
 """The Terraform module: what it gives to the provider, and to the template, is what they take."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

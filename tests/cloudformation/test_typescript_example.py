@@ -1,7 +1,5 @@
 """The app in TypeScript: the CDK from npm makes of the template what CloudFormation does."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

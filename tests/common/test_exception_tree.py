@@ -1,7 +1,5 @@
 """The tree of exceptions that `common.errors` draws."""
 
-from __future__ import annotations
-
 import importlib
 import re
 

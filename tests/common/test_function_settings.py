@@ -1,7 +1,5 @@
 """A function's settings: exactly the keys that its code reads, each of its type."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

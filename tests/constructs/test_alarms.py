@@ -3,8 +3,6 @@
 They are in tests/notices/alarms.txt, for people to read. WRITE_NOTICES=1 writes it.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """CentralizedRootAccess: what is deployed, and what is refused at synth."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

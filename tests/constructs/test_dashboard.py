@@ -1,7 +1,5 @@
 """The dashboard has every metric and alarm of the constructs, and nothing else."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The drift check as it is deployed: where and when it runs, and its alarms."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

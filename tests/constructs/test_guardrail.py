@@ -1,7 +1,5 @@
 """The guardrail for root users: whom its policy denies, and what it refuses at synth."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, cast
 

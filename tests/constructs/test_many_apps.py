@@ -1,7 +1,5 @@
 """Apps of every form, on every Python that is here, from the lowest supported CDK to the newest."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """cdk-nag's AwsSolutions rules find what the documentation says, and nothing else."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Least privilege, both ways: the calls of every path against the template's policy."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The guardrail for root sessions: whom its policies deny one, and what it refuses at synth."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What RootTasks synthesizes, and what it refuses. The committed templates have the rest of it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

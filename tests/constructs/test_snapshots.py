@@ -1,7 +1,5 @@
 """The committed templates: what changes in AWS is seen in the change that causes it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from support.snapshots import SNAPSHOTS, current_templates

@@ -1,7 +1,5 @@
 """Validators that others wrote find nothing in the templates and the state machines of any app."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

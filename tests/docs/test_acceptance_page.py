@@ -1,7 +1,5 @@
 """The page on acceptance: every command on it works, here on the emulated organization."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

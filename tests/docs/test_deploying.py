@@ -1,7 +1,5 @@
 """The pages on deploying and a permissions boundary list what the templates have."""
 
-from __future__ import annotations
-
 import re
 
 from aws_cdk import Environment

@@ -1,7 +1,5 @@
 """The pages on the local AWS: their commands work in any folder, and leave nothing."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Each command that the pages let a reader type is run by a test, or says why not."""
 
-from __future__ import annotations
-
 from support.apps import REPOSITORY
 from support.page_commands import (
     NOT_RUN,

@@ -1,7 +1,5 @@
 """The pages on the pre-flight show what the command prints."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

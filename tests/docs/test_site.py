@@ -1,7 +1,5 @@
 """The site: every page is in it, and every link leads somewhere."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Every snippet in the documentation is code that works, and every command exists."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

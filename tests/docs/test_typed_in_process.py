@@ -1,7 +1,5 @@
 """The commands of the command line on the pages: each is typed, in the order of its page."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence

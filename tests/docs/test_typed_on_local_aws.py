@@ -1,7 +1,5 @@
 """The commands of the AWS CLI and the CDK on the pages: typed on a local AWS, each succeeds."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import shutil

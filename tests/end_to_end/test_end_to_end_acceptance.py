@@ -1,7 +1,5 @@
 """The acceptance command on the local AWS, with the real `cdk deploy` and `cdk destroy`."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

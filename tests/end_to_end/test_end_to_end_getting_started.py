@@ -1,7 +1,5 @@
 """The tutorial: its commands, typed in their order on one local AWS, print what the page shows."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Two accounts and the runbook of root use, by the pages' own commands on one local AWS."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -4,8 +4,6 @@ Every recording in `acceptance/recordings` is a test; a run of the acceptance su
 them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pytest

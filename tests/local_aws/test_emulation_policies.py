@@ -1,7 +1,5 @@
 """The emulated AWS applies the organization's policies as AWS does."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

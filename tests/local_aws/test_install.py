@@ -1,7 +1,5 @@
 """Setting up: from the index that pip is configured for, with every version pinned."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import importlib.metadata

@@ -1,7 +1,5 @@
 """The processes of the local AWS: what a command sees of them, and that none remains."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """`make local-deploy`: the demonstration ends in a true verdict, and fails in one sentence."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

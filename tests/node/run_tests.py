@@ -5,8 +5,6 @@ Its argument is a request in JSON: `root`, the project; `path`, the folders to i
 and `outcomes` by test.
 """
 
-from __future__ import annotations
-
 import concurrent.futures
 import importlib
 import json

@@ -1,7 +1,5 @@
 """`sts:AssumeRoot` is judged by the policies on its caller's and on the member's account."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

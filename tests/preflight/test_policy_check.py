@@ -1,7 +1,5 @@
 """What policies let a task do in an account, from what was read of them: pure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Reading an organization's policies costs calls for its policies, not for its accounts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The evaluation of levels, statements, actions and resources, and the causes of a verdict."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The condition operators, one by one: what AWS documents, and what recorded calls show of each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What holds of every condition and policy: the evaluator never guesses, and ends in few steps."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -3,8 +3,6 @@
 Names that two sides have to agree on are read from the template here, not listed a second time.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import re

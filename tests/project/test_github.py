@@ -1,7 +1,5 @@
 """The workflows, hooks and forms of the repository: valid, and with least permissions."""
 
-from __future__ import annotations
-
 import re
 import runpy
 import sys

@@ -3,8 +3,6 @@
 They and the command line with older packages.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

@@ -1,7 +1,5 @@
 """The layout that packaging and imports rest on."""
 
-from __future__ import annotations
-
 import sys
 import tomllib
 import venv

@@ -1,7 +1,5 @@
 """The wheel: built from the sdist, installed elsewhere, and the same as the checkout."""
 
-from __future__ import annotations
-
 import email
 import os
 import re

@@ -1,7 +1,5 @@
 """The drift check: what it reports, what it repairs, and what it leaves unchanged."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

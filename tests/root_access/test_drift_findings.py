@@ -1,7 +1,5 @@
 """The finding that each drift check imports into Security Hub."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 The data behind them is tested elsewhere.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

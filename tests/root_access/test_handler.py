@@ -1,7 +1,5 @@
 """The custom resource's function behind a fake CloudFormation: what it does, and logs."""
 
-from __future__ import annotations
-
 import pytest
 
 from local_aws.emulation import LocalOrganization

@@ -1,7 +1,5 @@
 """The lifecycle of the custom resource: single failures, waiting, and what an error says."""
 
-from __future__ import annotations
-
 import json
 import threading
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Any deployment, in whatever state, whichever calls fail and whatever others change."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

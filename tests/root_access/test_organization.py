@@ -1,7 +1,5 @@
 """What the function reads of an organization, against the emulation in process."""
 
-from __future__ import annotations
-
 import pytest
 
 from aws_calls.failures import CallError, FailureKind

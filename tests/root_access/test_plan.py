@@ -1,7 +1,5 @@
 """The plan: every observed state against every desired one."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

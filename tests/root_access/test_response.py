@@ -1,7 +1,5 @@
 """The custom resource's response: one for each event, in time, in any case."""
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

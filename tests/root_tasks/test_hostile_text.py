@@ -1,7 +1,5 @@
 """Text and objects that others chose: they end in a sentence, never in a traceback or a log."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

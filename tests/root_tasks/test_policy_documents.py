@@ -1,7 +1,5 @@
 """The texts of resource policies: what an approver reads of them, and what is refused as one."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The audit, and what all runs have in common: selection, batches, report, notices."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Deleting root credentials and allowing recovery: bound to a plan, in the safe order."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Unlocking a bucket and a queue: no change without a backup, and giving a policy back."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """One entry of the registry is a root task: a made-up sixth one is planned and executed."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest

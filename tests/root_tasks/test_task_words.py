@@ -1,7 +1,5 @@
 """What a run does, in its own words: no two runs that differ in effect read alike."""
 
-from __future__ import annotations
-
 import itertools
 import re
 

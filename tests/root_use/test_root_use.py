@@ -1,7 +1,5 @@
 """The notice of root use: what it says about each event, also if it cannot read one."""
 
-from __future__ import annotations
-
 import base64
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The commands and queries of a notice of root use are those of the runbook."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

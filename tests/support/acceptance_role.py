@@ -1,7 +1,5 @@
 """The role for runs on AWS: the actions that it allows, and those of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

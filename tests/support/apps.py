@@ -1,7 +1,5 @@
 """CDK apps run from their files, as `cdk synth` runs them, and their assemblies."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

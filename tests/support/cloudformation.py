@@ -8,8 +8,6 @@ follows; the first response counts; values arrive as strings, and CloudFormation
 its own.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Repeated deployments of one stack with the real CDK CLI, like those of a pipeline."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

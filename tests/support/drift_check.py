@@ -1,7 +1,5 @@
 """The drift check as Lambda runs it, with an emulated organization, a stack and a topic."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Calls on the emulated organization that the emulation's own tests share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from http.client import HTTPConnection

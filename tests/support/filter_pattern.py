@@ -3,8 +3,6 @@
 AWS does not document whether `!=` holds for a missing field, so a caller decides it.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Mapping

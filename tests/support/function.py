@@ -1,7 +1,5 @@
 """The custom resource's function as Lambda runs it, on an emulated organization."""
 
-from __future__ import annotations
-
 import functools
 import threading
 from collections.abc import Callable, Mapping

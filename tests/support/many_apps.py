@@ -5,8 +5,6 @@ Also a script for other Pythons.
 It needs the library and the CDK, and nothing else: `python many_apps.py FOLDER`.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 """
 
-from __future__ import annotations
-
 import html
 import json
 import os

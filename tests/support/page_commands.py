@@ -1,7 +1,5 @@
 """Who runs each command that the pages let a reader type: a test, or nobody, and why."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The pages that people read: their code blocks, and the commands in them."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -3,8 +3,6 @@
 `PYTHONPATH=tests python -m support.permissions_table` writes them.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from collections import defaultdict

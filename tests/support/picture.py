@@ -1,7 +1,5 @@
 """Draw the picture of the page for the README: PYTHONPATH=tests python -m support.picture."""
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from pathlib import Path

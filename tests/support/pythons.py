@@ -1,7 +1,5 @@
 """The Pythons of this machine, and virtual environments that have this project's wheel."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

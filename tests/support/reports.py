@@ -1,7 +1,5 @@
 """Example reports: small ones, large ones, and hostile ones."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any

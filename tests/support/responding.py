@@ -1,7 +1,5 @@
 """Respond to calls of the SDK in this process: it checks parameters, and sends nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An HTTP endpoint for a custom resource's response, which can misbehave."""
 
-from __future__ import annotations
-
 import atexit
 import functools
 import json

@@ -1,7 +1,5 @@
 """CloudTrail's events of root users and of AssumeRoot, as documented and as recorded."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The function for notices of root use as Lambda runs it, with a topic of the test's."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

@@ -1,7 +1,5 @@
 """Policies for the tests of the evaluator, and an account to evaluate them in."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

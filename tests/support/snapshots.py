@@ -3,8 +3,6 @@
 `python -m support.snapshots` writes them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """A state machine's definition as Step Functions runs it, with the steps that this project uses."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is in a template, without the CDK, which takes a second to import."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

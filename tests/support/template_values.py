@@ -1,7 +1,5 @@
 """What CloudFormation makes of a template: conditions decided, functions resolved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Templates of small apps, and what the constructs' tests read in them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from types import FunctionType

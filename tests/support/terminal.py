@@ -1,7 +1,5 @@
 """A real terminal: what a command writes to it, and what stays on its screen."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

@@ -1,7 +1,5 @@
 """The bucket: nothing is overwritten, altered or lost without notice."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from dataclasses import replace

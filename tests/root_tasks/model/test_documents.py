@@ -1,7 +1,5 @@
 """The documents in S3, as version 1 has them: every later release has to read them."""
 
-from __future__ import annotations
-
 import json
 from importlib import import_module
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Values of enums on a wire are identifiers, or names of the command line; people read words."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from collections.abc import Iterator

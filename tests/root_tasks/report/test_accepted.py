@@ -1,7 +1,5 @@
 """Root credentials that stay on purpose, and e-mail addresses outside of the domains."""
 
-from __future__ import annotations
-
 import functools
 import json
 from dataclasses import replace

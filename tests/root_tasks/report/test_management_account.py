@@ -1,7 +1,5 @@
 """The management account's own root user, which no task reaches: audits say what it has."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What to do after a run: the one list that the page, the terminal and the notice show."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import shlex

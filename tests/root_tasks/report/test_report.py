@@ -1,7 +1,5 @@
 """The report as JSON, as CSV, as a page and as a message."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import dataclasses

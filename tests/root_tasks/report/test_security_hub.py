@@ -1,7 +1,5 @@
 """The findings of full audits in Security Hub, and an audit that cannot import them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import replace

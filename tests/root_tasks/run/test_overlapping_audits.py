@@ -1,7 +1,5 @@
 """Full audits that overlap, are redriven or repeated: what counts is what a later look found."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

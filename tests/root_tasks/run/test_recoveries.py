@@ -1,7 +1,5 @@
 """The end of a recovery: its password is accepted until then, and overdue after it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Policies in a run: none is read, and a denial has the command that explains it."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

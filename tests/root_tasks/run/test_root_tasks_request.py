@@ -1,7 +1,5 @@
 """The input of an execution: what is accepted, and what is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta

@@ -3,8 +3,6 @@
 Its results do not differ.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

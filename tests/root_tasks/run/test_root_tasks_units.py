@@ -1,7 +1,5 @@
 """Organizational units: which accounts a run selects by them, and how reports show them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pytest

@@ -3,8 +3,6 @@
 A fault takes the place of the call or of its response.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What can go wrong with one call of AWS."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
