@@ -97,6 +97,7 @@ class AwsCalls:
         seen_tokens: set[str] = set()
         while True:
             page = self.call(operation, **parameters, **next_page)
+            # Most responses have an empty list; one without the list would be incomplete.
             if items in page.members or operation not in _WITHOUT_EMPTY_LISTS:
                 yield from page.require(items)
             if page.get("IsTruncated") is False:
@@ -108,6 +109,7 @@ class AwsCalls:
             # An empty page is not the last one, a page without a token is.
             if not value:
                 return
+            # The list would never end.
             if value in seen_tokens:
                 message = "the list repeats a page"
                 raise error_of_call(operation, FailureKind.INCONSISTENT_READS, message)

@@ -145,7 +145,10 @@ class CallError(RootAccessError):
 
 
 def error_of_call(operation: str, kind: FailureKind, message: str) -> CallError:
-    """Return the error of a call that did not fail by AWS's response; its kind is its code."""
+    """Return the error of a call that did not fail by AWS's response; its kind is its code.
+
+    For example, "out of time" has the code OutOfTime.
+    """
     code = kind.title().replace(" ", "")
     timed_out = kind is FailureKind.OUT_OF_TIME
     failure = Failure(
@@ -167,6 +170,7 @@ def describe_response(failure: Failure) -> str:
     message = truncate_json(failure.message.rstrip("."), max_bytes=_MAX_AWS_MESSAGE_BYTES)
     response = ": ".join(part for part in (code, message) if part)
     was_retried = failure.timed_out or failure.attempts > 1
+    # If no time was left for the call, there was no attempt to speak of.
     if failure.kind is FailureKind.OUT_OF_TIME or not was_retried:
         return f"{response}."
     attempts = "1 attempt"
@@ -240,6 +244,7 @@ def _from_transport_error(operation: str, error: Exception) -> Failure:
 
 def _kind_of_transport_error(error: Exception, message: str) -> FailureKind:
     """Return what an error of the SDK means, by its type and what its message says."""
+    # A certificate that is not trusted now is not trusted by another attempt either.
     if any(sign in message for sign in _SIGNS_OF_NO_TRUST.get(type(error), ())):
         return FailureKind.REFUSED
     if isinstance(error, _NOT_CONNECTED):

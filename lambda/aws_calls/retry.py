@@ -62,6 +62,7 @@ class RetryBudget:
 
     def within(self, seconds: float) -> RetryBudget:
         """Return a budget in which no attempt starts later than so many seconds from now."""
+        # The deadline becomes earlier by what is too much, and never later.
         return replace(self, deadline=self.deadline - max(0.0, self.remaining_seconds - seconds))
 
     def until(self, event: threading.Event) -> RetryBudget:

@@ -70,6 +70,7 @@ class Convergence:
 
     def _error(self, failure: Failure) -> ConvergenceError:
         """Return the error of a call that ended the loop, with what was and was not applied."""
+        # Before the first observation, no one knows which steps are missing.
         missing: tuple[Step, ...] = ()
         if self.observed is not None:
             missing = self.plan(self.observed)
@@ -95,12 +96,16 @@ class Convergence:
                 # Disabled in parallel, or enabled so recently that not every endpoint knows.
                 return self._reobserve_after_backoff(error)
             if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
-                # The features may have been enabled all along, hidden.
+                # Until now IAM hid the features, which may have been enabled all along: look again
+                # before the steps that would enable them.
                 break
         return self._observe()
 
     def apply_step(self, step: Step) -> bool:
         """Apply a step, and return whether it changed something.
+
+        The loop applies each step by this method, because a repair overrides it: the repair first
+        checks that the stack was not deployed meanwhile, which may have changed the lists.
 
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.

@@ -121,7 +121,7 @@ def _outcome(
         return {"Status": "SUCCESS", "PhysicalResourceId": physical_id or NOT_CREATED}
     failed = {"Status": "FAILED", "PhysicalResourceId": NOT_CREATED}
     if request_type == "Update" and physical_id:
-        # Another one than the given one would be a replacement.
+        # CloudFormation takes another ID than the present one for a replacement of the resource.
         failed["PhysicalResourceId"] = physical_id
     # The thread leaves its outcome here: empty means that it did not end in time.
     outcomes: list[dict[str, Any]] = []
@@ -203,6 +203,7 @@ def _deliver(
     """Put the response; try again after a broken connection or a 5xx, as long as there is time."""
     wait = _FIRST_PUT_WAIT_SECONDS
     while True:
+        # Half of the time that is left, so that a second attempt has the other half.
         timeout = max(
             _MIN_PUT_TIMEOUT_SECONDS, min(_PUT_TIMEOUT_SECONDS, _remaining_seconds(context) / 2)
         )
@@ -215,6 +216,7 @@ def _deliver(
                 return
             problem, transient = f"HTTP {status}", status >= 500
         log(event="response_not_delivered", problem=problem)
+        # After the wait, half of the time that is left has to last for the shortest timeout.
         if not transient or _remaining_seconds(context) < wait + 2 * _MIN_PUT_TIMEOUT_SECONDS:
             raise ResponseNotDeliveredError(problem=problem)
         sleep(wait)
@@ -245,5 +247,8 @@ def _remaining_seconds(context: LambdaContext) -> float:
 
 
 def _write_line(**event: object) -> None:
-    """Write a line of JSON to the function's log, as `common.log.write_line` does."""
+    """Write a line of JSON to the function's log, as `common.log.write_line` does.
+
+    That one is not imported: this module can respond even if nothing else can be imported.
+    """
     print(json.dumps(event), flush=True)

@@ -105,6 +105,9 @@ class Organization:
     def observe(self) -> RootAccess:
         """Return the organization's root access. Which organization it is, is read only once.
 
+        Reads that contradict each other are all repeated, by the budget that repeats a call: a
+        change takes a moment to be visible in each of them.
+
         Raises:
             RootAccessError: Root access cannot be enabled from this account.
             CallError: A read failed, or the reads contradict each other.
@@ -141,13 +144,13 @@ class Organization:
         """
         # First of all the account is judged: in a member account AWS denies the other reads.
         identity = self._managed_organization
-        service = self._read_trusted_access()
-        trusted_access = bool(service)
+        iam_entry = self._read_trusted_access()
+        trusted_access = bool(iam_entry)
         return RootAccess(
             organization_id=identity.organization_id,
             management_account_id=identity.management_account_id,
             trusted_access=trusted_access,
-            trusted_access_enabled_at=service.get("DateEnabled"),
+            trusted_access_enabled_at=iam_entry.get("DateEnabled"),
             features=self._read_features(trusted_access=trusted_access),
             delegated_administrators=self._read_delegated_administrators(
                 trusted_access=trusted_access
@@ -199,6 +202,7 @@ class Organization:
             if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise
             are_hidden = True
+        # IAM hides them exactly while trusted access is disabled: otherwise a read is outdated.
         if trusted_access == are_hidden:
             raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)
         return features
@@ -210,6 +214,7 @@ class Organization:
             CallError: They are managed, and could not be read.
         """
         reads = self.aws
+        # If they are not managed, they are only reported, and not worth a long wait.
         if not self.delegates_managed:
             reads = reads.within(_OPTIONAL_READ_SECONDS)
         try:

@@ -91,6 +91,7 @@ class RootAccess:
     @property
     def status(self) -> Status:
         """The status: PARTIAL with one of the two features."""
+        # A feature that this code does not know counts for nothing.
         enabled = self.features.intersection(Feature)
         if enabled == set(Feature):
             return Status.ENABLED

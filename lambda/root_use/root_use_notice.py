@@ -79,6 +79,7 @@ def notify(
         NotPublishedError: The topic did not accept the notice.
     """
     delivery = read_delivery(event)
+    # CloudWatch Logs only tests with it whether the function can be reached: it has no events.
     if delivery.get("messageType") == "CONTROL_MESSAGE":
         return
     log_events = delivery.get("logEvents")
@@ -105,13 +106,15 @@ def _notice(
     settings: Settings,
 ) -> Notice:
     """Return the notice of the events of a delivery, of which there is at least one."""
-    # In a list that is cut, calls that were denied must not hide a sign-in.
+    # In a list that is cut, calls that were denied must not hide a sign-in. Use has its members in
+    # this order.
     worst_first = list(Use)
     uses = sorted(uses, key=lambda use: worst_first.index(use.use))
     management = settings.management_account
     message = [bullets("Root use, other than through AssumeRoot:", [use.line for use in uses])]
     if uses[0].use is Use.SIGN_IN_ATTEMPTED:
         message.append(_ATTEMPT)
+    # Only member accounts are recovered: that lets the root user reset its password and sign in.
     if any(use.account_id != management for use in uses):
         message.append("After a recovery this is expected.")
     log_group, log_stream = (

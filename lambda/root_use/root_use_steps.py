@@ -11,10 +11,10 @@ from common.untrusted import UNKNOWN
 from .root_use_events import RootUse, Use
 
 # To fill in, where a command cannot name the account or the policy.
-_ACCOUNT = "ACCOUNT"
-_POLICY = "POLICY"
+_ACCOUNT_TO_FILL_IN = "ACCOUNT"
+_POLICY_TO_FILL_IN = "POLICY"
 
-_SESSIONS = (
+_END_SESSIONS = (
     "With a role in the account, end its sessions of the AWS CLI and of agents: aws signin "
     "list-sessions and batch-revoke-sessions, in each Region above (not confirmed). Revoked "
     "sessions are not renewed, but what they hold works for up to an hour. A session of the "
@@ -39,7 +39,7 @@ def next_steps(
     accounts = _each_account_once(used_accounts)
     members = [account for account in accounts if account != management_account]
     commands_for = members[:MAX_LISTED]
-    policy_id = emergency_policy_id or _POLICY
+    policy_id = emergency_policy_id or _POLICY_TO_FILL_IN
     steps = []
     # First contain it: no step for a member helps against the management account's.
     if management_account in accounts:
@@ -52,7 +52,7 @@ def next_steps(
         what = f"Do the same for {more} more accounts, which the alarm's query finds."
         steps.append(NextStep(what=what))
     # Then see what is left of it, and undo the containment last.
-    steps.append(NextStep(what=_SESSIONS))
+    steps.append(NextStep(what=_END_SESSIONS))
     steps += _steps_to_see_calls(accounts)
     if members:
         steps.append(_step_to_undo(commands_for, policy_id))
@@ -62,7 +62,8 @@ def next_steps(
 def _each_account_once(account_ids: Iterable[str]) -> list[str]:
     """Return accounts in their order; one that is unknown is a word to fill in."""
     # A dictionary keeps the order.
-    return [account_id.replace(UNKNOWN, _ACCOUNT) for account_id in dict.fromkeys(account_ids)]
+    each_once = dict.fromkeys(account_ids)
+    return [account_id.replace(UNKNOWN, _ACCOUNT_TO_FILL_IN) for account_id in each_once]
 
 
 def _management_steps(account: str) -> list[NextStep]:
@@ -101,7 +102,7 @@ def _steps_to_deny(accounts: Sequence[str], policy_id: str) -> list[NextStep]:
             "end detach it from there."
         ),
     ]
-    if policy_id == _POLICY:
+    if policy_id == _POLICY_TO_FILL_IN:
         what = (
             "In the management account, create the policy that denies root users everything: the "
             "runbook has the command, aws organizations create-policy, which prints the ID."

@@ -28,7 +28,7 @@ class _Cycle(click.Group):
     """The commands, in the order in which they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names of the commands."""
+        """Return the names of the commands in the order of their use: click would sort them."""
         return list(self.commands)
 
 

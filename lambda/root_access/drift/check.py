@@ -244,8 +244,9 @@ class DriftCheck:
     ) -> tuple[Step, ...]:
         """Log the deviations, with the metric, and return the steps that would correct them.
 
-        A check that could not have repaired drift reports drift, but not that all is well: so the
-        alarm for checks that stopped does not take it for one that can say so.
+        A check that cannot read the state of its stack could not have repaired drift. If it finds
+        none, it logs no metric: so the alarm for checks that stopped, which looks for missing
+        metrics, tells that something is wrong.
         """
         steps = plan(desired=self._desired, observed=root_access)
         metric: dict[str, object] = {}
@@ -271,6 +272,7 @@ class DriftCheck:
         if self._finding is None or not self.settings.security_hub_findings:
             return
         result = import_findings([self._finding], aws=self.aws, importer=self.function)
+        # One finding was imported, so at most one was refused.
         reason = next(iter(result.refused.values()), None)
         event = "finding_imported"
         if reason is not None:

@@ -50,7 +50,11 @@ _OPPOSITES = {
 
 
 def worst_first(steps: Iterable[Step]) -> list[Step]:
-    """Return the steps in the order of what they correct: first what lets others in."""
+    """Return the steps in the order of what they correct: first what lets others in.
+
+    For example, an account that is registered but not listed comes before a disabled feature.
+    """
+    # The deviations are listed in this order.
     operations = list(_DEVIATIONS)
     return sorted(steps, key=lambda step: operations.index(step.operation))
 
@@ -68,7 +72,11 @@ def effect(step: Step) -> str:
 
 
 def cause(operation: Operation) -> str:
-    """Return the name of the call that leads to what an operation corrects: the opposite one."""
+    """Return the name of the call that leads to what an operation corrects: the opposite one.
+
+    For example, organizations:EnableAWSServiceAccess corrects what DisableAWSServiceAccess did.
+    """
+    # Only the verb at the beginning differs.
     return re.sub("^[A-Z][a-z]+", lambda verb: _OPPOSITES[verb[0]], operation.partition(":")[2])
 
 

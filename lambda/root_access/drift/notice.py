@@ -126,6 +126,7 @@ def repair_notice(
         found: The steps that would have corrected the deviations before it.
         left: The steps that would correct what it saw last.
     """
+    # A repair that stopped early has not looked again after the steps that it applied.
     left = [step for step in _without_hidden_features(left) if step not in repair.applied]
 
     # Say what came of it.
@@ -183,6 +184,7 @@ def drift_finding(
         status, severity = ComplianceStatus.FAILED, Severity.HIGH
         found = "; ".join(map(deviation, steps))
     description = f"Organization {observed.organization_id}. {found}."
+    # None, and not an empty tuple, if they could not be read.
     if observed.delegated_administrators == ():
         # Not a deviation if the stack lists none, but AWS recommends one.
         # https://docs.aws.amazon.com/prescriptive-guidance/latest/security-reference-architecture/

@@ -86,7 +86,8 @@ class RecordedCall:
         """Return the steps that would correct the effect of the call on an organization as listed.
 
         There are none if the stack lists the effect. Enabling trusted access never contradicts a
-        stack.
+        stack: every stack enables it. Of a call whose name is unknown there are none either: no one
+        knows what it changed, so nothing shows that its effect was there and was undone.
         """
         if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
             return ()

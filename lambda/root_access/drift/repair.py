@@ -83,6 +83,7 @@ class WatchedStack:
     _before: tuple[str, datetime | None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        # The error is kept, not raised: the check reports what it finds even if it cannot repair.
         try:
             self._before = self._read(self.aws.within(_MAX_STACK_READ_SECONDS))
         except CheckFailedError as error:
@@ -98,7 +99,8 @@ class WatchedStack:
         now = self._read(self.aws)
         status, _ = now
         if not status.endswith("_COMPLETE"):
-            # This function's list may not be the current one.
+            # During a deployment, or after one that failed, this function may have lists that are
+            # not the current ones.
             raise _DeploymentError(
                 reason=f"the stack is in {status}", is_lasting=not status.endswith("_IN_PROGRESS")
             )
@@ -150,7 +152,8 @@ class Repair(Convergence):
     def attempt(self) -> None:
         """Enable what is missing, and keep the result, or what stopped it."""
         try:
-            # Without it no one knows whether these lists are the current ones.
+            # Without the stack's state no one knows whether the lists that this function has are
+            # the current ones.
             if self.stack.error:
                 raise self.stack.error
             self.root_access = self.run()

@@ -54,7 +54,7 @@ class Caller:
     profile: str | None = None
 
     def client(self, service: str, *, config: Config | None = None) -> Any:
-        """Return a client that makes one attempt a call.
+        """Return a client that makes one attempt a call: a RetryBudget repeats calls instead.
 
         Args:
             service: The service.
@@ -68,7 +68,7 @@ class Caller:
 
         Args:
             seconds: How long it may take.
-            connections: How many calls of a service it makes in parallel.
+            connections: How many calls of a service it makes in parallel. Default: the SDK's own.
         """
         # Root sessions have credentials of their own, so their clients need an SDK session of their
         # own, with the same settings.

@@ -155,6 +155,7 @@ def failures_as(what: str) -> Iterator[None]:
     """
     try:
         yield
+    # Wrong usage, Ctrl-C and a closed pipe end a command, but are no failure of what it does.
     except (click.UsageError, click.Abort, click.exceptions.Exit, BrokenPipeError):
         raise
     except Exception as error:

@@ -78,7 +78,7 @@ def entries(value: str) -> tuple[str, ...]:
     """
     lines = [value]
     if value.startswith("@"):
-        # The name of a unit may have a `#`.
+        # A comment is a line of its own or follows a blank: the name of a unit may have a `#`.
         lines = [_COMMENT.sub("", line) for line in read_text(Path(value[1:])).splitlines()]
     names = tuple(name.strip() for line in lines for name in line.split(",") if name.strip())
     if not names:

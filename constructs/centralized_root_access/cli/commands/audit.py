@@ -140,5 +140,6 @@ def _with_advice_from_here(error: RunRefusedError) -> Exception:
         RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
         RefusalReason.FEATURE_NOT_ENABLED,
     ):
+        # The refusal says to deploy the construct, which an audit from here can do without.
         return CommandError(f"{error} {_WITHOUT_CONSTRUCT}")
     return error

@@ -126,6 +126,7 @@ def delete(
         raise click.UsageError(
             "Name the accounts: --account, --organizational-unit, --from-report, or --account all."
         )
+    # None: the option was not given, and the input gets no such key.
     return selected | {
         "unusedForDays": unused_for_days,
         "includeInUse": include_in_use or None,
@@ -212,4 +213,5 @@ def unlock_queue(
     *, queues: tuple[str, ...], skip_backup: bool, policy: dict[str, str] | None
 ) -> dict[str, object]:
     """Plan to remove or set the policy of a queue. The one that it has is backed up."""
+    # None: the option was not given, and the input gets no such key.
     return {"queues": list(queues), "skipBackup": skip_backup or None} | (policy or {})

@@ -108,6 +108,7 @@ def preflight(
     if policy_file is None:
         if targets or replaces:
             raise click.UsageError("--target and --replaces need --policy.")
+    # Exactly one of them: a new policy has targets, and a new document those of the old one.
     elif bool(targets) is bool(replaces):
         raise click.UsageError("--policy needs --target or --replaces: where it would be.")
     if from_report is not None and (tasks or accounts or organizational_units):
@@ -221,6 +222,7 @@ def _exit_code(verdict: OrganizationVerdict) -> ExitCode:
 
     if verdict.count(TaskResult.DENIED) or verdict.count(TaskResult.PARTLY):
         return ExitCode.NOT_AS_WANTED
+    # With a change, the verdict lists only accounts in which it denies more: none is a result, too.
     was_checked = bool(verdict.accounts or verdict.change)
     was_left_out = bool(
         verdict.skipped or verdict.unjudged_delegates or verdict.has_unread_policies

@@ -55,6 +55,7 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         raise InterruptedRunError(
             f"{unknown}. To look: `{target.command('report', run)}`."
         ) from error
+    # Step Functions' status of an execution that was stopped.
     if ended.status != "ABORTED":
         raise _not_running_error(ended)
     print_note(f"Run {ended.run_id} was stopped.")

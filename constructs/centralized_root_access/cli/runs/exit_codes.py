@@ -28,9 +28,11 @@ def explicit_accounts(input_: Mapping[str, Any] | None, report: Report) -> froze
     """
     accounts = frozenset(result.account_id for result in report.results)
     if DEFINITIONS[report.task].feature is Feature.ROOT_SESSIONS:
-        # Buckets and queues are named with their accounts.
+        # Only the tasks that unlock buckets and queues need this feature. Their input names each
+        # bucket and queue with its account, so no account is there without having been named.
         return accounts
     if input_ is None:
+        # A full audit is of every account, so its input names none.
         return frozenset() if report.full else accounts
     return accounts.intersection(input_.get("accounts", []))
 
@@ -56,6 +58,7 @@ def _code_of_audit(report: Report, problems: list[str]) -> tuple[ExitCode, str]:
     # Credentials that were found decide, even if something else could not be read.
     if not NOT_AS_WANTED.isdisjoint(report.totals):
         return ExitCode.NOT_AS_WANTED, ""
+    # Only the management account is "protected", and its root user was looked at then.
     if Outcome.PROTECTED not in report.totals and not any(map(is_audited, report.results)):
         problems.append("No account was audited.")
     if problems:

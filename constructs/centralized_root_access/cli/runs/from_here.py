@@ -156,6 +156,7 @@ class _Audits:
 
     def _count(self, *, begun: int = 0, done: int = 0) -> None:
         """Add to the audits that have begun, or are done, and show both numbers."""
+        # Audits end in threads of their own.
         with self._lock:
             self._begun += begun
             self._done += done

@@ -33,7 +33,10 @@ class PlanState:
 
     @property
     def words(self) -> str:
-        """The state in a few words."""
+        """The state in a few words.
+
+        For example: "executed by execute-20261125-0440-k3mp", "expired", "until " and a time.
+        """
         # Whatever its time says: an executed plan is used up.
         if self.executed_by is not None:
             return f"executed by {self.executed_by}"

@@ -201,6 +201,7 @@ def _write_private(path: Path, body: bytes) -> None:
 
     The file is complete before it gets its name, so that no one reads a part of it.
     """
+    # mkstemp makes a file that only its owner can read.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

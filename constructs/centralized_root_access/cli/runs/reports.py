@@ -77,6 +77,7 @@ def report_of_run(runs: Runs, run: str) -> StoredReport:
             return stored.with_doubt(execution_or_doubt)
         except NoReportError as error:
             errors.append(error)
+    # If AWS has no such run, that says more than that its report is missing.
     raise errors[0]
 
 

@@ -70,7 +70,10 @@ class RunExecution:
 
     @property
     def has_report(self) -> bool:
-        """True if it has ended with a report, as it also does if it failed because accounts did."""
+        """True if it has ended with a report, as it also does if it failed because accounts did.
+
+        In that case, its cause has the SHA-256 of the report.
+        """
         return self.status == "SUCCEEDED" or self.report_sha256 is not None
 
     @property
@@ -96,9 +99,10 @@ class RunExecution:
         return self._stated(REASON, REASON_PATTERN)
 
     def _stated(self, key: str, pattern: re.Pattern[str]) -> str | None:
-        """Return the text that the input has under a key, if it is of the form that a run accepts.
+        """Return the text that the input has under a key; None if no run would accept it.
 
-        A run refuses an input with another text, so the text may be anything.
+        Whoever starts an execution chooses its input. A run refuses a text of another form, but the
+        refused execution is listed, too: its text must not be shown.
         """
         stated = str(self.input.get(key, ""))
         return stated if pattern.fullmatch(stated) else None
@@ -112,10 +116,11 @@ class RunExecution:
 
     @property
     def command(self) -> str:
-        """Its command."""
+        """The command that starts such an execution: "audit", "plan delete" or "execute"."""
         if self.folder == EXECUTE_FOLDER:
             return "execute"
         task = self.input.get("task", Task.AUDIT)
+        # An input may name a task that does not exist: it is refused, and not repeated here.
         if task == Task.AUDIT or task not in list(Task):
             return str(Task.AUDIT)
         return f"plan {task}"
@@ -227,6 +232,7 @@ class Executions:
         while execution.running:
             self._show_progress(execution, show)
             self._caller.clock.sleep(wait)
+            # Longer each time: the end of a short run is seen soon, and a long run costs few calls.
             wait = min(wait * 1.3, _MAX_WAIT_SECONDS)
             execution = self._describe(folder, run_id)
         # How it has ended may be known a moment later than that it has.

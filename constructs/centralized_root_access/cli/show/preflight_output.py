@@ -103,6 +103,7 @@ def _table(verdict: OrganizationVerdict) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for name in ("result", "account", "name", "OU", "tasks", "policy", "attached to"):
         table.add_column(name, overflow="fold", no_wrap=name in ("result", "account"))
+    # Accounts in which nothing is denied have no reasons, and so no row.
     for reasons, accounts in groups.items():
         account_cells = [screen.safe_text(text) for text in _account_cells(accounts)]
         for reason in reasons:
@@ -133,7 +134,8 @@ def _reason(denial: DenialCause, verdict: OrganizationVerdict) -> _Reason:
     """Return the cells that say what denies which tasks, and where it is attached."""
     policy = _policy_and_statement(denial.cause) + _why_undecided(denial.cause)
     if denial.result is TaskResult.PARTLY or ASSUME_ROOT in denial.calls:
-        # Which calls are denied: of a task that is denied as a whole, its name says enough.
+        # Name the calls if only some of a task's calls are denied, or AssumeRoot, which opens the
+        # session for every task. Otherwise the names of the tasks say enough.
         policy += f": {', '.join(denial.calls)}"
     tasks = ", ".join(denial.tasks)
     if len(denial.tasks) == len(verdict.tasks) > 1:
@@ -147,6 +149,7 @@ def _policy_and_statement(cause: Cause) -> str:
     """Return which statement of which policy it is, or that no policy allows it."""
     if cause.policy is None:
         return f"no {cause.policy_type.words} allows it"
+    # The policy could not be read.
     if cause.statement is None:
         return cause.policy.problem
     statement = cause.statement.sid or f"statement {cause.statement.number}"
@@ -190,6 +193,7 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
         return
     yield f"{_policy_and_statement(cause)}, denies root sessions in {accounts}:"
     yield from _indented_json(fix.statement)
+    # Such as a statement of a control of Control Tower: not to be edited, but there is another way.
     if fix.keep is not None:
         yield from _INSTEAD_OF_AN_EDIT[fix.keep]
         return
@@ -209,6 +213,7 @@ def _summary(verdict: OrganizationVerdict) -> str:
     if verdict.change is not None:
         becoming = []
         for result, words in _NEWLY.items():
+            # Removed, so that the list below does not count it a second time.
             count = counts.pop(result)
             if count:
                 becoming.append(f"{quantity(count, 'account')} would become {words}")

@@ -102,22 +102,22 @@ def _list_with_notes(
     report: Report, rows: Iterable[_AccountRow], *, width: int
 ) -> Iterator[RenderableType]:
     """Yield the rows as lists of accounts; a long reason stands below, once for all its rows."""
-    notes: dict[str, int] = {}
+    note_numbers: dict[str, int] = {}
     short_rows = []
     for result, row in rows:
         if len(row.reason) > _MAX_REASON_CHARACTERS:
-            number = notes.setdefault(row.reason, len(notes) + 1)
+            number = note_numbers.setdefault(row.reason, len(note_numbers) + 1)
             short_rows.append((result, replace(row, reason=f"see note {number}")))
         else:
             short_rows.append((result, row))
     yield from _account_lists(report, short_rows, width=width)
     # The command in a note has a line of its own, to be copied.
-    for note, number in notes.items():
+    for note, number in note_numbers.items():
         words, command, options = f"Note {number}: {note}".rpartition(f"`{PROGRAM} ")
         yield wrapped(words or options, width=width)
         if command:
             yield safe_text(f"  {PROGRAM} {options.removesuffix('`.')}")
-    if notes:
+    if note_numbers:
         yield safe_text()
 
 
@@ -126,14 +126,16 @@ def _account_lists(
 ) -> Iterator[RenderableType]:
     """Yield a list for each heading: the accounts, with a line for each item."""
     # What a plan leaves out of an account has a heading of its own.
-    lists: dict[tuple[Outcome, str], dict[str, tuple[AccountResult, list[ReportRow]]]] = {}
+    lists_by_heading: dict[
+        tuple[Outcome, str], dict[str, tuple[AccountResult, list[ReportRow]]]
+    ] = {}
     for result, row in account_rows:
-        accounts = lists.setdefault(heading_of(report, result, row), {})
+        accounts = lists_by_heading.setdefault(heading_of(report, result, row), {})
         _, rows = accounts.setdefault(result.account_id, (result, []))
         rows.append(row)
-    for outcome, heading in sorted(lists, key=lambda key: key[0].rank):
+    for outcome, heading in sorted(lists_by_heading, key=lambda key: key[0].rank):
         yield safe_text(heading, _STYLES.get(outcome, "bold"))
-        for result, rows in lists[outcome, heading].values():
+        for result, rows in lists_by_heading[outcome, heading].values():
             # Bold, to tell names from items.
             names = (result.account_id, result.name, result.organizational_unit)
             account = "  ".join(filter(None, names))
