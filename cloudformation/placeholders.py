@@ -42,7 +42,11 @@ class Placeholders:
         return value
 
     def _stand_for_list(self, first: str, second: str) -> bool:
-        """Return whether two elements have the two that stand for a list, such as in two ARNs."""
+        """Return whether two elements of a list stand for a parameter's list.
+
+        They are the list's two placeholders, or have them in them, such as the ARNs
+        ``arn:*:iam::100000000003:root`` and ``arn:*:iam::100000000004:root``.
+        """
         return any(one in first and other in second for one, other in self.lists)
 
     def _texts_and_functions(self, text: str) -> list[Any]:

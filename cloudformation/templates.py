@@ -264,6 +264,7 @@ def _root_task_conditions() -> dict[str, Any]:
     """
     conditions: dict[str, Any] = {"ProtectsAccounts": _differs("ProtectedAccounts", "")}
     for condition, tasks in _TASKS_WITH_CHANGES.items():
+        # A group's tasks are listed together, so the first one stands for all of them.
         lists = [listed for listed in _TASK_LISTS if tasks[0] in listed.split(",")]
         conditions[condition] = {"Fn::Or": [_equals("Tasks", listed) for listed in lists]}
         both = [{"Condition": "ProtectsAccounts"}, {"Condition": condition}]

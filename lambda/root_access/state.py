@@ -18,8 +18,8 @@ class Feature(StrEnum):
 
     To add a feature:
 
-    1. its member here, whose place decides when it is enabled; its name is part of IAM's calls, so
-       `steps.py` needs no change;
+    1. its member here, whose place decides when it is enabled, and two members of `Operation` in
+       `steps.py`: the calls that enable and disable it, whose names end with the feature's;
     2. its member of `RootAccessFeature` in the constructs' `base/enums.py`, and the tasks that need
        it in the tables there;
     3. IAM's calls for it in the constructs' `root_access/drift_check.py`;

@@ -85,7 +85,8 @@ def alarm_of_events(
 ) -> cloudwatch.Alarm:
     """Return an alarm for what should never happen.
 
-    It looks at the last ten minutes, because CloudWatch gets some metrics late.
+    The metric has a value a minute. The alarm looks at the last ten of them, because CloudWatch
+    gets some metrics late.
     """
     return create_alarm(scope, id, metric, description=description, periods=_MINUTES_UNTIL_METRIC)
 
@@ -106,8 +107,8 @@ def alarm_of_missing_data(
         scope: The construct that the alarm belongs to.
         id: The alarm's id.
         metric: The metric.
-        name: What the metric's values are called in the alarm's expression.
-        label: What the expression is called.
+        name: What the metric's values are called in the alarm's expression, for example ``audits``.
+        label: What graphs call the expression, for example ``Full audits``.
         description: The alarm's description.
         interval: How often the metric has a value.
     """
@@ -128,8 +129,9 @@ def alarm_of_missing_data(
         periods=INTERVALS_UNTIL_STOPPED,
         below_one=True,
     )
-    # A new alarm has no data points yet, and FILL's zeros would end its warm-up early. The oldest
-    # supported aws-cdk-lib does not have the property.
+    # A new alarm has no data points yet, and FILL's zeros would end its warm-up early and set it
+    # off. It waits for the intervals after which it could tell, but CloudWatch has a maximum. The
+    # oldest supported aws-cdk-lib does not have the property.
     warm_up = min(INTERVALS_UNTIL_STOPPED * round(interval.to_minutes()), MAX_WARM_UP_MINUTES)
     _cfn_alarm(alarm).add_property_override(
         "WarmUpConfiguration",
@@ -173,6 +175,7 @@ def _warn_of_unheard_alarms(construct: Construct) -> list[str]:
         No problems, which would fail the synth: this is an :class:`AppCheck` that only warns.
     """
     for alarm in alarms_of(construct):
+        # One alarm with an action is enough: its app knows that alarms need actions.
         if Stack.of(alarm).resolve(_cfn_alarm(alarm).alarm_actions):
             return []
     Annotations.of(construct).add_warning_v2(

@@ -45,6 +45,7 @@ class AppCheck:
     """
 
     def __init__(self, problems: Callable[[], Iterable[str]]) -> None:
+        """Take the function that finds the problems, which is not called before the synth."""
         self.problems = problems
 
     def validate(self) -> list[str]:
@@ -76,7 +77,8 @@ def missing_session_roles(
     """
     if all(_is_listed(role, entries, root_tasks) for role in root_tasks.session_roles):
         return
-    # As a person would write the ARN, with a word for what is not known.
+    # As a person would write the ARN, with a word for what is not known, for example
+    # arn:aws:iam::ACCOUNT:role/root-tasks/*.
     prefix = _role_arn_prefix(root_tasks).replace("arn:*", "arn:aws").replace("::*", "::ACCOUNT")
     path = root_tasks.role_path
     fix = f"Add {prefix}:role{path}*"
@@ -88,6 +90,9 @@ def missing_session_roles(
 
 def add_management_account(holder: Construct, account: str) -> bool:
     """Note in an app or a stack that it has the CentralizedRootAccess of an account.
+
+    The note is an empty construct whose id names the account, so :func:`is_management_account`
+    finds it without loading the module of CentralizedRootAccess.
 
     Returns:
         False if it had one already.
@@ -124,7 +129,8 @@ def _is_listed(
 
 def _may_be_session_role(arn: str, root_tasks: SessionRoleOwner) -> bool:
     """Return whether an ARN, with or without a * at its end, may be that of a session role."""
-    # A token has no such beginning.
+    # The ARN of a role that the app creates is a token, which has no such beginning: whether it is
+    # a session role was decided by its path in the app.
     if not fnmatchcase(arn, f"{_role_arn_prefix(root_tasks)}:role/*"):
         return False
     # For example /root-tasks/Audit, /root-tasks/*, or /* above the path.

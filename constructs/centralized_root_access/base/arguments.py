@@ -47,7 +47,7 @@ def parse_members(
     listed = set(parse_strings(argument, names))
     unknown = sorted(listed.difference(valid))
     if unknown:
-        # Of a token another error says what is wrong.
+        # An unknown name that is a token is no spelling mistake: its own error says so.
         for name in unknown:
             require_known(argument, name)
         shown = ", ".join(repr(str(name)) for name in unknown)
@@ -166,12 +166,15 @@ def require_bool(argument: str, value: object) -> None:
         raise wrong_type(argument, value, expected="True or False", remedy="Write True or False.")
 
 
-def require_partition(construct: Construct, *, manages_credentials: bool = False) -> None:
+def require_region_with_root_access(
+    construct: Construct, *, manages_credentials: bool = False
+) -> None:
     """Refuse the China Regions, and warn of others where AWS does not offer root access.
 
     Args:
         construct: The construct.
-        manages_credentials: Whether it needs the management of root credentials.
+        manages_credentials: Whether it needs the management of root credentials, which AWS GovCloud
+            (US) lacks.
 
     Raises:
         ValueError: The construct's stack is in a China Region.
@@ -220,9 +223,10 @@ def are_known(*values: object) -> bool:
 
 
 def values_in_order(stack: Stack, values: Iterable[str]) -> list[str]:
-    """Return the values, each once, then the tokens by what a stack's template has for them.
+    """Return the values sorted, each once: texts first, then tokens.
 
-    A token's own name changes with the app's others.
+    Tokens are sorted by what a stack's template has for them, such as ``{"Ref": "Account"}``. Their
+    own names have a number, which changes whenever the app has one token more.
     """
 
     # False comes before True, so the tokens are last.

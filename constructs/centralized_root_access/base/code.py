@@ -24,6 +24,9 @@ def lambda_root() -> Path:
 def exclude_patterns(handler: str) -> list[str]:
     """Return the asset's exclude patterns, in Git's form: all but the packages of a handler.
 
+    For example, the handler ``root_use.root_use_notice.on_delivery`` is in the package
+    ``root_use``, which imports two others.
+
     Other files in the folder, for example bytecode, must not change the function.
     """
     patterns = ["*"]

@@ -71,7 +71,8 @@ def python_function(
 
     Args:
         scope: The construct that the function belongs to.
-        id: The function's id. Its role has the same id with "Role" at the end.
+        id: The function's id. Its role has the same id with "Role" at the end, which replaces
+            "Function": ``Audit`` has ``AuditRole``, and ``NoticesFunction`` has ``NoticesRole``.
         description: The function's purpose.
         handler: The module and function, from the package on.
         log_group: The log group.

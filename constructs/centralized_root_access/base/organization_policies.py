@@ -28,8 +28,8 @@ class OrganizationPolicyType(StrEnum):
 def policy_name(scope: Construct, *, part: str = "") -> str:
     """Return a policy's name, which is unique among the stacks of an account.
 
-    The account's ID would make it unique in the organization, and rename the policies that are
-    deployed.
+    It is without the account's ID, which would make it unique in the organization, but would also
+    rename the policies that are already deployed.
 
     Args:
         scope: The construct that has the policy.

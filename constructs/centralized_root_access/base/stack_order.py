@@ -24,6 +24,7 @@ class StackOrder(Construct):
     def __init__(self, stack: Stack) -> None:
         """Create the order as a construct of the stack, in which :meth:`of` finds it."""
         super().__init__(stack, self._ID)
+        # The CentralizedRootAccess of the stack adds itself here, before or after the policies.
         self.first = DependencyGroup()
         self.last_policy: IConstruct | None = None
 

@@ -9,7 +9,12 @@ from aws_cdk import Stack
 from constructs import Construct
 
 from ..base.app_checks import SessionRoleOwner, missing_session_roles
-from ..base.arguments import parse_account_ids, parse_members, parse_targets, require_partition
+from ..base.arguments import (
+    parse_account_ids,
+    parse_members,
+    parse_targets,
+    require_region_with_root_access,
+)
 from ..base.enums import TASK_POLICIES, RootTask, read_only_session
 from ..base.organization_policies import OrganizationPolicyType, create_policy, policy_name
 from ..base.resource_arguments import parse_roles, role_arn
@@ -87,12 +92,13 @@ class RootSessionGuardrail(Construct):
             )
         self._tasks = parse_members("tasks", tasks, RootTask)
         self._delegates = parse_account_ids("delegated_administrators", delegated_administrators)
+        # The root needs no opt-in, as in RootUserGuardrail: only AssumeRoot is denied.
         self._targets = parse_targets(targets, allow_organization_root=True, stack=stack)
         if not (self._delegates or self._targets):
             raise ValueError(
                 "targets and delegated_administrators are empty. List r-a1b2, for example."
             )
-        require_partition(self)
+        require_region_with_root_access(self)
         self.delegate_policy: organizations.CfnPolicy | None = self._create_policy(
             "DelegatePolicy",
             OrganizationPolicyType.SERVICE_CONTROL,

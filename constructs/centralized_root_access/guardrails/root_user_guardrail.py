@@ -9,7 +9,12 @@ from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
 
 from ..base.app_checks import AppCheck, is_management_account
-from ..base.arguments import parse_account_ids, parse_targets, require_bool, require_partition
+from ..base.arguments import (
+    parse_account_ids,
+    parse_targets,
+    require_bool,
+    require_region_with_root_access,
+)
 from ..base.organization_policies import OrganizationPolicyType, create_policy, policy_name
 
 # The description of the policy.
@@ -86,7 +91,7 @@ class RootUserGuardrail(Construct):
                 "organizational unit, for example."
             )
         exempt = parse_account_ids("exempt_accounts", exempt_accounts)
-        require_partition(self)
+        require_region_with_root_access(self)
         # parse_targets refuses the organization's root, but cannot see it in a token.
         if not allow_organization_root and any(map(Token.is_unresolved, attached_to)):
             Annotations.of(self).add_warning_v2(
@@ -107,11 +112,18 @@ class RootUserGuardrail(Construct):
         )
         self.policy_id: str = policy.attr_id
         self.policy_arn: str = policy.attr_arn
+        # At synth, when it is known which account of the app is the management account.
         self.node.add_validation(
-            AppCheck(lambda: self._problems({"targets": attached_to, "exempt_accounts": exempt}))
+            AppCheck(
+                lambda: self._management_account_listed(
+                    {"targets": attached_to, "exempt_accounts": exempt}
+                )
+            )
         )
 
-    def _problems(self, listed_by_argument: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    def _management_account_listed(
+        self, listed_by_argument: Mapping[str, Iterable[str]]
+    ) -> Iterator[str]:
         """Yield a sentence for each argument that lists the management account."""
         for argument, listed in listed_by_argument.items():
             for account in listed:

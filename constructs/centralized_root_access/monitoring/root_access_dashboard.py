@@ -69,6 +69,7 @@ class RootAccessDashboard(Construct):
             rows.append(_executions(root_tasks))
         if drift_check is not None:
             rows.append([_drift(drift_check)])
+        # It opens with the last three months.
         self.dashboard = cloudwatch.Dashboard(
             self, "Dashboard", default_interval=Duration.days(91), widgets=rows
         )
@@ -142,6 +143,7 @@ def _executions(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
 
 def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
     """Return the graph that is 1 while the organization matches the stack."""
+    # The metric is a minimum: with a point a day, a drift of an hour would look like one of a day.
     metric = drift_check.metric_in_desired_state.with_(
         period=Duration.hours(1), label="In desired state"
     )

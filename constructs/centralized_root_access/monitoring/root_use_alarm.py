@@ -13,7 +13,7 @@ from constructs import Construct
 
 from ..base.alarms import NAMESPACE, alarm_description, create_alarm, notify_of_alarms
 from ..base.app_checks import AppCheck, SessionRoleOwner, missing_session_roles
-from ..base.arguments import parse_account_ids, require_bool, require_partition
+from ..base.arguments import parse_account_ids, require_bool, require_region_with_root_access
 from ..base.function import LogSettings, log_group, python_function
 from ..base.organization_policies import (
     OrganizationPolicyType,
@@ -165,7 +165,7 @@ class RootUseAlarm(Construct):
         if management_account is not None:
             parse_account_ids("management_account", [management_account])
         self._session_roles = parse_roles("session_roles", session_roles)
-        require_partition(self)
+        require_region_with_root_access(self)
         self.emergency_policy: organizations.CfnPolicy | None = None
         # What to do first: an alarm's description has no room for what the runbook says after it.
         step = (
@@ -332,7 +332,7 @@ class _ManagementAccount:
         self._argument = argument
 
     def produce(self) -> str | None:
-        """Return the account; None if it is not known."""
+        """Return the account, as the CDK asks for it at synth; None if it is not known."""
         return self._argument or management_account_of(self._alarm)
 
     def problems(self) -> Iterator[str]:
@@ -362,8 +362,8 @@ def _assume_root_pattern(roles: Sequence[iam.IRole | str]) -> str:
             ids.append(role_id)
     conditions = ['($.eventSource = "sts.amazonaws.com")', '($.eventName = "AssumeRoot")']
     if arns:
-        # If the target account has a copy of the event, as of AssumeRole, it does not name the
-        # role's ARN.
+        # CloudTrail may also record the event for the target account, as it does with AssumeRole.
+        # That copy has the type AWSAccount and no ARN of a role: it would seem to be of another.
         conditions.append('($.userIdentity.type != "AWSAccount")')
     conditions += _differs_from(_CALLER_ID_FIELD, [f"{role_id}:*" for role_id in ids])
     conditions += _differs_from(_ROLE_ARN_FIELD, arns)
@@ -373,7 +373,8 @@ def _assume_root_pattern(roles: Sequence[iam.IRole | str]) -> str:
 def _differs_from(field: str, values: Sequence[str]) -> list[str]:
     """Return the condition that a field differs from all of some values, or is missing.
 
-    It is in a list, which is empty if there are no values.
+    For example ``(($.arn NOT EXISTS) || (($.arn != "a") && ($.arn != "b")))``. It is in a list,
+    which is empty if there are no values.
     """
     if not values:
         return []

@@ -95,6 +95,7 @@ class OrganizationPolicies:
             # A target that no list names has only AWS's own policy.
             policies = [FULL_ACCESS]
         elif not policies:
+            # AWS lets no target be without one.
             policies = [_NOT_LISTED]
         if target_id in attached.problems:
             policies.append(_unknown_policy(attached.problems[target_id]))

@@ -81,6 +81,7 @@ class SessionRequest:
         entry = _entry(key, self.call.service)
         if isinstance(entry, Possible):
             return entry
+        # The values of some keys depend on the request, such as on its account.
         return entry(self)
 
     def text_of(self, key: str) -> str | Unresolved:
@@ -291,18 +292,20 @@ _TABLES: Mapping[str, Mapping[str, _Entry]] = {
 def _entry(key: str, service: str) -> _Entry:
     """Return what is known of a key in the calls of a service."""
     if not key.isascii():
-        # AWS takes some letters for the same, and they decide the key.
+        # AWS may take a letter for the one of ASCII that it resembles: it may be any key.
         return ANYTHING
     key = lowercase(key)
     table = _TABLES[service]
     if key in table:
         return table[key]
+    # Some keys have a name of the customer's in them, such as aws:ResourceTag/*.
     for name, entry in table.items():
         if name.endswith("*") and key.startswith(name[:-1]):
             return entry
     prefix, colon, _ = key.partition(":")
     # Keys of a service are only in the requests of that service, except in sessions of a function's
-    # or an instance's role, which open root sessions.
+    # or an instance's role, such as lambda:SourceFunctionArn. Such a role may open root sessions,
+    # which is the one call of sts.
     is_foreign = colon and prefix not in ("aws", service)
     if is_foreign and service != "sts":
         return ABSENT

@@ -117,6 +117,7 @@ def parse_policy(
             "*".
     """
     try:
+        # A number stays the text that it is in the document: conditions compare that.
         document = json.loads(
             content,
             object_pairs_hook=unique_keys,

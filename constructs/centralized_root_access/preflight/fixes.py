@@ -148,6 +148,7 @@ def _role_patterns(opener: SessionOpener) -> list[str]:
 
 def _missing_allow(actions: set[str], roles: Sequence[str]) -> dict[str, Any]:
     """Return a statement that allows calls: those in root sessions, or the one that opens them."""
+    # Only calls in a root session have the key.
     condition: dict[str, Any] = {_NULL: {_ASSUMED_ROOT: "false"}}
     if ASSUME_ROOT in actions:
         condition = {"ArnLike": {_PRINCIPAL_ARN: roles}}
@@ -170,6 +171,7 @@ def _reason_to_keep(policy: Policy, statement: Statement, actions: set[str]) -> 
         if statement.sid == _RESTRICT_ROOT_USER_SID:
             return Keep.CONTROL_WITH_EXEMPTION
         return Keep.CONTROL
+    # Of other statements the conditions tell whether their author knew of root sessions.
     keys = {lowercase(condition.key) for condition in statement.conditions}
     only_opening = actions == {ASSUME_ROOT}
     if only_opening and any(
@@ -196,6 +198,7 @@ def statement_with_exemption(
         roles: The ARNs of the roles that open them.
     """
     condition = dict(statement.get("Condition", {}))
+    # The statement then denies only calls that lack the key, which those in root sessions have.
     if actions != {ASSUME_ROOT}:
         condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
     if ASSUME_ROOT in actions:

@@ -137,14 +137,18 @@ def new_denials(
         tasks = tuple(
             task
             for task_before, task in zip(old.tasks, new.tasks, strict=True)
-            if _is_news(task_before, task)
+            if _stays(task_before, task)
         )
         if tasks:
             yield replace(new, tasks=tasks)
 
 
-def _is_news(before: TaskVerdict, after: TaskVerdict) -> bool:
-    """Return whether a verdict after the change says what today's does not say already."""
+def _stays(before: TaskVerdict, after: TaskVerdict) -> bool:
+    """Return whether the verdict on a task after a change is shown, by today's verdict on it.
+
+    A task stays if nothing of it is denied, so that the account is shown as allowed. It also stays
+    if a call of it is newly denied, unless the task was denied as a whole already.
+    """
     denied = _denied_calls(after)
     if not denied:
         return True

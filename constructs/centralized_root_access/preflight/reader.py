@@ -42,6 +42,7 @@ class PolicyReader:
     """
 
     def __init__(self, aws: Aws) -> None:
+        """Take the account, for which no thread makes a call once this thread is interrupted."""
         self._interrupted = threading.Event()
         self._aws = aws.until(self._interrupted)
 
@@ -62,6 +63,8 @@ class PolicyReader:
             CallError: A list of policies could not be read, or policies may not be read.
         """
         target_ids = _target_ids(unit_ids)
+        # With more targets than a page has entries, asking each policy for its targets takes fewer
+        # calls than asking each target for its policies.
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
         enabled_types = self._enabled_types()
         return {

@@ -46,7 +46,7 @@ def any_of(truths: Iterable[Truth]) -> Truth:
 
 
 def agreement(truths: Iterable[Truth]) -> Truth:
-    """Return what all say; unknown if they differ."""
+    """Return what all say; unknown if they differ, or if there are none."""
     different = set(truths)
     if len(different) == 1:
         return different.pop()

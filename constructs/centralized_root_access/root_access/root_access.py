@@ -15,7 +15,7 @@ from ..base.arguments import (
     are_known,
     parse_delegated_administrators,
     parse_members,
-    require_partition,
+    require_region_with_root_access,
 )
 from ..base.enums import TASK_FEATURES, RootAccessFeature
 from ..base.function import function_role, log_group, python_function
@@ -125,7 +125,7 @@ class CentralizedRootAccess(Construct):
                 delegated_administrators, stack=stack
             )
         self._log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
-        require_partition(
+        require_region_with_root_access(
             self,
             manages_credentials=RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT in self._features,
         )
@@ -209,6 +209,7 @@ class CentralizedRootAccess(Construct):
 
     def _refuse_second_instance(self, stack: Stack) -> None:
         """Refuse a second construct for the organization: they would overwrite each other."""
+        # A nested stack is of the account of its parent, and may have another one beside it.
         while stack.nested_stack_parent is not None:
             stack = stack.nested_stack_parent
         # The stack keeps the mark if its account is unknown, because another stack without a known
@@ -235,6 +236,7 @@ class CentralizedRootAccess(Construct):
                     f"tasks: {', '.join(tasks)}. Add it to features, or remove the tasks.",
                 )
         own, account = Stack.of(self).account, Stack.of(root_tasks).account
+        # Which accounts are registered is then not this app's, so it is not known.
         if self._delegated_administrators is None:
             return
         accounts_with_access = [own] + self._delegated_administrators

@@ -53,7 +53,7 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     latest = ["latest/*"] if RootTask.AUDIT in tasks else []
     changes = tasks_with_changes(tasks)
     plan = ["runs/*/plan.json"] if changes else []
-    # Until when recoveries are accepted.
+    # Executions note there until when audits accept the credentials that a recovery brings.
     recoveries = ["recoveries/*"] if RootTask.RECOVER in tasks else []
 
     # Audits and plans.

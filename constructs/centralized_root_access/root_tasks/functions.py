@@ -85,7 +85,7 @@ class RootTaskFunctions:
 
     def protect_bucket(self) -> None:
         """Let only the functions change objects of the bucket, when all of them are built."""
-        # Each function has its id in the table.
+        # The table has the access of each function by the function's id.
         writers = {}
         for id, access in bucket_access(self.tasks).items():
             function = cast("lambda_.Function", self.scope.node.find_child(id))
@@ -203,8 +203,8 @@ class RootTaskFunctions:
         )
         # An audit reads protected accounts as well: its sessions can change nothing.
         if self.protected_accounts and session is not RootTask.AUDIT:
-            # A policy of its own: CDK splits a policy that is too long, and may attach the rest
-            # later.
+            # A policy of its own, for which the function waits: the CDK splits a policy that is too
+            # long, and may attach the rest, such as this Deny, after the function exists.
             policy = iam.Policy(
                 self.scope,
                 f"{id}ProtectedAccounts",

@@ -17,7 +17,7 @@ from ..base.arguments import (
     parse_members,
     require_bool,
     require_duration,
-    require_partition,
+    require_region_with_root_access,
 )
 from ..base.enums import UNLOCK_TASKS, RootTask
 from ..base.function import function_role, log_group
@@ -208,7 +208,7 @@ class RootTasks(Construct):
         log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
         # What AWS offers in the stack's Region.
         manages_credentials = not UNLOCK_TASKS.issuperset(self.tasks)
-        require_partition(self, manages_credentials=manages_credentials)
+        require_region_with_root_access(self, manages_credentials=manages_credentials)
         warn_of_opt_in_region(self)
 
         # The functions and their state machines, in the order of the template.

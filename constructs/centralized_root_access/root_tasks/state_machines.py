@@ -241,7 +241,8 @@ def _invoke(
         # repeated.
         retry_on_service_exceptions=not makes_changes,
     )
-    # The account's concurrency may be used up: then the function has not started.
+    # The account's concurrency may be used up: then the function has not started. The waits between
+    # the attempts double up to a minute, and are up to 17 minutes together.
     invoke.add_retry(
         errors=["Lambda.TooManyRequestsException"],
         interval=Duration.seconds(5),
