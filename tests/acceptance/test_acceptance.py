@@ -304,6 +304,7 @@ def test_every_case_is_the_same_on_the_local_aws(member_run: dict[str, str]) -> 
 
 
 def test_what_the_local_aws_does_not_show_is_pinned() -> None:
+    """A case that it no longer shows, or that it shows now, changes the number."""
     assert sum(case.local is not None for case in all_cases()) == 12
 
 
@@ -322,6 +323,7 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
 ) -> None:
     (tmp_path / "new.json").write_text(member_run["recording"])
     recorded = [case for case in read_recordings(tmp_path) if case.local is None]
+    # Fewer would mean that the recording lacks cases.
     assert len(recorded) >= 150
     enable_policies(organization)
     # Every eighth case: all of them take a minute.
@@ -350,6 +352,7 @@ def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
     assert len(times) == 40
     pauses = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
     assert min(pauses) >= 1 / 20
+    # Between the ten calls at two a second are nine pauses of half a second.
     assert sum(pause >= 1 / 2 for pause in pauses) >= 9
 
 

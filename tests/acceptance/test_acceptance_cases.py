@@ -26,6 +26,7 @@ def test_no_two_cases_have_the_same_name() -> None:
 
 def test_every_recorded_response_is_a_case_and_nothing_else_is_called_recorded() -> None:
     recorded = {case.name: case for case in read_recordings()}
+    # Fewer would mean that recordings are not read.
     assert len(recorded) >= 54
     assert {name: CASES[name] for name in recorded} == recorded
     assert {

@@ -47,6 +47,7 @@ def may_open(level: Level, task: RootTask, account: str) -> bool:
     policy = f"arn:aws:iam::aws:policy/root-task/{TASK_POLICIES[task]}"
     target = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{account}:root"}
     for statement in statements_of_role(level):
+        # A denial is of all tasks but those that it spares, in every account or all but the member.
         if statement["Effect"] == "Deny" and statement["Action"] == "sts:AssumeRoot":
             operators = ("StringLike", "StringNotLike")
             denied, spared = (

@@ -177,6 +177,7 @@ PROGRAM = [sys.executable, "-m", "centralized_root_access"]
 def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(
     served: LocalOrganization,
 ) -> None:
+    # A process that SIGPIPE ends has the exit code 141.
     for command in ("audit --from-here", "plan delete --help"):
         line = f"{{ {' '.join(PROGRAM)} {command}; echo $? >&2; }} | head -c 0"
         assert (

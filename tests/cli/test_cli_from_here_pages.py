@@ -285,6 +285,7 @@ def test_accounts_are_audited_before_the_next_page_is_listed(
             audit_ended.release()
 
     report = audit_here(wait_for_audits, show=show)
+    # Every organization begins with 3 members, besides the 40 that were added.
     assert report["totals"] == {"CLEAN": 43, "PROTECTED": 1}
     # The first page has the management account, in which no session is opened.
     assert (ACCOUNTS_PER_PAGE - 1, ACCOUNTS_PER_PAGE - 1) in shown
@@ -316,6 +317,7 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
     report = audit_here(
         change_page=repeat_accounts, show=lambda done, begun: numbers_begun.add(begun)
     )
+    # The 40 that were added, and the 3 members that every organization begins with.
     assert report["totals"] == {"CLEAN": 43, "PROTECTED": 1}
     assert call_counts(organization)["AssumeRoot"] == 43
     assert max(numbers_begun) == 43
@@ -323,6 +325,7 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
 
 @pytest.mark.parametrize(
     ("accounts", "audits"),
+    # The management account needs no session: it is not counted.
     [(["all"], ACCOUNTS_AT_FIRST - 1 + 5), ([generated_account_id(0)], 1)],
     ids=["everyone", "one account"],
 )
@@ -393,6 +396,7 @@ def test_audits_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(
         go_on.wait(20)
 
     def interrupt_at_last_page(page: int) -> None:
+        # The 84 accounts are on five pages.
         if page == 5:
             for _ in range(MAX_ACCOUNTS_IN_PARALLEL):
                 assert begun.acquire(timeout=20)

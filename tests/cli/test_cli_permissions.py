@@ -171,6 +171,7 @@ def denied_calls_of(person: Person) -> set[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("grant", "commands", "denied"),
     [
+        # `runs` also asks for executions, and leaves out what it may not list.
         ("grant_plan", ["audit --open", "runs"], {("states:ListExecutions", EXECUTE_MACHINE)}),
         (
             "grant_plan",
@@ -237,6 +238,7 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
 ) -> None:
     person.permissions = policies_of_grants(grant)
     root_tasks, services = command_line.root_tasks, command_line.services
+    # Each run has ended when a command first looks at it.
     services.polls_while_running = 0
     if grant == "grant_read_reports":
         run_each_command(command_line, names, "report", "report {plan}", "report {execution}")
@@ -351,6 +353,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
     organization.put_root_credentials(account_id=MEMBER, password=True)
     add_unit(organization, "Workloads", MEMBER)
     person.permissions = policy_on_page("audit --from-here")
+    # Where the SDK leaves out an account's path, other calls say which units it is in.
     for person.omits_paths in (False, True):
         for options in (
             (),
@@ -372,6 +375,7 @@ def test_the_pre_flight_needs_exactly_what_is_documented(
     policy.write_text(json.dumps(policy_document(statement(Action="ec2:*"))))
     permissions = statements_under("## Permissions\n", GUIDES / "preflight.md")
     person.permissions = parse_statements(permissions)
+    # Where the SDK leaves out an account's path, other calls say which units it is in.
     for person.omits_paths in (False, True):
         for options in (
             (),

@@ -216,6 +216,7 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     )
     shown = command_line.run("preflight", "--format", "csv")
     rows = list(csv.DictReader(shown.stdout.splitlines()))
+    # Three accounts with five tasks each.
     assert len(rows) == 15
     assert {row["accountId"] for row in rows} == {MEMBER, OTHER_MEMBER, THIRD_MEMBER}
     # Sessions can be opened: what is denied are calls in them.

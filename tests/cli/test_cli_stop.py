@@ -53,7 +53,8 @@ def execute_first_batch(command_line: CommandLine, input_: Mapping[str, object])
 def start_execution_of_three_batches(command_line: CommandLine) -> list[str]:
     """Let an execution of three batches end its first one, and lose the second.
 
-    Return its accounts.
+    Return its accounts: five in each of the first two batches, and one in the third, which has not
+    started.
     """
     organization = command_line.root_tasks.organization
     accounts = sorted(add_accounts(organization, 11))
@@ -187,6 +188,7 @@ def test_a_backup_of_an_execution_without_a_report_can_be_given_back(
 def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
     start_execution_of_three_batches(command_line)
     key = f"executions/{EXECUTION}/run.json"
+    # The run has the names of its accounts, such as team-1.
     command_line.root_tasks.write_object(
         key, command_line.root_tasks.read_object(key).replace(b"team-1", b"team-9")
     )
@@ -260,6 +262,7 @@ def test_a_plan_of_policies_without_its_report_has_left_nothing_to_do(
     time_out_without_report(command_line, Task.UNLOCK_BUCKET, buckets={MEMBER: ["locked"]})
     shown = command_line.run("report", "run-1")
     assert "To be removed in 1 of 1" in shown.stdout
+    # Only an execution that ended early has a next step: to see what is left to do.
     assert "what is left" not in shown.stderr
 
 
@@ -280,6 +283,7 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
         )
         assert shown.stderr.endswith("Not stopped. The run continues.\n")
     audit = command_line.root_tasks.run({})
+    # The audit has ended when the command first looks at it.
     command_line.services.polls_while_running = 0
     ended = command_line.refusal("stop", audit.run_id, "--yes")
     assert (

@@ -116,6 +116,7 @@ def test_a_pipe_loses_no_name_that_it_cannot_encode_and_gets_no_colors_in_a_form
     assert result.returncode == 1, result.stderr
     shown = result.stdout.decode("latin-1")
     assert MEMBERS_KEY in shown
+    # Of NAME_OF_OTHER_SCRIPTS: Latin-1 does not have these characters.
     assert r"\u6771\u4eac" in shown
     assert bool(COLOR.search(shown)) is (format_ == "table")
 

@@ -98,6 +98,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     )
     assert notes_and_state_of(plan)[0].endswith(hint)
     assert notes_and_state_of(plan)[1] == f"until {until}"
+    # A minute after its expiry.
     command_line.now += timedelta(hours=2, minutes=6)
     command_line.root_tasks.now = command_line.now
     command_line.services.polls_while_running = 0
@@ -107,6 +108,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
         f"This plan expired at {until}. Create a new plan.\n",
         "expired",
     )
+    # Nine minutes before its expiry.
     command_line.root_tasks.now = command_line.now = command_line.now - timedelta(minutes=10)
     executed = command_line.run("execute", plan, "--yes")
     assert executed.exit_code == 0
@@ -272,6 +274,7 @@ def test_an_execution_is_called_executed_also_if_its_report_cannot_be_shown(
             b" " if key == f"executions/{EXECUTION_RUN}/report.json" else b""
         )
 
+    # The report of the execution no longer has the hash that its run holds.
     monkeypatch.setattr(Bucket, "read", read_altered)
     shown = command_line.run("execute", plan, "--yes", "--format", "json")
     assert shown.exit_code == 2

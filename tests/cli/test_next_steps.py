@@ -40,6 +40,7 @@ def test_each_command_of_a_notice_can_be_pasted(
     }
     command_line.root_tasks.advance(days=1)
     give_root_credentials(command_line, OTHER_MEMBER)
+    # In Slack, the name of this run would notify everyone of a channel.
     command_line.root_tasks.run({}, name="`<!channel>`")
     assert "channel" not in str(command_line.root_tasks.cards[-1]["content"]["nextSteps"])
 

@@ -197,6 +197,7 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     command_line.root_tasks.organization.deny(account_id=OTHER_MEMBER, action="iam:*")
     command_line.run("audit")
     command_line.now += timedelta(hours=1)
+    # By default, an audit of a report looks again at the accounts that could not be read.
     command_line.run("audit", "--from-report", AUDIT_RUN)
     assert list(command_line.services.inputs_by_run.values()) == [
         {},

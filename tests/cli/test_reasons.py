@@ -66,6 +66,7 @@ def test_a_hostile_reason_is_text_wherever_it_is_shown(
     assert f"Reason: `` {ESCAPED_REASON.replace('|', chr(92) + 'x7c')} ``" in markdown
     assert "&lt;!channel&gt;" in card
     assert "`" not in card.replace("```", "")
+    # The apostrophe keeps a spreadsheet from taking the reason for a formula.
     rows = csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout))
     assert next(row["reason"] for row in rows if row["run"] == PLAN_RUN) == f"'{ESCAPED_REASON}"
 
@@ -76,4 +77,5 @@ def test_the_question_about_a_recovery_says_when_it_is_to_be_closed(
     planned = command_line.run("plan", "recover", "--account", MEMBER, "--until", "8h")
     monkeypatch.setattr(sys, "stdin", TypedInput("n\n"))
     plan = planned.stderr.rpartition("centralized-root-access execute ")[2].split()[0]
+    # Eight hours after noon, when it was planned.
     assert "It is to be closed by 2026-11-24 20:00 UTC." in command_line.run("execute", plan).stderr

@@ -117,6 +117,7 @@ def test_one_line_says_that_a_report_could_not_be_checked(
     assert command_line.run("audit").exit_code == 0
     checked = command_line.run("report", *run)
     if "hash" in reason:
+        # The output, which has the hash, does not come for as long as the command waits.
         command_line.services.polls_without_output = 1000
     elif "credentials" in reason:
         command_line.services.errors_by_operation["DescribeExecution"] = (
@@ -139,6 +140,7 @@ def test_a_report_whose_input_is_gone_never_ends_better_than_its_run(
     command_line.root_tasks.organization.suspend(OTHER_MEMBER)
     assert command_line.run("audit", "--account", f"{MEMBER},{OTHER_MEMBER}").exit_code == 2
     assert command_line.run("report", AUDIT_RUN).exit_code == 2
+    # Step Functions forgets an execution, and with it the input of the run, after 90 days.
     command_line.root_tasks.executions.clear()
     assert command_line.run("report", AUDIT_RUN).exit_code == 2
 
@@ -189,6 +191,7 @@ def test_a_report_that_cannot_be_read_is_refused_in_a_sentence(
 ) -> None:
     command_line.run("audit")
     replace_in_stored_report(command_line, folder, old, new)
+    # Without its execution, nothing says that the report was altered.
     command_line.root_tasks.executions.clear()
     run = [] if folder == "latest" else [AUDIT_RUN]
     assert command_line.refusal("report", *run) == f"Unable to show the report: {said}\n"

@@ -147,6 +147,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     shown = command_line.run("audit")
     # Otherwise a line would say that the report could not be checked.
     assert (shown.exit_code, shown.stderr) == (0, "")
+    # The second command finds everything there, and waits for nothing.
     waits: list[float] = []
     command_line.sleep = waits.append
     assert command_line.run("report", AUDIT_RUN).exit_code == 0

@@ -167,6 +167,7 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
     assert out == ""
     lines = shown.splitlines()
     assert max(map(len, lines)) <= columns
+    # At most three lines for each planned account, however many others there are.
     assert len(lines) <= 3 * len(planned)
     for account in planned:
         place = lines.index(f"{account.account_id}  {account.name}  Root/Prod")
@@ -252,6 +253,7 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     assert f"Requested by {CALLER_ARN}, the same principal that planned it." in executed.stdout
     shown = command_line.run("runs")
     assert (shown.exit_code, shown.stderr) == (0, "")
+    # The first of the two lines that each run has.
     assert shown.lines[::2] == [
         f"SUCCEEDED  {run_id}" for run_id in (EXECUTION_RUN, plan, "by-hand")
     ]

@@ -270,6 +270,7 @@ def test_every_value_that_a_parameter_allows_is_compared() -> None:
     code = {"CodeBucket", "CodePrefix"}
     for template in TEMPLATES:
         values = VALUES[template.name]
+        # The Region is that of the stack, and no parameter.
         assert template.parameters.keys() - code == values.keys() - {"region"}
         for name, parameter in template.parameters.items():
             if parameter["Type"] == "String" and "AllowedValues" in parameter:
@@ -299,11 +300,13 @@ def test_every_file_has_its_checksum(release: Path) -> None:
 def test_lambda_may_read_the_code_in_each_zip_file(release: Path) -> None:
     for archive in release.glob("*.zip"):
         with zipfile.ZipFile(archive) as zipped:
+            # The upper half of the attributes is the file's mode: everyone may read it.
             assert {entry.external_attr >> 16 for entry in zipped.infolist()} == {0o644}
             assert {entry.date_time for entry in zipped.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_only_root_tasks_need_a_bucket_for_their_template(release: Path) -> None:
+    # CloudFormation takes a larger template only from a bucket.
     large = {file.name for file in release.glob("*.template.json") if file.stat().st_size > 51_200}
     assert large == {"root-tasks.template.json"}
 
@@ -385,6 +388,7 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
         "RootTasksBucket",
     }
     arn = outputs["RootTasksAuditStateMachineArn"]
+    # PROTECTED is the management account's root user, which has no sessions and an MFA device.
     assert outcomes_of_run(local_aws, arn, {}) == {"CLEAN": 3, "PROTECTED": 1}
     plan = {"task": RootTask.DELETE, "accounts": [MEMBER, OTHER_MEMBER, THIRD_MEMBER]}
     assert outcomes_of_run(local_aws, arn, plan) == {"NOTHING_TO_DO": 1, "SKIPPED": 2}

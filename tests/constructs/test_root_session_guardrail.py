@@ -252,6 +252,7 @@ def test_a_list_that_locks_out_root_tasks_of_the_app_is_refused(
 
 @pytest.mark.parametrize("arguments", ADMITTED.values(), ids=ADMITTED)
 def test_a_list_that_may_name_the_roles_of_the_app_is_accepted(arguments: dict[str, Any]) -> None:
+    # Synth raises an error if the list is refused.
     organization_app(arguments).synth()
 
 
@@ -262,6 +263,7 @@ def test_the_roles_of_another_organization_do_not_count() -> None:
     RootTasks(
         Stack(Stage(app, "Test", env=Environment(account="999999999999")), "Security"), "RootTasks"
     )
+    # Synth would refuse a guardrail that locks out root tasks of its own organization.
     app.synth()
 
 
@@ -271,4 +273,5 @@ def test_two_management_accounts_are_two_organizations() -> None:
         stack = Stack(app, f"Of{account}", env=Environment(account=account, region="us-east-1"))
         add_root_access(stack, delegated_administrators=[DELEGATE])
         add_root_use_alarm(stack, session_roles=RootTasks(stack, "RootTasks").session_roles)
+    # Synth would refuse a list that leaves out root tasks of its own organization.
     app.synth()

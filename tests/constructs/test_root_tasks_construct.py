@@ -127,6 +127,8 @@ def test_the_report_is_written_even_if_batches_or_the_map_fail(
     assert states[catch["Next"]]["Next"] == mapped["Next"] == "Write report"
 
 
+# Runs that change nothing have a function for audits and two for plans of policies; executions have
+# one for each task that makes changes.
 @pytest.mark.parametrize(
     ("state_machine", "batch_functions"), [("Audit", 3), ("Execute", 4)], ids=["Audit", "Execute"]
 )
@@ -411,6 +413,7 @@ def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> N
         _max_size(function["Environment"]["Variables"])
         for function in properties_of_type(longest, "AWS::Lambda::Function").values()
     ]
+    # The maximum of accounts is no lower than it has to be.
     assert MAX_ENVIRONMENT_CHARACTERS - 100 < max(environments) <= MAX_ENVIRONMENT_CHARACTERS
 
 
@@ -422,6 +425,7 @@ def _max_size(document: object) -> int:
             case {"Ref": "AWS::Partition"}:
                 return "aws-us-gov"
             case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Select": _}:
+                # No name or ARN of the stack's own is longer.
                 return "x" * 160
             case {"Fn::Join": [str(separator), list(parts)]}:
                 return separator.join(parts)

@@ -104,6 +104,7 @@ def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
         **dict.fromkeys(accounts, Decision.ALLOWED),
         without_full_access: Decision.DENIED,
     }
+    # Those that have "some". Each target has a policy, so one without FullAWSAccess has another.
     assert call_counts(organization)["ListPoliciesForTarget"] == 5
     assert call_counts(organization)["ListTargetsForPolicy"] == 1
 
@@ -128,6 +129,7 @@ def test_a_few_accounts_of_many_cost_what_is_on_their_paths(
     accounts = add_accounts(organization, 100)
     attach(organization, "some", DENY_OTHER_CALL, accounts[:50])
     assert decisions_after_reading(organization, accounts[:1]) == {accounts[0]: Decision.ALLOWED}
+    # The policies of two targets are listed: of the root, and of the account.
     assert call_counts(organization) == {
         "ListRoots": 1,
         "ListPoliciesForTarget": 2,

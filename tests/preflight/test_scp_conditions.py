@@ -273,6 +273,7 @@ CONTEXT: dict[str, Possible | Value] = {
 )
 @pytest.mark.parametrize("operator", ["String{}Equals", "String{}Like", "String{}EqualsIgnoreCase"])
 def test_a_variable_has_the_value_of_its_key(operator: str, value: str, expected: Truth) -> None:
+    # In CONTEXT, aws:k is "a", aws:none is absent, and aws:open is any text.
     assert condition_holds({operator.format(""): {"aws:k": value}}, CONTEXT) is expected
     assert condition_holds({operator.format("Not"): {"aws:k": value}}, CONTEXT) is expected.negation
 
@@ -323,6 +324,7 @@ def test_variables_are_plain_text_without_the_version_that_knows_them() -> None:
     ],
 )
 def test_a_variable_in_an_arn_is_a_part_of_it(value: str, expected: Truth) -> None:
+    # In CONTEXT, aws:arn is arn:aws:iam::1:root, aws:one is "1", and aws:open is any text.
     assert condition_holds({"ArnEquals": {"aws:arn": value}}, CONTEXT) is expected
     assert condition_holds({"ArnNotLike": {"aws:arn": value}}, CONTEXT) is expected.negation
 

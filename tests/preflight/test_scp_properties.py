@@ -138,7 +138,11 @@ PACKAGE = str(Path(preflight.__path__[0]))
 
 
 def largest(build: Callable[[int], dict[str, Any]]) -> Policy:
-    """Return the largest policy of a kind that Organizations stores."""
+    """Return the largest policy of a kind that Organizations stores, to within an eighth.
+
+    Args:
+        build: Returns the policy that has so many of a part, such as statements.
+    """
     count = 1
     while len(json.dumps(build(count * 2))) <= MAX_POLICY_CHARACTERS:
         count *= 2
@@ -200,4 +204,5 @@ def test_the_largest_policy_is_decided_in_steps_proportional_to_its_size(
 ) -> None:
     policy = largest(build)
     steps = steps_of(partial(decision_with_policies, policy))
+    # Steps that grew with the square of the size would be thousands for each character.
     assert steps <= 30 * MAX_POLICY_CHARACTERS
