@@ -192,6 +192,7 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> N
     tried_once = replace(failure, attempts=1)
     assert describe(tried_once) == f"{what_failed} Gave up after 1 attempt over 41 s."
     assert describe(replace(tried_once, timed_out=False)) == what_failed
+    # AWS's message is cut off at 600 bytes.
     assert len(describe(replace(failure, message="x" * 5_000))) < 800
 
 
@@ -201,8 +202,8 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> N
 def test_a_reserve_ends_a_budget_earlier_and_leaves_the_original_as_it_was() -> None:
     time = FakeTime()
     budget = budget_of(time)
+    # Attempts start for 60 seconds in the budget, and for 35 in this one, which ends 25 earlier.
     reserved = budget.within(budget.remaining_seconds - 25)
-    # Throttled for 35 seconds, in growing intervals.
     with pytest.raises(CallError) as raised:
         calls_of(Service(*[client_error("Throttling")] * 99), budget=reserved).call(OPERATION)
     assert raised.value.failure.timed_out

@@ -102,6 +102,7 @@ def test_what_is_too_long_for_chat_ends_with_a_whole_line_and_says_where_the_res
     lines = [f"{number:012}: 1 access key & 1 password\n" for number in range(200)]
     publication = notice("".join(lines)).publication()
     description = card_in_chat(publication)["content"]["description"]
+    # Slack shows no more in one block.
     assert len(description) <= 3000
     *shown, last = text_of_code_block(description).splitlines(keepends=True)
     assert shown == lines[: len(shown)]
@@ -201,6 +202,7 @@ def test_a_notice_says_what_happened_and_what_to_do(
 ) -> None:
     publication = NOTICES[name](organization).publication
     assert publication["Subject"].isascii()
+    # SNS takes subjects of up to 100 characters.
     assert len(publication["Subject"]) <= 100
     text = notice_as_delivered(publication).replace(organization.id, "o-8j81brsjuj")
     assert text == read_or_write_golden(name, text)
@@ -260,6 +262,7 @@ AUDITS: dict[str, tuple[Report | None, Report]] = {
 @pytest.mark.parametrize("name", AUDITS)
 def test_a_notice_of_an_audit_and_its_page_say_the_worst_first(name: str) -> None:
     previous, audit = AUDITS[name]
+    # Both audits ran in the management account, so they have looked at its own root user.
     previous = previous and dataclasses.replace(previous, account_id=MANAGEMENT)
     audit = dataclasses.replace(audit, account_id=MANAGEMENT, root_email_domains=("example.org",))
     audit = with_history(audit, previous=previous)

@@ -28,6 +28,7 @@ class Responding(BaseHTTPRequestHandler):
     """Responds as STS does, and to one request a connection."""
 
     def do_POST(self) -> None:
+        """Answer any call as GetCallerIdentity."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.send_header("Content-Length", str(len(IDENTITY)))
@@ -107,6 +108,7 @@ def tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Tls]:
     service = Tls(Path(authority))
 
     def note_and_load(context: ssl.SSLContext, cafile: Any = None, *others: Any) -> None:
+        """Note from which file authorities are read, which takes long, and read them."""
         service.loads.append(str(cafile))
         super(ssl.SSLContext, context).load_verify_locations(cafile, *others)
 
@@ -205,6 +207,7 @@ class Renamed:
         if name == self._name:
             raise AttributeError(name)
         found = getattr(self._whole, name)
+        # The names are those of objects that are reached by `client._endpoint.http_session`.
         return Renamed(found, self._name) if name in ("_endpoint", "http_session") else found
 
 

@@ -23,6 +23,7 @@ def test_the_tree_has_each_exception_of_the_functions_with_its_parent_and_its_mo
     for indent, error, module in re.findall(
         r"^( +)(\w+) +([a-z_.]+)$", errors.__doc__ or "", re.MULTILINE
     ):
+        # An exception is drawn below its parent, with four spaces more.
         parents[len(indent)] = error
         drawn.add((parents.get(len(indent) - 4, "Exception"), error, module))
     assert drawn == defined

@@ -74,5 +74,5 @@ def test_settings_that_are_not_those_that_the_function_reads_are_an_error(
 
 
 def test_a_function_without_settings_says_so() -> None:
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match="SETTINGS cannot be used: it is not JSON"):
         Settings.from_environment({})

@@ -28,6 +28,7 @@ _ABSENT = frozenset({"cryptography", "psutil"})
 
 class _EmptyModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
+        """Return something for any name, so that the import of the name succeeds."""
         return MagicMock(name=name)
 
 
@@ -37,14 +38,16 @@ class _EmptyModules(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: object = None, target: object = None
     ) -> ModuleSpec | None:
+        """Return an empty module in place of an absent package, or of a module in one."""
         is_absent = fullname.partition(".")[0] in _ABSENT
         return spec_from_loader(fullname, self, is_package=True) if is_absent else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return a module that has any name."""
         return _EmptyModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        pass
+        """Do nothing: the module is complete."""
 
 
 class _Executor(concurrent.futures.Executor):
@@ -56,6 +59,7 @@ class _Executor(concurrent.futures.Executor):
     def submit(
         self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> concurrent.futures.Future[Any]:
+        """Run a task now, and return its result or its error as a future that is done."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -68,10 +72,11 @@ class _Thread(threading.Thread):
     """Runs when it is started."""
 
     def start(self) -> None:
+        """Run to the end."""
         self.run()
 
     def join(self, timeout: float | None = None) -> None:
-        pass
+        """Do nothing: the thread has ended."""
 
 
 class _Outcomes:
@@ -81,6 +86,7 @@ class _Outcomes:
         self.outcomes: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        """Note the outcome of a test, of which pytest reports three phases."""
         # The first phase that did not pass decides.
         if self.outcomes.get(report.nodeid, "passed") == "passed":
             self.outcomes[report.nodeid] = report.outcome

@@ -58,6 +58,7 @@ def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(
         **metric_line(
             dimension_sets=[{"OrganizationId": organization.id}],
             values={"InDesiredState": 1},
+            # The time of every check here: 2027-01-15, 08:00:00.5 UTC.
             timestamp=1_800_000_000.5,
         ),
         "event": "checked",
@@ -193,6 +194,7 @@ def test_a_deployment_stops_a_repair_which_is_published_if_it_does_not_end_by_it
     drift_check()
     assert write_calls(organization) == []
     assert drift_check.log[-1] == {"event": "repair_skipped", "reason": reason}
+    # Once by each check, or not at all.
     assert len(drift_check.published) == 2 * is_lasting
     for notice in drift_check.published:
         assert (
@@ -288,6 +290,7 @@ def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     drift_check = DriftCheck(repair=True)
     register, time = drift_check.function.on_event, drift_check.function.time
+    # Each attempt takes as long as one may, until no time is left.
     change_before(register, f"iam:{ENABLE_SESSIONS}", lambda: time.sleep(20), times=99)
     inject(register, f"iam:{ENABLE_SESSIONS}", NO_RESPONSE_BEFORE)
     with pytest.raises(ConvergenceError):
@@ -582,6 +585,7 @@ def test_text_of_an_event_forges_no_line(organization: LocalOrganization) -> Non
     drift_check(CLOUDTRAIL_EVENT)
     notice, usual = drift_check.published
     assert notice.message.count("\n") == usual.message.count("\n")
+    # What the event says is cut off: it has over 100,000 characters.
     assert len(notice.message) < 5_000
     for shown in (notice.subject, *notice.message.split("\n"), *map(str, line.values())):
         assert shown.isprintable()

@@ -41,6 +41,7 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     assert (passed["Compliance"], severity_of(passed)) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
     set_feature(organization_with_root_access, ROOT_SESSIONS, enabled=False)
+    # The next check is an hour later.
     drift_check.seconds += 3_600
     drift_check()
     failed = only_finding(security_hub)

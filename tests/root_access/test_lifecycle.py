@@ -150,6 +150,7 @@ def test_a_failure_that_lasts_is_retried_in_growing_intervals_and_ends_in_time(
     assert error.failure.waited == function.time.seconds <= LAST_START
     growing = [later - earlier for earlier, later in pairwise([0.0, *function.time.starts])]
     assert growing == sorted(growing)
+    # Waits double from 0.5 to 8 seconds, and jitter leaves three quarters of each here.
     assert growing[0] == pytest.approx(0.375)
     assert growing[-1] == pytest.approx(6)
 
@@ -291,4 +292,5 @@ def test_an_unmanaged_list_of_delegates_never_fails_a_deployment_and_is_unknown(
     assert stack.create(Features=BOTH_FEATURES).succeeded
     assert organization.root_access().features == set(BOTH_FEATURES)
     assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] is None
+    # The list is retried for less than a minute: the deployment needs the time for the rest.
     assert function.time.seconds < 60

@@ -48,6 +48,8 @@ def test_a_second_observation_does_not_read_the_organization_again(
 def test_trusted_access_is_found_behind_other_services_and_no_further_page_is_read(
     prefix: str, services: int, pages: int
 ) -> None:
+    # AWS lists 20 services a page, in alphabetical order: IAM comes after those with "a" and before
+    # those with "z".
     names = tuple(f"{prefix}{number:03}.amazonaws.com" for number in range(services))
     with mock_organization(seed=Seed(trusted_services=names)) as organization:
         enable_root_access(organization)

@@ -115,6 +115,7 @@ def test_the_response_arrives_once_though_the_put_fails_at_first(
 
 
 def test_a_slow_endpoint_is_given_up_and_tried_again(endpoint: ResponseEndpoint) -> None:
+    # It does not respond to the first attempt; four seconds leave time for a second one.
     endpoint.misbehave(Behavior.HANG)
     (response,), log = responses_and_log(endpoint, event_for(endpoint), seconds=4.0)
     assert response["Status"] == "SUCCESS"
@@ -143,6 +144,7 @@ def test_the_put_is_given_up_before_the_invocation_ends(endpoint: ResponseEndpoi
             log=lambda **_: None,
         )
     assert 0 < context.seconds < 3, "as long as there is time for one more attempt"
+    # In growing intervals of two seconds at most.
     assert endpoint.attempts == 12
 
 
@@ -177,6 +179,7 @@ def test_an_event_without_a_usable_url_is_not_handled_and_no_error_has_the_url(
 def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(
     endpoint: ResponseEndpoint,
 ) -> None:
+    # No name of a host has an empty part: encoding it fails with an error that has the URL in it.
     event = event_for(endpoint, ResponseURL=f"http://a..b/?{SIGNATURE}")
     with pytest.raises(ResponseNotDeliveredError) as raised:
         responses_and_log(endpoint, event)
@@ -320,6 +323,7 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
         event_for(endpoint, "Update", **long_ids),
         handler=failing_handler(RootAccessError(text)),
     )
+    # The whole response may have 4,096 bytes; a reason may fill 2,500 of them.
     assert len(json.dumps(response["Reason"])) <= 2500
     assert response["Reason"].startswith(text[:100])
     assert {key: response[key] for key in long_ids} == long_ids
@@ -396,6 +400,7 @@ def test_nothing_sensitive_is_logged(
     assert {"observed", "applied", "failed", "response_not_delivered"} <= {
         line["event"] for line in function.log
     }
+    # Those of the accounts in the emulated organization.
     account_name, email = "workload-a", "@example.com"
     for secret in (SIGNATURE, account_name, email):
         assert secret not in json.dumps(function.log)

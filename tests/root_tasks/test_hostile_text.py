@@ -258,6 +258,7 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     root_tasks.run()
     _, message = root_tasks.notices[-1]
     assert OTHER_MEMBER in message
+    # The damaged reports have SECRET in them.
     assert "secret" not in json.dumps([root_tasks.log, root_tasks.notices, warning])
 
 
@@ -293,6 +294,7 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
         (warning,) = root_tasks.report(execution)["warnings"]
         assert warning.startswith("The result of batch 0 was not followed.")
     assert logged_events(root_tasks).count("result_damaged") == 2
+    # The damaged results have SECRET in them.
     assert "secret" not in json.dumps(root_tasks.log)
 
 
@@ -319,6 +321,7 @@ def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTask
     audit = root_tasks.run({"accounts": [MEMBER, OTHER_MEMBER]})
     assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE", OTHER_MEMBER: "CLEAN"}
     reason = root_tasks.results(audit)[MEMBER]["reason"]
+    # The type of the error is said, and its text, which has SECRET in it, is not.
     assert "KeyError" in reason
     assert "secret" not in json.dumps([reason, root_tasks.log])
     ((logged),) = [event for event in root_tasks.log if event.get("event") == "account_failed"]

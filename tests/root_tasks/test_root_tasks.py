@@ -146,6 +146,7 @@ def test_features_that_a_response_omits_are_not_taken_for_disabled(root_tasks: R
 def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
     root_tasks: RootTasks, call: str
 ) -> None:
+    # The role is new, and its policy takes effect after eight attempts.
     root_tasks.fail_calls(call, "AccessDenied", times=8)
     assert root_tasks.run().output["totals"] == {"CLEAN": 3, "PROTECTED": 1}
 
@@ -321,7 +322,8 @@ def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(
 
 
 def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: RootTasks) -> None:
-    # The first session takes all but the seconds that are reserved for the results.
+    # The first session takes all but 70 seconds. 60 of them are reserved for the results, and ten
+    # are too few for another call.
     root_tasks.change_before(
         "sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.function_timeout - 70)
     )
@@ -490,6 +492,7 @@ def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
     batches = batches_of(ids, Mode.EXECUTE)
     assert sorted(id_ for batch in batches for id_ in batch) == ids
     results = [{"batch": number, "sha256": "0" * 64} for number, _ in enumerate(batches)]
+    # Step Functions takes 262,144 bytes; the state has a little more than the results in it.
     assert len(json.dumps(results)) < 240_000
 
 

@@ -224,7 +224,8 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
         execution = list(root_tasks.executions.values())[-1]
         execution.status = "ABORTED"
 
-    # The function of the batch starts only after the stop: as a retry, or in a redrive.
+    # Step Functions calls a stopped execution ABORTED, and the function of the batch starts only
+    # after the stop: as a retry, or in a redrive.
     root_tasks.before_batch = stop
     root_tasks.lose_batches = lambda batch: redriven
     execution = root_tasks.execute(plan)
@@ -297,7 +298,7 @@ def test_an_execution_that_may_not_be_described_is_not_taken_for_none(
 def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTasks) -> None:
     first = root_tasks.execute(root_tasks.run(PLAN_DELETION), name="weekly")
     root_tasks.advance(days=95)
-    # Step Functions has forgotten the name, the bucket has not.
+    # Step Functions forgets a name after 90 days; the bucket has not forgotten it.
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     plan = root_tasks.run(PLAN_DELETION)
     assert (
@@ -336,6 +337,7 @@ def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks
         RefusalReason.PLAN_NOT_SUCCEEDED,
         {"run_id": plan.run_id, "status": "RUNNING"},
     )
+    # A description may be seconds old, so it is read again for ten seconds.
     assert 5 < root_tasks.time.seconds - before < 30
 
 
@@ -569,6 +571,7 @@ def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks:
         "SKIPPED",
     ]
     assert root_tasks.results(executed)[MEMBER]["reason"] == MFA_STAYS
+    # The second device.
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (
         MFA.replace("-1", "-2"),
     )
@@ -594,6 +597,7 @@ def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactiva
     outcomes = [item_outcome for _, item_outcome in root_tasks.items(executed, MEMBER)]
     assert outcomes == ["DONE", "DONE", "DONE", outcome]
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == left
+    # Each time, it waited before it read the list again.
     assert root_tasks.time.seconds > 0
 
 
@@ -609,6 +613,7 @@ def test_what_was_created_after_the_plan_is_not_deleted(
     root_tasks: RootTasks, replaced: dict[str, Any], item: str
 ) -> None:
     plan = root_tasks.run(PLAN_DELETION)
+    # The new credentials have the IDs of the planned ones, and are a second younger.
     root_tasks.organization.advance_clock(1)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, **replaced)
     executed = root_tasks.execute(plan)

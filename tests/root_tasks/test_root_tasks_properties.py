@@ -50,8 +50,9 @@ OTHERS_POLICY = json.dumps({"Version": "2012-10-17", "Statement": [], "Id": "of 
     examples=80,
     task=st.sampled_from((Task.DELETE, Task.UNLOCK_BUCKET)),
     changed=st.booleans(),
+    # How old the plan is when it is executed: it expires after 24 hours.
     hours=st.sampled_from((0, 0, 12, 25)),
-    # The call, AWS's code or "lost" for a response that is lost, and how often.
+    # The call, AWS's code or "lost" for a response that is lost, and how often: 99 is always.
     failing=st.lists(
         st.tuples(
             st.sampled_from(CALLS_THAT_MAY_FAIL),

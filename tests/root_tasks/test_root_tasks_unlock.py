@@ -271,6 +271,7 @@ def test_no_backup_no_removal_and_time_to_store_that_result(
     def take_time(params: dict[str, Any], **_: object) -> None:
         """Let each attempt to store a backup take as long as a time-out."""
         if "backups/" in params["url"]:
+            # Five seconds to connect, and 15 to read.
             locked.root_tasks.time.seconds += 20
 
     locked.root_tasks.on_event("before-call.s3.PutObject", take_time)
@@ -347,6 +348,7 @@ def test_a_change_that_may_have_failed_says_which_policy_is_attached_and_names_i
     if fault == "refused":
         locked.root_tasks.fail_calls(call, "MalformedPolicy", account_id=MEMBER)
     else:
+        # 1000 is always: no call is attempted so often.
         times = 1 if fault == "one response lost" else 1000
         locked.root_tasks.lose_response(call, account_id=MEMBER, times=times)
     executed = locked.execute(plan)
@@ -554,8 +556,9 @@ def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: LockedR
 
 
 def test_a_backup_replaces_what_was_planted_under_its_key(locked: LockedResource) -> None:
+    # A first backup differs in its run ID alone from the one that run "planted" will store, which
+    # gives the key of that one: it has the run ID and the hash of the backup in it.
     reference = locked.unlock()
-    # The plan of the same run would have the same key.
     first, body = reference.split("/")[1], locked.root_tasks.read_object(reference)
     locked.attach("Everybody")
     plan, run_id = locked.plan(), "planted"
@@ -573,6 +576,7 @@ def test_a_batch_that_ends_early_names_its_backups_and_the_same_plan_shows_what_
 ) -> None:
     plan = locked.plan_replacement()
     if ends == "before the change":
+        # The batch dies: no code expects this ValueError.
         locked.root_tasks.change_before(ATTACH_CALL[locked.kind], lambda: int("died"))
     locked.root_tasks.lose_results = lambda batch: ends != "before the change"
     if ends == "after it, backups unlisted":

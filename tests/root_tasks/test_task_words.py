@@ -35,7 +35,11 @@ def finished_run(task: Task, sets_policy: bool, outcome: Outcome) -> Report:
 
 
 def texts_about(report: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...]:
-    """Return what people read of a run: each text in the same place for every run."""
+    """Return what people read of a run: each text in the same place for every run.
+
+    Its title is, for example, "Plan: delete root credentials", and what it does is "delete root
+    credentials", as sentences have it.
+    """
     screen.show_report(report)
     terminal = capsys.readouterr().out
     page = html_page_of(report).partition("<main>")[0]

@@ -107,6 +107,7 @@ def test_calls_that_were_denied_hide_no_sign_in_and_accounts_without_commands_ar
     assert "ConsoleLogin" in notice.message.split("\n")[1]
     mail = text_by_mail(notice.publication)
     assert f"--account {MEMBER}," in mail, "its account comes first"
+    # There are commands for 20 of the 31 accounts.
     counts = [mail.count(f"{name}-policy --policy-id") for name in ("attach", "detach")]
     assert counts == [20, 20]
     assert "Do the same for 11 more accounts, which the alarm's query finds." in mail
@@ -134,6 +135,7 @@ def test_a_failed_sign_in_or_a_requested_recovery_asks_for_nothing_but_a_look(
 
 
 def test_what_can_be_left_includes_each_way_to_make_a_credential() -> None:
+    # The query for what the root user may have left behind, which leaves out calls that only read.
     query = commands_in_notice(DENIED_CALL_EVENT)[-2]
     (left_out,) = re.findall("eventName not like /(.*?)/", query)
     written = ["CreateAccessKey", "CreateLoginProfile", "AcquireRole", "UpdateSAMLProvider"]
@@ -233,6 +235,7 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         function(log_delivery(event, DENIED_CALL_EVENT))
         function(log_delivery(event))
         notice, alone = function.published
+        # The notice of two events always has so many line breaks: text of an event adds none.
         assert notice.message.count("\n") == 9
         assert f"\n{DENIED_LINE}\n" in notice.message
         assert all(line.isprintable() for line in notice.message.split("\n"))
@@ -253,6 +256,7 @@ def test_a_notice_of_many_long_events_counts_the_others_and_fits_into_a_message(
     function(log_delivery(*[event] * 50))
     (notice,) = function.published
     listed = notice.message.split("\n\n")[0].split("\n")[1:]
+    # Twenty events are listed, and a line counts the others.
     assert len(listed) == 20 + 1
     assert listed[-1] == "- and 30 more"
     assert (function.log[0]["events"], len(function.log[0]["eventIds"])) == (50, 20)

@@ -84,7 +84,11 @@ class SignatureRecorder:
         return self.clients.client("iam", region="us-east-1")
 
     def respond(self, request: Any, **_: object) -> AWSResponse:
-        """Note the keys of a request, and return an empty response to it."""
+        """Note for which session a request is meant, and the key and the token that signed it.
+
+        The response to it is empty.
+        """
+        # The request names the key of the session that it is meant for: `last_use_of_key`.
         meant: str = urllib.parse.parse_qs(request.body)["AccessKeyId"][0]
         key = re.search(rb"Credential=([^/]+)/", request.headers["Authorization"])
         assert key is not None
@@ -140,7 +144,11 @@ def session_in(
 
 
 def aws_with_sts(sts: Any, clock: Clock) -> Aws:
-    """Return what a function works with, whose client of STS is this one."""
+    """Return what a function works with, whose client of STS is this one.
+
+    The function ends a minute after DEADLINE.
+    """
+    # The functions register a handler that names the run in each call: here it does nothing.
     sts.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_, **__: None))
     return Aws(
         function=Arn(partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""),
@@ -183,6 +191,7 @@ def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(
         list(accounts.map(call_in_turns, range(THREADS)))
     # Six sessions in each thread, with one call alone and three in parallel.
     assert len(recorder.signed) == THREADS * 6 * 4
+    # A session's key and token are the same text, which each of its calls names as well.
     assert [signed for signed in recorder.signed if len(set(signed)) > 1] == []
     assert len({meant for meant, _, _ in recorder.signed}) == len(sessions)
 
@@ -231,6 +240,7 @@ def test_a_region_has_one_client_and_their_number_has_a_bound() -> None:
     sqs = clients.client("sqs", region="eu-west-1")
     assert clients.client("sqs", region="eu-west-1") is sqs
     assert clients.client("sqs", region="us-east-1") is not sqs
+    # More clients than are kept, which is 48: those of the other regions are forgotten.
     for number in range(60):
         clients.client("sqs", region=f"xx-nowhere-{number}")
     assert clients.client("sqs", region="eu-west-1") is not sqs
@@ -256,7 +266,7 @@ def test_the_calls_in_a_session_end_before_it_does(monkeypatch: pytest.MonkeyPat
     (duration,) = durations
     # The last attempt and the call that opened the session take up to 20 seconds each.
     assert time.starts[-1] + 40 < duration
-    assert duration <= 300, "no longer than it is needed"
+    assert duration <= 300, "no longer than it is needed: AWS allows 900"
 
 
 def test_a_session_is_opened_while_there_is_time_for_its_calls() -> None:
@@ -271,6 +281,8 @@ def test_a_session_is_opened_while_there_is_time_for_its_calls() -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(CallError) as raised:
         open_audit_session(Sts(), time.clock(), executor)
     assert raised.value.failure.kind is FailureKind.RETRYABLE
+    # A minute before the deadline is kept for the calls in the session, and the time of an attempt
+    # before it. The throttled call is repeated until then, every few seconds.
     assert 400 < calls[-1] < DEADLINE - ATTEMPT_RESERVE_SECONDS - 30
 
 
@@ -331,6 +343,7 @@ def test_an_account_with_every_credential_takes_three_round_trips(
     root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
     assert len(trips) == 3
     calls = Counter(call.partition(" ")[2] for call in calls_in_root_sessions(organization))
+    # Those of two keys, once in the audit and once in the plan.
     assert calls["GetAccessKeyLastUsed"] == 4
 
 
@@ -338,7 +351,9 @@ def test_an_account_with_every_credential_takes_three_round_trips(
 
 
 class VirtualTime:
-    """A clock that goes on when all threads that it counts sleep, to the first that wakes up.
+    """A clock that goes on only when all threads that it counts sleep or have ended.
+
+    Then it goes on to the moment in which the first of them wakes up, so nothing takes real time.
 
     Args:
         threads: How many threads there are.
@@ -348,6 +363,7 @@ class VirtualTime:
         self.seconds = 0.0
         self._lock = threading.Lock()
         self._awake = threads
+        # When each sleeper wakes up, a number that orders those of the same moment, and its signal.
         self._sleepers: list[tuple[float, int, threading.Event]] = []
         self._random = random.Random(0)
 
@@ -356,7 +372,7 @@ class VirtualTime:
         return Clock(now=lambda: self.seconds, sleep=self.sleep, random=self._random.random)
 
     def sleep(self, seconds: float) -> None:
-        """Sleep until the clock has gone on so far."""
+        """Let the calling thread sleep until the clock has gone on by so many seconds."""
         event = threading.Event()
         with self._lock:
             heapq.heappush(self._sleepers, (self.seconds + seconds, id(event), event))
@@ -364,12 +380,15 @@ class VirtualTime:
         event.wait()
 
     def end_thread(self) -> None:
-        """Count one thread less."""
+        """Count the calling thread as ended: the clock does not wait for it any more."""
         with self._lock:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Wake up the first sleeper, once no counted thread is awake."""
+        """Count the calling thread as asleep or ended, and if it was the last one awake, go on.
+
+        To go on is to set the clock to the moment of the first sleeper, and to wake that one up.
+        """
         self._awake -= 1
         if self._awake == 0 and self._sleepers:
             self.seconds, _, event = heapq.heappop(self._sleepers)
@@ -395,6 +414,7 @@ class LimitedSts:
 
     def assume_root(self, *, TargetPrincipal: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Take a token and return credentials, or throttle the call if there is none."""
+        # Each call takes a tenth of a second.
         self._time.sleep(0.1)
         with self._lock:
             now = self._time.seconds
@@ -414,6 +434,7 @@ class LimitedSts:
 def test_no_account_is_lost_where_batches_share_a_limit_of_sts(
     burst: int, rate: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A batch works on up to 25 accounts at once, each in a thread that the clock counts.
     batches, size = 5, 25
     virtual = VirtualTime(threads=batches * size)
     sts = LimitedSts(virtual, burst=burst, rate=rate)
@@ -428,6 +449,7 @@ def test_no_account_is_lost_where_batches_share_a_limit_of_sts(
     ids_by_batch = [
         [f"{batch:06}{number:06}" for number in range(size)] for batch in range(batches)
     ]
+    # The batches run at once, as functions of their own do, and call the same STS.
     run = functools.partial(run_batch, sts, virtual.clock())
     with ThreadPoolExecutor(batches) as pool:
         findings = [finding for batch in pool.map(run, ids_by_batch) for finding in batch]
@@ -491,4 +513,5 @@ def test_a_run_that_is_refused_does_not_wait_for_the_list_of_the_accounts(
         f"after-call.organizations.{operation}", lambda parsed, **_: parsed.update(NextToken="more")
     )
     assert root_tasks.run(input_).status == "FAILED"
+    # One page: the run that was refused did not read on, although AWS said that there was more.
     assert Counter(call.operation for call in organization.calls)[operation] == 1

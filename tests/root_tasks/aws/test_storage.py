@@ -186,6 +186,7 @@ def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: S
     for name, (checksum, document) in documents.items():
         assert runs.read(type(document), "run-1", checksum=checksum) == document
         key = f"runs/run-1/{name}.json"
+        # Each names an account, 1111... or 2222..., which becomes 3333...: valid, but another one.
         altered = stored_objects(s3)[key].replace(b"1111", b"2222").replace(b"2222", b"3333")
         s3.put_object(Bucket=BUCKET, Key=key, Body=altered)
         with pytest.raises(ChecksumMismatchError) as raised:
@@ -310,6 +311,7 @@ def test_a_latest_report_that_s3_refuses_to_return_can_be_replaced(
     problem = "latest/report.json cannot be read: AccessDenied."
     assert (unread.body, unread.problem) == (None, problem)
     assert storage.reports.write(latest_file("new"), replaces=unread)
+    # The time for calls is over: that does not mean that the report cannot be read.
     time.seconds = 300
     with pytest.raises(CallError, match="OutOfTime: no time was left"):
         storage.reports.read()

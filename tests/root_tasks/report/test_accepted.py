@@ -190,7 +190,8 @@ def accounts_with_credentials(root_tasks: RootTasks) -> object:
 def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     accept_password(root_tasks, MEMBER, root_tasks.now.date())
-    # A run uses what is accepted at its start, also if it ends on the next day.
+    # A run uses what is accepted at its start, also if it ends on the next day: this one starts at
+    # noon.
     root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(hours=13))
     audit = root_tasks.run()
     assert root_tasks.outcomes(audit)[MEMBER] == Outcome.ACCEPTED

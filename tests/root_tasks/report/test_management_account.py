@@ -49,7 +49,7 @@ def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: Roo
 def test_the_report_does_not_wait_for_it_for_long(root_tasks: RootTasks) -> None:
     root_tasks.fail_calls(GET_ACCOUNT_SUMMARY, "Throttling", account_id=MANAGEMENT)
     assert root_tasks.run().totals == {"CLEAN": 3, "INACCESSIBLE": 1}
-    # It is read for a minute at most.
+    # It is read for a minute at most, and nothing else of the run has to wait.
     assert root_tasks.time.seconds < 100
 
 

@@ -78,6 +78,8 @@ AUDIT_ID = report_of().run_id
 
 
 @pytest.mark.parametrize(
+    # How many accounts of each kind: up to five are named, and more are taken from the report. An
+    # audit on the reader's own machine stores none, so what follows it is about all accounts.
     ("number", "stored", "expected"),
     [
         (

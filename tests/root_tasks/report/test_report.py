@@ -117,7 +117,7 @@ def embedded_report(page: str) -> Any:
 
 
 def strict_schema() -> dict[str, Any]:
-    """The schema, which then refuses a key that it does not name."""
+    """The documented schema, changed so that it refuses each key that it does not name."""
     schema: dict[str, Any] = json.loads((REFERENCE / "report.schema.json").read_text())
     for described in (schema, *schema["$defs"].values()):
         if "properties" in described:
@@ -544,6 +544,7 @@ def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
 
 def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
     page = html_page_of(report_of())
+    # A page without accounts: its own code and style.
     assert len(page.encode()) < 64_000
     assert re.findall(r"https?://[^\s\"']+", page) == []
     assert not re.search(r"<[^>]+\s(on\w+|style|src|href)\s*=", page)
@@ -872,6 +873,7 @@ def test_the_message_has_no_names_and_no_addresses() -> None:
     after = dataclasses.replace(hostile_audit(), organization_id="o-8j81brsjuj")
     text = change_message(changes(report_of(), after), after, previous=report_of())
     assert "@" not in text
+    # A shorter name, such as "-1", may be in any text.
     assert [name for name in HOSTILE_NAMES if len(name) > 2 and name in text] == []
     assert SCP_HINT not in text
     assert HIDDEN_CHARACTERS.isdisjoint(text)
@@ -884,6 +886,8 @@ def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) ->
     text = change_message(changes(report_of(), after), after, previous=report_of())
     listed = re.findall(r"^  ([0-9]{12})", text, re.MULTILINE)
     left_out = accounts - len(listed)
+    # The lines end at 7,900 bytes, and one sentence follows. SNS would take 256 KB, but people read
+    # it.
     assert len(text.encode()) < 8192
     assert listed == ids[: len(listed)]
     assert (f"\nand {left_out:,} more." in text) == (left_out > 0)

@@ -123,6 +123,7 @@ def test_many_accounts_are_shown_and_filtered(show_page: Show, accounts: int) ->
     audit = large_audit(accounts)
     page = show_page(audit)
     by_id = {result.account_id: result for result in audit.results}
+    # The page shows 60 rows at once, the most urgent ones, and the others a moment later.
     first = [by_id[account_id].outcome for account_id in page.evaluate(ACCOUNT_IDS)[:60]]
     assert first == [Outcome.HAS_CREDENTIALS] * 60
     assert page.evaluate(COUNT_SHOWN) == f"{accounts:,} accounts"
@@ -149,6 +150,7 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(show_page: Show) ->
     assert units == [name or "\N{EN DASH}" for name in names]
     changed = page.evaluate("document.querySelector('#changes').textContent")
     assert [name for name in names if name not in changed] == []
+    # The page's own script and its data.
     assert page.evaluate("document.querySelectorAll('img, iframe, script').length") == 2
     # What is not an ID gets into no command.
     assert "AWS's own reason" not in texts(page, ".details dt")
@@ -191,6 +193,7 @@ def test_a_script_that_got_into_the_page_would_not_run(show_page: Show) -> None:
         "<iframe srcdoc='<script>parent.alert(3)</script>'></iframe>"
     )
     page = show_page(html_page_of(example_audit()).replace("<main>", f"<main>{injected}"))
+    # At least one for each of the script, the image with a handler, the style and the frame.
     assert len([each for each in page.complaints if "Content Security Policy" in each]) >= 4
     refused = page.evaluate(
         "(() => { try { document.body.innerHTML = '<img src=x onerror=alert(4)>'; }"
@@ -366,6 +369,7 @@ def test_all_that_is_shown_is_printed_to_the_last_account(show_page: Show) -> No
         f"const before = {ROW_COUNT};"
         f"dispatchEvent(new Event('beforeprint')); return [before, {ROW_COUNT}]; }})()"
     )
+    # A filter shows the first 60 rows again, and printing shows all of them.
     assert drawn == [60, 2000]
 
 
@@ -509,6 +513,7 @@ def test_the_page_of_a_recovery_says_who_can_become_root(show_page: Show) -> Non
     assert f" Anyone who reads {email} can become root in 300000000001. " in notice
     # Under a guardrail the recovery does not help: an approver learns it only here.
     assert "A policy that denies root users, such as RootUserGuardrail's" in notice
+    # More than five addresses are not named.
     many = dataclasses.replace(plan, results=(account,) * 6)
     (notice,) = texts(show_page(many), ".notice.warn")
     assert "Anyone who reads the e-mail address of an account can become root in it." in notice

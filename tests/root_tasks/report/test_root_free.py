@@ -115,7 +115,12 @@ AUDITS = st.builds(
 
 
 def report_as_found(body: bytes, latest: Latest) -> bytes | None:
-    """The report of the latest audit as the next one finds it; None if it is lost."""
+    """The report of the latest audit as the next one finds it; None if it is lost.
+
+    Args:
+        body: The report as the audit stored it.
+        latest: What happened to it since.
+    """
     match latest:
         case Latest.KEPT:
             return body
@@ -130,7 +135,7 @@ def report_as_found(body: bytes, latest: Latest) -> bytes | None:
         case Latest.BOASTFUL:
             outcomes = [each for each in Outcome if b'"outcome":"%b"' % each.encode() in body]
             if Outcome.HAS_CREDENTIALS not in outcomes and Outcome.CLEAN in outcomes:
-                # Its rows would agree with the claim.
+                # Its rows agree with the claim, so nothing could tell that the claim is false.
                 return body
             return body.replace(b'"rootFree":null', b'"rootFree":%b' % BOAST)
         case _:

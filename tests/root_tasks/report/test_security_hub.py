@@ -210,6 +210,7 @@ def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
         account_result(MEMBER, Outcome.INACCESSIBLE, reason=reason)
     ).as_asff(FUNCTION)["Description"]
     assert description.isprintable()
+    # The limit of the AWS Security Finding Format.
     assert len(description) == 1024
 
 
@@ -292,6 +293,7 @@ def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(
     assert finding_states(root_tasks, "root-user-email") == dict.fromkeys(accounts, ARCHIVED)
     root_tasks.advance(days=1)
     root_tasks.run()
+    # Those of the three accounts that are left: a finding is archived once.
     assert imported_and_refused(root_tasks) == (3, 0)
 
 
@@ -386,6 +388,7 @@ def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) 
     audit = root_tasks.run()
     assert imported_and_refused(root_tasks) == (0, 4)
     assert "Gave up" in warnings_of_audit(root_tasks, audit)[0]
+    # The import gives up after 180 seconds, and nothing else of the run has to wait.
     assert root_tasks.time.seconds - began < 200
 
 
@@ -429,4 +432,5 @@ def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
     aws = AwsCalls(clients=lambda service: client, budget=budget)
     imported = import_findings(findings_of(audit), aws=aws, importer=FUNCTION)
     assert (imported.imported, imported.refused) == (10_000, {})
+    # Security Hub takes up to 100 findings in a call.
     assert batches == [100] * 100

@@ -54,7 +54,10 @@ class Audits:
     results: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def take(self, steps: str) -> None:
-        """Take steps, which are separated by commas."""
+        """Take steps, a minute apart, such as "start A, credentials appear, read A".
+
+        The first word of a step is a method of this class, and the second one its argument.
+        """
         for step in steps.split(", "):
             self.root_tasks.advance(minutes=1)
             method, name = step.split()
@@ -85,7 +88,7 @@ class Audits:
         self.root_tasks.write_report(self.runs[name], results=self.results[name])
 
     def report_unheard(self, name: str) -> None:
-        """Let SNS refuse the notice at the end of an audit, which fails its last function."""
+        """Write the report of an audit, whose notice SNS refuses: its last function then fails."""
         self.root_tasks.notices_to_refuse = 1
         with pytest.raises(CallError):
             self.report(name)
@@ -286,6 +289,7 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
     root_free_audits: set[int] = set()
     events = [(minute, number) for number, minutes in enumerate(audits) for minute in minutes]
     for minute, number in sorted(events):
+        # Any later minutes of it are those in which it writes its report.
         start_minute, *read_minutes = audits[number][:3]
         root_tasks.now = noon + timedelta(minutes=minute)
         if minute == start_minute:

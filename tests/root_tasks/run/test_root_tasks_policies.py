@@ -145,6 +145,7 @@ def _record_session_calls(root_tasks: RootTasks) -> set[str]:
         # Backups are stored by the function itself.
         if root_tasks.sessions.acting is not None and params.get("Bucket") != REPORT_BUCKET:
             action = f"{model.service_model.signing_name}:{model.name}"
+            # Policies name a few actions differently from the API.
             made.add(_ACTIONS.get(action, action))
 
     for service in ("iam", "s3", "sqs"):
@@ -177,6 +178,7 @@ def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str
         assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
         (item,) = root_tasks.results(executed)[MEMBER]["items"][:1]
         if item["backup"] is not None:
+            # The loop goes on with it: the policy is given back.
             inputs.append({**input_, "backup": item["backup"]})
     return made
 

@@ -160,7 +160,7 @@ def test_a_few_named_accounts_are_described_and_many_are_listed(root_tasks: Root
         return counts["ListAccounts"], counts["DescribeAccount"]
 
     assert lists_and_descriptions(many[:MAX_DESCRIBED]) == (0, MAX_DESCRIBED)
-    # The list of 220 accounts has eleven pages.
+    # The list of 220 accounts has eleven pages of 20.
     assert lists_and_descriptions(many[: MAX_DESCRIBED + 1]) == (11, 0)
 
 
