@@ -51,6 +51,7 @@ def test_a_command_of_the_page_works(
     before = traces_of_run(organization, run_names(organization))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "connect", lambda profile, region: EmulatedAws(organization))
+    # What the command that restores finds.
     killed = Snapshot(names=run_names(organization), level=Level.FEATURE, before=State())
     killed.write(tmp_path / "acceptance-0123456789ab.snapshot.json")
     organization.clear_calls()

@@ -111,6 +111,7 @@ NOTHING_CONFIRMED = (
 
 
 def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
+    """Return what the README says after a run of a level that recorded "b" and "c"."""
     return (
         f"{first} A run of {SUITE} at the level *{level}* confirmed 2 of AWS's responses. 2 others "
         f"were {BY_OTHERS}. The local AWS is tested against all of them. {unconfirmed}See {DETAILS}"
@@ -153,6 +154,7 @@ def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
 def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
     origin: str | None, sentences: str, tmp_path: Path
 ) -> None:
+    # Each name is a response. A run of ours replaces the other project's "b".
     recordings = [("Recorded from AWS by another project.", "https://example.com", "abd")]
     if origin:
         ours = f"Recorded from {origin}; ids replaced, names left out."

@@ -52,6 +52,7 @@ def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
         ["sh", "-e", "-c", code],
         cwd=Path(environment["TMPDIR"]).with_name("app"),
         env=environment,
+        # One of the blocks opens a shell.
         input="exit\n",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -125,6 +125,7 @@ def test_a_command_on_a_page_exists_with_its_arguments(
 
 
 def check_aws(arguments: Sequence[str]) -> None:
+    """Assert that botocore knows the service, the operation and its parameters."""
     service, command, *rest = arguments
     assert command != "describe-stack-resources", "of a large stack it lists the first 100 alone"
     if f"{service} {command}" in OWN_COMMANDS:
@@ -146,6 +147,7 @@ def cdk_help(command: str) -> str:
 
 
 def check_cdk(arguments: Sequence[str]) -> None:
+    """Assert that the help of the CDK CLI lists each option."""
     documented = cdk_help(arguments[0])
     for option in arguments[1:]:
         if option.startswith("--"):
@@ -154,10 +156,12 @@ def check_cdk(arguments: Sequence[str]) -> None:
 
 
 def check_pip(arguments: Sequence[str]) -> None:
+    """Assert that something is installed: pip itself would get it from an index."""
     assert arguments[0] == "install"
 
 
 def check_python(arguments: Sequence[str]) -> None:
+    """Assert that `python -m` has a module of this project, or a valid command line."""
     assert arguments[0] == "-m"
     module = REPOSITORY / arguments[1].replace(".", "/")
     if arguments[1] == "centralized_root_access":
@@ -167,7 +171,7 @@ def check_python(arguments: Sequence[str]) -> None:
 
 
 def check_nothing_else(arguments: Sequence[str]) -> None:
-    """Another test looks for the targets of make."""
+    """Assert that there is an argument. Another test looks for the targets of make."""
     assert arguments
 
 

@@ -148,6 +148,7 @@ def test_the_commands_of_the_guide_unlock_and_give_back_and_correct_a_policy(
             policies.append(s3.get_bucket_policy(Bucket="a-bucket")["Policy"])
         except s3.exceptions.ClientError:
             policies.append(None)
+        # The four plans before have been executed by now.
         if len(policies) == 8:
             attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
             unlocked.append("Attributes" not in attributes)
@@ -156,6 +157,7 @@ def test_the_commands_of_the_guide_unlock_and_give_back_and_correct_a_policy(
 
     exit_codes = run_pages(UNLOCKING, command_line=command_line, folder=tmp_path, after=note_policy)
     assert exit_codes == [*[("plan", DONE), ("execute", DONE)] * 4, ("plan", DONE)]
+    # After each execution.
     assert policies[1::2] == [None, LOCKED, fixed, fixed]
     assert unlocked == [True]
 
@@ -214,6 +216,8 @@ def run_pages(
 ) -> list[tuple[str, int]]:
     """Type all commands of pages, and return how each command of the command line ended.
 
+    It is a minute later after each of them, and every question is answered with "y".
+
     Args:
         pages: The pages' names.
         command_line: The command line.
@@ -230,7 +234,7 @@ def run_pages(
             if program == "aws":
                 call_aws(command_line, arguments)
                 continue
-            arguments = of_reader(arguments, command_line)
+            arguments = with_runs_of_reader(arguments, command_line)
             patch.setattr("sys.stdin", TypedInput("y\n"))
             patch.setattr("webbrowser.open", lambda url: True)
             shown = command_line.run(*arguments)
@@ -241,10 +245,12 @@ def run_pages(
     return exit_codes
 
 
-def of_reader(arguments: Sequence[str], command_line: CommandLine) -> list[str]:
-    """Return arguments with a run of the reader for one that is the page's.
+def with_runs_of_reader(arguments: Sequence[str], command_line: CommandLine) -> list[str]:
+    """Return arguments with the reader's own runs in place of those that the page names.
 
-    That is the first audit for `RUN`, otherwise the last run of the same kind; a new one to stop.
+    The IDs on a page, such as plan-delete-20261201-0348-nnyc, are not those of the runs that were
+    started here. The first audit stands for `RUN`, a new one for a run to stop, and the last run of
+    the same kind for any other.
     """
     root_tasks = command_line.root_tasks
     runs = [
@@ -261,6 +267,7 @@ def of_reader(arguments: Sequence[str], command_line: CommandLine) -> list[str]:
     ]
 
     def name(argument: str) -> str:
+        """Return an argument, or the reader's run if it is one of the page."""
         found = _RUN.fullmatch(argument)
         if argument in runs or found is None:
             return argument

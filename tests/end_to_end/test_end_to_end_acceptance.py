@@ -72,6 +72,7 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     log = "".join(path.read_text() for path in tmp_path.glob("*.log"))
     assert finished.returncode == 0, finished.stdout + finished.stderr + log[-3000:]
     summary = next(tmp_path.glob("*.issue.txt")).read_text()
+    # The local AWS shows every case that has no reason in `local`.
     seen = [case for case in all_cases() if case.local is None]
     assert f"{len(seen)} same, 0 different" in summary
     assert list(tmp_path.glob("*.snapshot.json")) == []

@@ -48,6 +48,7 @@ class Pipeline:
         }
         for step in steps:
             variables |= self._credentials(step.get("with", {}).get("role-to-assume"))
+        # Not what pip would install, nor the steps without commands: they are actions of others.
         commands = [
             step["run"]
             for step in steps

@@ -307,6 +307,7 @@ def lose_batches(deployed: Deployed) -> None:
     """A batch whose function does not return is unknown, and is not run again."""
     deployed.organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
     plan = deployed.run_successfully(task=DELETE, accounts=[MFA_ONLY])
+    # Without its settings the function ends before it does anything.
     restore = deployed.change_variables("execute_batch", SETTINGS="{}")
     (execution,) = deployed.run({"plan": plan.run_id})
     restore()
@@ -321,7 +322,7 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
     for account_id in wave:
         deployed.organization.put_root_credentials(account_id=account_id, password=True)
     plan = deployed.run_successfully(task=DELETE, accounts=wave)
-    # The function waits for S3.
+    # Nothing is at this address: the function of the report calls S3 again and again.
     connect = deployed.change_variables(
         "write_execution_report", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9"
     )
@@ -424,6 +425,7 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
         locked: Any = policy_of(aws, kind)
         fixed = {**locked, "Statement": [{**locked["Statement"][0], "Sid": "Fixed"}]}
         file.write_text(json.dumps(fixed))
+        # The first call is the one that replaces; a deletion, the other one, is not needed.
         for denied, outcome, attached in ((put, "FAILED", locked), (other, "DONE", fixed)):
             as_json = ("--format", "json")
             planned = run_command(
@@ -447,6 +449,7 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
 
 def allow_recovery(aws: LocalAws, deployed: Deployed) -> None:
     """A recovery has a reason, and an end until which audits accept the password."""
+    # A formula in a spreadsheet, a tag in HTML, code in Markdown, a control in a terminal.
     reason, shown = "=1+1 <b>`x`\u202e", r"=1+1 <b>`x`\u202e"
     options = ("--until", "8h", "--reason", reason, "--format", "json")
     planned = run_command(aws, "plan", "recover", "--account", LOCKED_OUT, *options)

@@ -53,7 +53,7 @@ class Deployed:
         return self.aws.organization
 
     def run(self, page: str, name: str, **values: str) -> subprocess.CompletedProcess[str]:
-        """Run a block of commands of a page, with values for what the reader has to fill in."""
+        """Run a block of a page, with values for what the reader fills in: p_a1b2c3d4="p-..."."""
         (commands,) = (
             block.text
             for block in code_blocks("", "sh")
@@ -75,6 +75,7 @@ class Deployed:
 
     def delete_credentials(self, name: str) -> None:
         """Plan and execute a deletion by a block of the runbook."""
+        # The block plans and executes: no plan has this ID, so it only plans.
         planned = self.run("operating", name, PLAN="plan-none")
         (plan,) = set(re.findall(r"execute (plan-delete-[\w-]+)", planned.stderr))
         # The block again, now that the plan has an ID.

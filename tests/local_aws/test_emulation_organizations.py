@@ -115,6 +115,7 @@ def test_a_suspended_account_is_refused_before_the_quota_is_checked(
 def test_lists_come_in_pages_of_twenty(
     operation: str, parameters: dict[str, str], members: str, sizes: list[int]
 ) -> None:
+    # With the management account there are 25 accounts, and with IAM 22 services.
     services = (IAM_PRINCIPAL, *(f"service-{number:02}.amazonaws.com" for number in range(21)))
     with mock_organization(seed=Seed(members=(), trusted_services=services)) as organization:
         organization.set_delegated_administrator_limit(30)

@@ -174,6 +174,7 @@ def test_organizations_refuses_attachments_as_aws_does(organization: LocalOrgani
     organizations = organization.client("organizations")
     attached = [
         organization.attach_policy(name=f"{number}", document=DENY_ROOT, target_id=OTHER_MEMBER)
+        # With FullAWSAccess as many as a target may have.
         for number in range(9)
     ]
     created = organizations.create_policy(

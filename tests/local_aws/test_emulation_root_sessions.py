@@ -28,6 +28,7 @@ def test_an_expired_root_session_is_refused(
     organization_with_root_access: LocalOrganization,
 ) -> None:
     session = open_root_session(organization_with_root_access, AUDIT_TASK_POLICY)
+    # A root session lasts 15 minutes.
     organization_with_root_access.advance_clock(900)
 
     expired = error_raised_by(

@@ -69,6 +69,7 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     root_user = organization.client("iam", account_id=account_id, root_user=True)
     seen.append(root_user.get_user()["User"]["Arn"])
     deny_everything(organization, account_id)
+    # A root session lasts 15 minutes.
     organization.advance_clock(900)
     seen += [error_raised_by(client.get_user)["code"] for client in (root, root_user)]
     access = organization.root_access()

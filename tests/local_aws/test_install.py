@@ -111,6 +111,7 @@ def test_the_cdks_files_are_its_own_where_another_package_has_them_too() -> None
 
 
 def pins(name: str) -> dict[str, str]:
+    """Return the version of each package that a file of requirements pins."""
     return dict(re.findall(r"^([\w.-]+)==(\S+)", (CHECKOUT / name).read_text(), re.MULTILINE))
 
 

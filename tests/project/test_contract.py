@@ -109,7 +109,7 @@ class Synthesized:
         return SETTINGS[handler](self.environment(handler))
 
     def reference(self, value: Any) -> str:
-        """Return the name of the attribute that a value of the template is."""
+        """Return which attribute of the custom resource a value of the template refers to."""
         (resource,) = resources_of_type(self.template, "Custom::CentralizedRootAccess")
         logical_id, attribute = value["Fn::GetAtt"]
         assert logical_id == resource
@@ -394,6 +394,7 @@ def deployed(
     FakeCloudFormation(function=CustomResourceFunction()).create(
         Features=[ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS]
     )
+    # As in Lambda, a refused run returns the reason; these functions alone would raise it.
     for handler in ("start_run", "start_execution"):
         start, settings = running.FUNCTIONS[handler]
         refusing = functools.partial(start_or_refuse, start)

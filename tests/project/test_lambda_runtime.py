@@ -85,7 +85,7 @@ EXCEPTIONS = (
 
 
 def selection(files: Sequence[str]) -> list[str]:
-    """Return pytest's arguments for the tests of some files."""
+    """Return pytest's arguments for the tests of some files, without the EXCEPTIONS."""
     paths = {
         path.name: path.relative_to(REPOSITORY).as_posix()
         for path in (REPOSITORY / "tests").rglob("test_*.py")
@@ -116,6 +116,7 @@ def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
     }
     finished = run_successfully(
         Path(sysconfig.get_path("scripts")) / "node",
+        # In KiB, with 4 MiB left for what is not JavaScript's.
         f"--stack-size={STACK_BYTES // 1024 - 4096}",
         REPOSITORY / "tests" / "node" / "python.mjs",
         json.dumps(folders, default=str),

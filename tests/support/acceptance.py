@@ -76,7 +76,7 @@ class EmulatedAws(LocalAws):
     def _create_client(
         self, service: str, credentials: Mapping[str, Any] | None, host: str | None
     ) -> Any:
-        """Create a client that signs for the host, and whose calls are recorded."""
+        """Create a client that signs for the host, by default the service's; record its calls."""
         options = {"credentials": credentials} if credentials is not None else self._options
         client: Any = self._organization.client(service, **options)
         if host is not None:
@@ -88,6 +88,7 @@ class EmulatedAws(LocalAws):
         client.meta.events.register(
             "after-call", lambda model, **_: self._record_call(service, model.name)
         )
+        # Without the credentials of a role, the run calls as the person who started it.
         if credentials is None:
             client.meta.events.register(
                 "before-call", lambda model, **_: self.own_operations.add(f"{service}:{model.name}")

@@ -1,4 +1,4 @@
-"""The role for runs on AWS: the actions that it allows, and those of a run."""
+"""The IAM role for acceptance runs on AWS: the actions that it allows, and those of a run."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -35,6 +35,7 @@ def statements_of_role(level: Level) -> list[dict[str, Any]]:
     resources = role_template()["Resources"]
     own = [policy["PolicyDocument"] for policy in resources["Role"]["Properties"]["Policies"]]
     conditions = {"Features": Level.FEATURE, "Members": Level.MEMBER, "Deploys": Level.DEPLOY}
+    # At the level that only reads, a policy denies the role to open root sessions.
     own += [resources["ReadPolicy"]["Properties"]["PolicyDocument"]] * (level is Level.READ)
     others = [
         policy["Properties"]["PolicyDocument"]
@@ -61,6 +62,7 @@ def actions_needed_by(calls: Iterable[str], level: Level) -> set[str]:
         calls: The calls, by boto3's name of the service and the operation.
         level: The level of the run.
     """
+    # A run on the local AWS leaves out a case that has a reason in `local`.
     not_shown = {
         case.call.operation
         for case in all_cases()
@@ -71,6 +73,7 @@ def actions_needed_by(calls: Iterable[str], level: Level) -> set[str]:
     actions = set()
     for call in (*calls, *not_shown):
         service, operation = call.split(":")
+        # These are no services: their cases look at what was deployed or measured.
         if service not in ("deployment", "measurement"):
             actions.add(_ACTIONS.get(call, f"{_PREFIXES.get(service, service)}:{operation}"))
     return actions - _CALLS_WITHOUT_PERMISSION

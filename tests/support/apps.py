@@ -51,12 +51,12 @@ class Assembly:
 
 
 def synthesize(app: Path, folder: Path, *, base: type[aws_cdk.App] = aws_cdk.App) -> Assembly:
-    """Run an app's file in this process.
+    """Run an app's file in this process, with the management account as its environment.
 
     Args:
         app: The file.
         folder: The folder of its cloud assembly.
-        base: The class that it gets for `App`.
+        base: The class that the app gets when it imports `App`, with its assembly in the folder.
     """
 
     class AppIntoFolder(base):  # type: ignore[misc, valid-type]

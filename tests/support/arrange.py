@@ -41,6 +41,7 @@ def enable_root_access(
         organizations.register_delegated_administrator(
             AccountId=account_id, ServicePrincipal=IAM_PRINCIPAL
         )
+        # Each is registered at a time of its own, which is their order.
         organization.advance_clock(1)
     if hidden:
         organizations.disable_aws_service_access(ServicePrincipal=IAM_PRINCIPAL)

@@ -91,7 +91,7 @@ class Browser:
         return response["result"].get("value")
 
     def open(self, page: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Load a file in a window of a size."""
+        """Load a file in a window of a size, on a phone if the window is as narrow as one."""
         self.complaints.clear()
         self.requests.clear()
         self.call(
@@ -200,7 +200,10 @@ def browser(path: str) -> Iterator[Browser]:
 
 
 def _environment(path: str) -> dict[str, str]:
-    """Return the browser's variables: that of the Makefile has its own libraries and fonts."""
+    """Return the variables of the browser.
+
+    The one that the Makefile installs brings its own libraries and fonts.
+    """
     if path != str(_PACKAGED):
         return dict(os.environ)
     return {**os.environ, "LD_LIBRARY_PATH": str(_FOLDER / "lib"), "FONTCONFIG_PATH": str(_FOLDER)}

@@ -93,6 +93,7 @@ def _copy_client(shared: Any, credentials: object) -> Any:
         own._event_emitter = events
         setattr(client, part, own)
     client._request_signer._credentials = credentials
+    # The copied handler would sign with the credentials of the shared client.
     sign = f"request-created.{shared.meta.service_model.service_id.hyphenize()}"
     events.unregister(sign, shared._request_signer.handler)
     events.register(sign, client._request_signer.handler)

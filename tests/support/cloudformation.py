@@ -30,7 +30,7 @@ _REQUEST_NUMBERS: Iterator[int] = itertools.count(1)
 
 
 def is_request_for(event: Mapping[str, Any], properties: Mapping[str, object]) -> bool:
-    """Return whether an event has these properties, besides those that CloudFormation adds."""
+    """Return whether an event has just these properties and those that CloudFormation adds."""
     added = {"ServiceToken", "ServiceTimeout"}
     given = {
         name: value for name, value in event["ResourceProperties"].items() if name not in added
@@ -154,7 +154,10 @@ class FakeCloudFormation:
     def _invoke(
         self, event: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any] | None, Exception | None]:
-        """Return the first response, and why it was FAILED; None: there is none."""
+        """Deliver an event, as Lambda does: again, up to three times, if the function raises.
+
+        Return the first response and the error that made it FAILED, each None if there is none.
+        """
         deliveries = 2 if self.delivers_twice else 1
         errors: list[Exception | None] = []
         for _ in range(deliveries):
@@ -197,6 +200,7 @@ class FakeCloudFormation:
             return DeploymentOutcome(succeeded=True)
         self.physical_id, self.data = physical_id, response["Data"]
         if request_type == "Update" and physical_id != current:
+            # Another physical ID is another resource: CloudFormation deletes the old one.
             self._invoke({**event, "RequestType": "Delete", "PhysicalResourceId": current})
         return DeploymentOutcome(succeeded=True, response_bytes=size)
 

@@ -100,7 +100,7 @@ class DeployedServices:
 
     @property
     def inputs_by_run(self) -> dict[str, Any]:
-        """The input of each execution by its name, without who asked for it."""
+        """The input of each execution by its name, without who asked for it: always the caller."""
         inputs = {
             call["name"]: json.loads(call["input"])
             for call in self.parameters_of_calls("StartExecution")
@@ -182,6 +182,7 @@ class DeployedServices:
     def _DescribeExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         """Return an execution: as unknown or running for so many calls, then as it ended."""
         arn = parameters["executionArn"]
+        # A batch is an execution of a map run: "...:Execute/Batches:run-1:0" is its first one.
         if "/" in arn:
             parent, _, place = arn.replace("/Batches:", ":").rpartition(":")
             number, output = self.batch_outputs[parent][int(place)]
@@ -212,7 +213,7 @@ class DeployedServices:
         return {"stopDate": execution.started_at}
 
     def _GetExecutionHistory(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        """Return that the function which starts a run has returned, if the test says what."""
+        """Return the output of the function that starts a run, if `start_outputs` has one."""
         started = self.start_outputs.get(parameters["executionArn"])
         exited = {
             "type": "TaskStateExited",
@@ -240,6 +241,7 @@ class DeployedServices:
                 f"{machine_arn}/Batches:{run_id}:{place}"
                 for place, _ in enumerate(self.batch_outputs.get(parent, ()))
             ]
+            # As those of a stopped execution. The command line reads the outputs, not the status.
             return {"executions": [{"executionArn": arn, "status": "ABORTED"} for arn in arns]}
         prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")
         executions = [
@@ -266,6 +268,7 @@ class DeployedServices:
             "name": execution.run_id,
             "status": execution.status,
             "startDate": started_at,
+            # No time passes in this process: otherwise the end would be the start.
             "stopDate": ended_at + timedelta(seconds=9),
         }
 
@@ -340,6 +343,7 @@ class CommandLine:
             clock[0] += seconds
             self.sleep(seconds)
 
+        # A run's name ends in random characters, of an alphabet of 31.
         numbers = iter(range(1_000_000))
         handler = signal.getsignal(signal.SIGINT)
         try:
@@ -435,7 +439,7 @@ class TypedInput(io.StringIO):
     """What a person types at a terminal."""
 
     def isatty(self) -> bool:
-        """Return that it is one."""
+        """Return that it is a terminal: without one the command line asks nothing."""
         return True
 
 

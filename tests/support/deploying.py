@@ -84,6 +84,7 @@ def physical_id(aws: LocalAws, start: str) -> str:
 def rule_and_target(aws: LocalAws, start: str) -> tuple[dict[str, Any], str]:
     """Return a deployed rule, and the ARN of its target, a function."""
     events = aws.client("events")
+    # The physical ID may be that of the bus, "|" and the name.
     name = physical_id(aws, start).rpartition("|")[2]
     (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
     return events.describe_rule(Name=name), target["Arn"]
@@ -99,6 +100,7 @@ def logged_drift_checks(aws: LocalAws) -> list[dict[str, Any]]:
     """Return the lines of the checks in their log group."""
     group = physical_id(aws, "RootAccessDriftCheckLogs")
     logs = aws.client("logs").filter_log_events(logGroupName=group)["events"]
+    # What Lambda logs itself is no JSON.
     lines = [json.loads(event["message"]) for event in logs if event["message"].startswith("{")]
     return [line for line in lines if line["event"] == "checked"]
 
@@ -130,5 +132,6 @@ def subscribed_inbox(aws: LocalAws, topic: str) -> Callable[[], list[str]]:
                 received.append(json.loads(message["Body"])["Message"])
         return received
 
+    # An earlier test may have subscribed the same queue, and left messages in it.
     receive()
     return receive

@@ -69,9 +69,9 @@ class NoticePublisher:
     requests: list[PolicyRequest] = field(default_factory=list)
 
     def client(self, service: str) -> Any:
-        """Return a client that it creates.
+        """Return a client of the function, whose calls `respond` responds to.
 
-        The SDK checks its requests, which are responded to here.
+        It is a real one, so that the SDK checks the parameters.
         """
         client: Any = boto3.client(
             service,  # type: ignore[call-overload]
@@ -111,7 +111,8 @@ class DriftCheck(NoticePublisher):
         settings: Its settings instead of these.
         stack: What CloudFormation returns of the stack, or raises, each time; the last one stays.
         seconds: The time of a check, since 1970.
-        function: The organization's clients, and the time that passes in a check.
+        function: The custom resource's function, which lends the check its clients of the
+            organization and its time.
     """
 
     features: tuple[str, ...] = BOTH_FEATURES
@@ -125,7 +126,8 @@ class DriftCheck(NoticePublisher):
     function: CustomResourceFunction = field(default_factory=CustomResourceFunction)
 
     def __call__(self, event: object = SCHEDULED_EVENT) -> list[Mapping[str, Any]]:
-        """Run it, and return the lines of its checks."""
+        """Run the check on an event, and return the lines that its checks have logged so far."""
+        # Lambda lets the function run for three minutes.
         check.DriftCheck(
             settings=self.settings or self._settings(),
             aws=AwsCalls(clients=self.client, budget=self.function.time.budget(seconds=180)),
@@ -145,7 +147,11 @@ class DriftCheck(NoticePublisher):
         return [line for line in self.log if line["event"] == "checked"]
 
     def client(self, service: str) -> Any:
-        """Return a client that it creates."""
+        """Return a client of the check.
+
+        `function`, the custom resource's, lends those of the organization; the others respond as
+        the test says.
+        """
         return (
             self.function.client(service)
             if service in ("iam", "organizations")
@@ -153,7 +159,7 @@ class DriftCheck(NoticePublisher):
         )
 
     def respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
-        """Respond to a call."""
+        """Respond to DescribeStacks from `stack`, and to other calls as every publisher does."""
         if operation == "BatchImportFindings":
             self.requests.append(request_of_task_call(IMPORT_FINDINGS, parameters))
         if operation != "DescribeStacks":

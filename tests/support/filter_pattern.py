@@ -33,6 +33,7 @@ def matches_filter_pattern(
             name.split("."),
             event,
         )
+        # A comparison has an operator, or is "$.name NOT EXISTS".
         if operator is None or value is None:
             return str(
                 value is None and (operator is None or (operator == "!=" and missing_differs))

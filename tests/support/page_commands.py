@@ -93,6 +93,7 @@ def runner_of(step: Step) -> str | None:
 
 
 def _is_of_others(step: Step) -> bool:
+    """Return whether the two tests below leave a command to the test of its page, or to nobody."""
     return reason_not_to_run(step) is not None or runner_of(step) is not None
 
 

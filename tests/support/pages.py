@@ -1,4 +1,4 @@
-"""The pages that people read: their code blocks, and the commands in them."""
+"""The pages of the documentation: their code blocks, and the commands that a reader types."""
 
 import os
 import re
@@ -104,7 +104,7 @@ class Step:
 
     @property
     def program(self) -> str:
-        """The program that it starts first; empty if it starts none."""
+        """The program that it starts first, such as "aws"; empty if it starts none."""
         first = re.match(r"(?:\w+=\$\()?([\w./-]+)(?!=)\b", self.command)
         return first[1] if first else ""
 
@@ -132,6 +132,7 @@ def steps(block: CodeBlock) -> Iterator[Step]:
 
 
 def _is_whole(command: str) -> bool:
+    """Return whether a command ends with its last line: no backslash, loop or quote is open."""
     if command.endswith("\\") or (command.startswith("for ") and not command.endswith("done")):
         return False
     try:
@@ -153,11 +154,11 @@ def parse_command_line(arguments: Sequence[str]) -> None:
 
 
 def run_with_stubs(text: str, *, programs: Sequence[str], folder: Path) -> list[list[str]]:
-    """Run a script with programs that only note how they are called, and return their arguments.
+    """Run a script with stubs of its programs, and return how it called each: name and arguments.
 
     Args:
         text: The script.
-        programs: The programs.
+        programs: The programs. A stub prints "placeholder", which the script may use.
         folder: An empty folder.
     """
     calls = folder / "calls"

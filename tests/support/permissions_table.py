@@ -68,7 +68,7 @@ def permissions_with_every_argument() -> frozenset[Permission]:
     """Return what the roles are allowed where the constructs have every argument."""
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     add_all_arguments(stack, encrypted_topic=True)
-    # A feature is enabled or disabled.
+    # To enable a feature and to disable it are different actions.
     features = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     CentralizedRootAccess(features, "RootAccess").add_drift_check(repair=True)
     none = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
@@ -142,7 +142,6 @@ def _cell(values: Iterable[str]) -> str:
 
 def _resource_in_words(template: Mapping[str, Any], value: Any) -> str:
     """Return a resource of a statement with words for what differs between deployments.
-
 
     For example, "arn:aws:s3:::<bucket>/runs/*".
     """

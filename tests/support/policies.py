@@ -173,7 +173,7 @@ def request_of_task_call(action: str, parameters: Mapping[str, Any]) -> PolicyRe
             )
         case "s3:GetObject" | "s3:PutObject":
             key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
-            return PolicyRequest(action=action.replace("Head", "Get"), resource=key)
+            return PolicyRequest(action=action, resource=key)
         case "sts:AssumeRoot":
             return PolicyRequest(
                 action=action,

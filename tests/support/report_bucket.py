@@ -37,6 +37,7 @@ class ReportBuckets:
         if parameters.get("Bucket") != REPORT_BUCKET or not hasattr(MemoryBucket, method):
             return None
         bucket = _find_moto_bucket()
+        # Nobody has created it: moto has the error of AWS.
         if bucket is None:
             return None
         if bucket not in self._objects:

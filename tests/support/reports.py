@@ -137,12 +137,14 @@ def report_of(
     started_at: datetime = STARTED_AT,
 ) -> Report:
     """A run from the delegated administrator's account."""
+    # Reports show it as "1 min 37 s".
     finished_at = started_at + timedelta(seconds=97)
     return Report(
         run_id=run_id,
         task=task,
         sets_policy=sets_policy,
         executed_plan=executed_plan,
+        # Only an audit can be of every account.
         full=full and task is Task.AUDIT,
         organization_id="o-8j81brsjuj",
         management_account_id=MANAGEMENT,
@@ -251,7 +253,7 @@ def audit_with_history() -> Report:
 
 
 def large_audit(accounts: int) -> Report:
-    """An audit of a large organization, with accounts like those of the example."""
+    """An audit of a large organization: accounts like the example's, in 211 units."""
     kinds = example_audit().results
     return report_of(
         *(
@@ -380,7 +382,7 @@ def example_execution() -> Report:
 
 
 def example_unlock() -> Report:
-    """The execution of a plan to remove queue policies, with references as long as they are."""
+    """The execution of a plan to remove queue policies, with names as long as those of AWS."""
     name = "orders-of-the-web-shop.fifo"
     queues = [f"arn:aws:sqs:eu-central-1:30000000000{number}:{name}" for number in (2, 6)]
     run_id = "unlock-2026-11-20T04-10-00-8f2c1d7a"

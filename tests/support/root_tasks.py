@@ -285,7 +285,7 @@ class RootTasks:
     ) -> None:
         """Run an execution by the definition of its state machine, and note how it ends."""
         execution.status, execution.output = "RUNNING", {}
-        event = _start_event(
+        context = _start_event(
             execution.input,
             self.arn(execution.run_id, machine=execution.machine),
             execution.started_at,
@@ -302,12 +302,13 @@ class RootTasks:
             execution.output = StateMachine(definition=definition, invoke=invoke_and_note).run(
                 execution.input,
                 execution={
-                    "Id": event["id"],
-                    "Name": event["name"],
-                    "StartTime": event["startedAt"],
+                    "Id": context["id"],
+                    "Name": context["name"],
+                    "StartTime": context["startedAt"],
                 },
             )
             execution.status = "SUCCEEDED"
+        # A refused run succeeds, with the reason as its output, unless the refusal is a failure.
         except RunRefusedError as error:
             execution.cause, execution.error = str(error), error
             execution.status = "FAILED" if error.is_failure else "SUCCEEDED"
@@ -321,6 +322,7 @@ class RootTasks:
     def _invoke_task(self, function_arn: str, payload: Any) -> Any:
         """Invoke the function of a task, unless it is to be lost."""
         handler = self.template.handlers[function_arn]
+        # The first function has the input, the last one the results of all batches.
         if "batch" not in payload:
             if "results" in payload:
                 self.before_report()
@@ -455,7 +457,7 @@ class RootTasks:
     # What is logged and imported
 
     def metrics(self) -> list[Mapping[str, Any]]:
-        """The metrics that full audits have logged."""
+        """The metrics that full audits have logged, in the format that CloudWatch reads."""
         return [event for event in self.log if "_aws" in event]
 
     def findings(self, check: str = "") -> dict[str, dict[str, Any]]:
@@ -598,7 +600,7 @@ class _SessionClients(SessionClients):
 
     @contextlib.contextmanager
     def acting_as(self, credentials: CredentialsTypeDef) -> Iterator[None]:
-        """Remember the account as well: the emulation takes it for the ID of the key."""
+        """Remember the account as well, which in the emulation is the ID of its access key."""
         with super().acting_as(credentials):
             self._acting.account_id = credentials["AccessKeyId"]
             try:
@@ -674,9 +676,9 @@ class _Executions:
         self.root_tasks.record_request("states:DescribeExecution", executionArn)
         if code := self.root_tasks.description_error:
             raise client_error(code, operation="DescribeExecution")
-        own = self.root_tasks.arn("", machine=EXECUTE_MACHINE)
-        if self.root_tasks.function == "StartRun" and not executionArn.startswith(own):
-            # Its role may read no other executions.
+        of_plans = self.root_tasks.arn("", machine=EXECUTE_MACHINE)
+        if self.root_tasks.function == "StartRun" and not executionArn.startswith(of_plans):
+            # Its role may read no executions but those of plans.
             raise client_error("AccessDeniedException", operation="DescribeExecution")
         execution = self.root_tasks.executions.get(executionArn)
         outdated = self.root_tasks.outdated_descriptions.get(executionArn)
@@ -746,7 +748,11 @@ def _batch_event(run: Mapping[str, Any], batch: int) -> dict[str, Any]:
 
 
 def _name_of_function(handler: str, event: Mapping[str, Any]) -> str:
-    """Return the ID of a function in the template, or what its batches are about."""
+    """Return what tests call a function: "StartRun", or what the batches of it are about.
+
+    That is the task. A plan that reads policies has a function of its own, such as "Plan" and the
+    task; all other batches that only read have the one of audits.
+    """
     if "batch" not in event:
         return "".join(word.capitalize() for word in handler.split("_"))
     task = Task(event["task"])

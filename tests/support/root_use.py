@@ -78,6 +78,6 @@ def notice_of(event: object, **deployed: Any) -> Published:
 
 
 def commands_in_notice(*events: object, **deployed: Any) -> list[str]:
-    """Return the commands in that notice."""
+    """Return the commands in the notice that events lead to; each is an indented line."""
     mail = text_by_mail(notice_of(log_delivery(*events), **deployed).publication)
     return re.findall(r"^   (.*)$", mail, re.MULTILINE)

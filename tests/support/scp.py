@@ -129,7 +129,7 @@ def resource_control_policy(*statements: Mapping[str, object]) -> Policy:
 
 
 def levels_from_root(*policies: Sequence[Policy]) -> tuple[Level, ...]:
-    """Return levels, the root first."""
+    """Return levels, the root first: as many as there are lists of policies."""
     return tuple(
         Level(target_id=target_id, name=f"name of {target_id}", policies=tuple(attached))
         for target_id, attached in zip(LEVEL_IDS, policies, strict=False)
@@ -143,7 +143,11 @@ def evaluate_call(
     *,
     session: SessionFacts | None = None,
 ) -> Verdict:
-    """Return what the policies of an account's levels say of a call."""
+    """Return what the policies of an account's levels say of a call.
+
+    By default the management account has opened the root session; the delegated administrator
+    opens one.
+    """
     known = session or (
         SESSION_BY_DELEGATE if call.action == ASSUME_ROOT else SESSION_BY_MANAGEMENT
     )
@@ -190,8 +194,8 @@ def organization_policies(
     """
     policy_ids = {}
     for target_id, attached_ids in attached.items():
-        own = [] if target_id in without_full_access else [FULL_ACCESS.policy_id]
-        policy_ids[target_id] = own + list(attached_ids)
+        at_target = [] if target_id in without_full_access else [FULL_ACCESS.policy_id]
+        policy_ids[target_id] = at_target + list(attached_ids)
     policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
     for policy_id, content in documents.items():
         policies[policy_id] = parsed_policy(content, policy_id=policy_id)
@@ -242,7 +246,7 @@ def condition_holds(
     *,
     version: str | None = "2012-10-17",
 ) -> Truth:
-    """Return whether a condition block holds for a context."""
+    """Return whether a condition block holds for a context: then a policy with it denies."""
     denies = service_control_policy(statement(Condition=condition), version=version)
     return _TRUTHS[decision_in_context(context, FULL_ACCESS, denies)]
 

@@ -70,7 +70,7 @@ def write_snapshots() -> None:
 
 
 def _committed_templates(assembly: Assembly) -> dict[str, str]:
-    """Return the templates of an assembly as they are committed, by the names of their files."""
+    """Return the templates of an assembly as they are committed, without hashes of code."""
     return {
         file.name: json.dumps(
             _readable(json.loads(_ASSET.sub("asset", file.read_text()))), indent=1

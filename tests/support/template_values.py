@@ -106,7 +106,7 @@ def resolved_sections(
             for name, entry in existing.items()
         }
     for resource in sections["Resources"].values():
-        # What can be missing is referred to by the metadata, for CloudFormation to wait for it.
+        # DependsOn cannot name a resource that may not exist: the metadata refers to it instead.
         references = resource.pop("Metadata", {}).get("DependsOn", [])
         names = {*resource.pop("DependsOn", []), *(reference["Ref"] for reference in references)}
         assert names <= sections["Resources"].keys()

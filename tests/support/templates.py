@@ -40,14 +40,14 @@ def root_access_template(
 def root_tasks_template(
     *, env: Environment = MANAGEMENT_ENVIRONMENT, **arguments: Any
 ) -> dict[str, Any]:
-    """Return the template of a stack with root tasks and what a function adds."""
+    """Return the template of a stack with root tasks, for `arguments_in_stack`."""
     stack = bootstrap_stack(env=env)
     RootTasks(stack, "RootTasks", **arguments_in_stack(stack, arguments))
     return template_of(stack)
 
 
 def arguments_in_stack(stack: Stack, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments, of which a function gets the stack that they are for."""
+    """Return arguments, with what a function such as `new_topic` makes in the stack."""
     return {
         name: value(stack) if isinstance(value, FunctionType) else value
         for name, value in arguments.items()

@@ -32,6 +32,7 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """The lines that stay on the screen."""
+        # These sequences clear the line of the progress.
         stays = self.text.rpartition("\x1b[2K")[2].rpartition("\x1b[K")[2]
         return [CONTROL.sub("", line).rstrip() for line in stays.replace("\r\n", "\n").split("\n")]
 

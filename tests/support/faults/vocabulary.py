@@ -46,7 +46,10 @@ class Fault:
 def error_response(
     code: str, *, status: int = 400, message: str = "This is a test.", reason: str = ""
 ) -> Fault:
-    """Return the fault that every service refuses the call with an error."""
+    """Return the fault that every service refuses the call with an error.
+
+    A call that a server failed at may have taken effect.
+    """
     response = {"code": code, "status": status, "message": message, "reason": reason}
     return Fault(name=code, responses={_EVERY_SERVICE: response}, is_ambiguous=status >= 500)
 
