@@ -84,6 +84,7 @@ def commands_in_block(block: CodeBlock, programs: Sequence[str]) -> str:
     if re.search(r"^\$ ", block.text, re.MULTILINE):
         typed = re.findall(r"^\$ ((?:.*\\\n)*.*)$", block.text, re.MULTILINE)
         return "\n".join(typed)
+    # It is typed if it begins with a program, which may be in `NAME=$(program ...)`.
     first = re.match(r"(?:\w+=\$\()?([\w./-]+) ", block.text)
     return block.text if first and first[1] in programs else ""
 

@@ -99,7 +99,7 @@ def create_environment(
 
 
 def own_dependencies() -> Path:
-    """Return the folder of this Python's packages: the newest ones, which are pinned."""
+    """Return the folder of this Python's packages, which has all dependencies of the project."""
     return Path(run_successfully(sys.executable, "-c", _SITE_PACKAGES).strip())
 
 

@@ -136,7 +136,7 @@ def report_of(
     run_id: str = "audit-2026-11-20",
     started_at: datetime = STARTED_AT,
 ) -> Report:
-    """A run from the delegated administrator's account."""
+    """The report of a run in the delegated administrator's account."""
     # Reports show it as "1 min 37 s".
     finished_at = started_at + timedelta(seconds=97)
     return Report(

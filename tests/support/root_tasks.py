@@ -555,7 +555,7 @@ class RootTasks:
         return self._add_faults(client, self.account_id)
 
     def prepare_session_client(self, service: str, client: Any) -> None:
-        """Prepare a client of root sessions."""
+        """Let a new client of root sessions respond as in AWS, and fail as the test says."""
         if service == "s3":
             client.meta.events.register_first("after-call.s3.ListBuckets", self._add_regions)
         self._add_faults(client, None)
