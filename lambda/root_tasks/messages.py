@@ -84,10 +84,12 @@ def hint(failure: Failure) -> str | None:
     """Return the likely cause of a failure in a member account; None if it is not known."""
     for policy in _POLICIES:
         if failure.kind is FailureKind.ACCESS_DENIED and policy in failure.message:
+            # AWS's words: "because no service control policy allows the iam:GetUser action".
             if f"no {policy} allows" in failure.message:
                 return (
                     f"On each level from the root to the caller, a {policy} has to allow this call."
                 )
+            # A role opens the session; the root user makes the calls in it.
             if failure.operation == ASSUME_ROOT:
                 return (
                     f"A {policy} denies the role that opens root sessions. Exempt this role in its "

@@ -153,6 +153,7 @@ class RunRefusedError(RootAccessError):
     def __init__(self, reason: RefusalReason, **data: object) -> None:
         self.reason = reason
         self.data = data
+        # The sentence becomes an execution's output or cause: Step Functions limits these.
         sentence = reason.value.format(**{name: _text(value) for name, value in data.items()})
         super().__init__(truncate_json(sentence, max_bytes=MAX_REFUSAL_BYTES))
 

@@ -44,6 +44,7 @@ class RunClients(Clients):
 
         super().__init__(create_naming_runs)
         self.sessions = sessions
+        # Its run_id is the run that a thread works for: `for_run` sets it.
         self._of_thread = threading.local()
 
     @contextmanager
@@ -60,7 +61,7 @@ class RunClients(Clients):
             del self._of_thread.run_id
 
     def _name_run(self, request: Any, **_: object) -> None:
-        """Add the run of this thread to the user agent of a request."""
+        """Add the run of this thread to the user agent of a request, which CloudTrail records."""
         agent = f" centralized-root-access/{self._of_thread.run_id}"
         request.headers["User-Agent"] += agent.encode()
 
@@ -68,6 +69,7 @@ class RunClients(Clients):
 @functools.cache
 def create_clients() -> RunClients:
     """Return clients that make one attempt a call; created once in a sandbox."""
+    # A connection for each thread that may make a call: of an account, or of several in one.
     config = one_attempt().merge(
         Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
     )

@@ -52,12 +52,16 @@ class Execution:
 
 
 def execution_arn(state_machine_arn: str, name: str) -> str:
-    """Return the ARN of a state machine's execution."""
+    """Return the ARN of a state machine's execution.
+
+    For example, that of nightly is arn:...:execution:Audit:nightly for arn:...:stateMachine:Audit.
+    """
     return f"{state_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
 
 
 def state_machine_name(execution_arn: str) -> str:
     """Return the name of an execution's state machine."""
+    # The resource is execution:STATE-MACHINE:NAME.
     return Arn.parse(execution_arn).resource.split(":")[1]
 
 
@@ -80,7 +84,7 @@ def was_stopped(aws: Aws, arn: str) -> bool:
     Raises:
         CallError: A read failed.
     """
-    # A redrive clears the status, but not the history.
+    # Step Functions calls it ABORTED. A redrive clears this status, but not the history.
     # https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
     execution = aws.call(DESCRIBE_EXECUTION, executionArn=arn)
     if execution.require("status") == "ABORTED":
@@ -99,7 +103,10 @@ def was_stopped(aws: Aws, arn: str) -> bool:
 
 
 def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
-    """Return the cause of an execution in which accounts failed, with the hash of its report."""
+    """Return the cause of an execution in which accounts failed, with the hash of its report.
+
+    A failed execution has no output that could hold the hash: `report_sha256_of` finds it here.
+    """
     return f"{summary} Report: {url} (SHA-256 of report.json: {report_sha256})"
 
 
@@ -111,6 +118,7 @@ def report_sha256_of(*, status: str, output: str, cause: str) -> str | None:
         output: Its output, or an empty text.
         cause: The cause of its failure, or an empty text.
     """
+    # A failed execution has no output: `cause_of_failure` has put the hash into its cause.
     if status == "FAILED":
         match = _CAUSE_WITH_REPORT.fullmatch(cause)
         if match is None:

@@ -45,7 +45,7 @@ class Aws(AwsCalls):
 
     @property
     def account_id(self) -> str:
-        """The account that it runs in."""
+        """The account that the function or the command runs in."""
         return self.function.account_id
 
     def entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:

@@ -56,7 +56,7 @@ class SessionClients:
         self._create = functools.lru_cache(maxsize=_MAX_CLIENTS)(self._create_client)
 
     def client(self, service: str, *, region: str | None) -> Any:
-        """Return the client of a service in a Region; None is the function's own."""
+        """Return the client of a service in a Region; None stands for the function's Region."""
         with self._lock:
             return self._create(service, region)
 
@@ -86,7 +86,8 @@ class _CredentialsOfThread(Credentials):
     """
 
     def __init__(self) -> None:
-        # Code that reads these instead of the frozen ones gets keys that AWS refuses.
+        # Empty, because botocore signs with what `get_frozen_credentials` returns. Code that reads
+        # these instead gets keys that AWS refuses.
         super().__init__(access_key="", secret_key="", method="root-session")
         self.of_thread = threading.local()
 

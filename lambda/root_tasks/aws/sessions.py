@@ -50,11 +50,11 @@ class RootSession(AwsCalls):
     executor: Executor
 
     def in_region(self, region: str | None) -> RootSession:
-        """Return the same session in a Region; None is the function's own."""
+        """Return the same session in a Region; None stands for the function's Region."""
         return replace(self, clients=functools.partial(self.sessions.client, region=region))
 
     def call(self, operation: str, **parameters: object) -> Response:
-        """Make a call as the root user of this account, as AwsCalls.call does."""
+        """Make a call, signed as the root user of this account, and otherwise like any other."""
         with self.sessions.acting_as(self.credentials):
             return super().call(operation, **parameters)
 
@@ -99,6 +99,7 @@ def open_session(
         CallError: AWS refused, or did not respond in time.
     """
     # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
+    # It is opened early enough to leave time for its calls.
     clock = aws.clock
     budget = RetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS)
     policy_arn = f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task.policy}"
@@ -110,7 +111,7 @@ def open_session(
             DurationSeconds=_SESSION_SECONDS,
         )
 
-    # Its calls end before it does.
+    # Its calls end before it does: _MAX_ACCOUNT_SECONDS is less than _SESSION_SECONDS.
     sessions = aws.clients.sessions
     return RootSession(
         account_id=account_id,

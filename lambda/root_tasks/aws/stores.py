@@ -87,6 +87,7 @@ class Storage:
     """
 
     def __init__(self, bucket: Bucket) -> None:
+        # Two folders: no function of audits and plans may write the work of an execution.
         self.runs = RunStore(bucket, folder="runs")
         self.executions = RunStore(bucket, folder="executions")
         self.reports = ReportStore(bucket)
@@ -146,6 +147,8 @@ class RunStore:
 
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
         """Claim a batch that makes changes, and return whether this is the one claim on it.
+
+        Such a batch runs once: after a failure nobody knows which changes it has made.
 
         Args:
             work: The run's work.
@@ -226,6 +229,7 @@ class ReportStore:
         try:
             return LatestReport(etag=etag, body=self._bucket.read(key))
         except CallError as error:
+            # With more time, a redrive may read it. Any other problem is told in the new report.
             if error.failure.timed_out:
                 raise
             problem = f"{key} cannot be read: {error.failure.code}."
@@ -267,7 +271,8 @@ class BackupStore:
         # The name of a queue is the end of its ARN; older buckets have names that need quoting.
         name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
-        # Not on the condition that there is none yet: whatever else is there is no backup.
+        # It replaces what is there: the key has the hash of these bytes, so nothing else is a
+        # backup.
         self._bucket.write(reference, body)
         return reference
 

@@ -29,7 +29,7 @@ class Outcome(Identifier):
 
     @property
     def rank(self) -> int:
-        """The outcome's place in the order, from 0."""
+        """The outcome's place in the order: 0 is the one that needs attention most."""
         return list(Outcome).index(self)
 
 

@@ -284,7 +284,7 @@ class RunDetails:
     selection: PlanSelection | None = None
 
     def details(self) -> dict[str, Any]:
-        """Return the fields that every document of a run has, by name."""
+        """Return the fields that a run and its report have in common, by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(RunDetails)}
 
 

@@ -27,7 +27,7 @@ class Task(StrEnum):
     UNLOCK_QUEUE = "unlock-queue", "SQSUnlockQueuePolicy"
 
     def __new__(cls, name: str, policy: str = "") -> Self:
-        """Return the member of a name."""
+        """Return a member that equals its name, and has AWS's policy as an attribute."""
         task = str.__new__(cls, name)
         task._value_ = name
         task.policy = policy

@@ -61,6 +61,7 @@ def with_acceptance(
     ids = [result.account_id, *reversed((unit_path or "").split("/"))]
     entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
     if entry is None:
+        # Nothing of it is accepted if its units are known, or no unit's entry has such a type.
         types_accepted_in_units = _types_in_units(accepted)
         if unit_path is not None or types_accepted_in_units.isdisjoint(types_found):
             return result
@@ -92,6 +93,7 @@ def _with_entry(
         at: When the run started.
         named: Whether the input of a plan names the account itself.
     """
+    # Such as "Accepted until" and "No longer accepted after"; a recovery has other words.
     during, after = _WORDS[entry.recovered]
     until = f"{entry.until}: {entry.reason.rstrip('.')}."
     # The end is a day or a minute, as text: 2027-03-31, or 2027-03-31 20:00 UTC.

@@ -160,6 +160,7 @@ def change_message(
     text = _heading(report, f"changes since the full audit of {since}")
     if own_change is not None:
         had = management_credentials(previous)
+        # OWN is "The management account's root user": inside a sentence it has a small letter.
         before = f"had {credentials_in_words(had)}" if had else "was not looked at"
         text += f"\nBefore, {OWN[0].lower()}{OWN[1:]} {before}.\n"
     if not found:
@@ -179,6 +180,7 @@ def audit_message(report: Report, what: str) -> str:
         for result in report.results
         if result.outcome is Outcome.HAS_CREDENTIALS
     ]
+    # It may end with a sentence about a problem; the heading adds the full stop.
     heading = _heading(report, what.removesuffix("."))
     if lines:
         heading += "\n"
@@ -225,5 +227,8 @@ def _lines(found: Sequence[Change], report: Report) -> Iterator[str]:
 
 
 def _is_explained(change: Change, result: AccountResult) -> bool:
-    """Return whether the reason in an account's row is about a change."""
+    """Return whether the reason in an account's row is about a change.
+
+    It says why the account was not audited, or until when and why its credentials are accepted.
+    """
     return change.type in _WITH_REASON or result.outcome is Outcome.ACCEPTED

@@ -73,7 +73,7 @@ def parse_previous_audit(data: bytes, *, current: Report, now: datetime) -> Repo
         raise NotComparableError(str(error)) from error
     if previous.organization_id != current.organization_id:
         raise NotComparableError("This report is of another organization.")
-    # No later audit could be published.
+    # It would count as later than every audit until then, so none of these would be published.
     if previous.published_at and previous.published_at > now + _MAX_CLOCK_DIFFERENCE:
         raise NotComparableError("This report is from the future.")
     # These get into the notice, beside its commands.
@@ -134,6 +134,7 @@ def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
     """Return the audits in a row without root credentials, up to this one; None if it has some."""
     if not _is_root_free(report):
         return None
+    # Unless others came before, the row begins with this one: no audits, and no gap.
     before = RootFree(since=report.started_at)
     gap = timedelta()
     # The claim of the audit before counts only if its own rows do not contradict it.

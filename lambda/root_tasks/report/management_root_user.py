@@ -15,7 +15,7 @@ OWN = "The management account's root user"
 
 def management_outcome(has: RootCredentials) -> Outcome:
     """Return the verdict: *unprotected* with an access key or without MFA, or *protected*."""
-    # Keys and devices that could not be listed exist.
+    # () stands for none. None stands for some that could not be listed, so these exist.
     if has.access_keys != () or has.mfa_devices == ():
         return Outcome.UNPROTECTED
     return Outcome.PROTECTED
@@ -54,6 +54,7 @@ def management_credentials(report: Report) -> RootCredentials | None:
 
 def credentials_in_words(has: RootCredentials) -> str:
     """Return what it has and has not: "a password, MFA and no access key"."""
+    # () stands for none, and None for some that could not be listed.
     words = ["a password", "MFA", "an access key"]
     if not has.password:
         words[0] = "no password"

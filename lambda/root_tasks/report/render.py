@@ -57,6 +57,8 @@ _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
 # too, and drop blanks and quotation marks at its start.
 _FORMULA = re.compile(f"""(^|[;,|\n])([ "]*)(?=[{_FORMULA_SIGNS}])""")
 
+# The columns of report.csv. `_cells` fills them, and docs/reference/report-schema.md has a table of
+# them. Those of the page are COLUMNS in page.html.
 _COLUMNS = (
     "accountId",
     "name",
@@ -174,7 +176,10 @@ def as_html(report: Report, report_json: bytes) -> bytes:
 
 
 def _cells(report: Report, result: AccountResult) -> dict[str, object]:
-    """Return the cells of an account by their columns; what was not read has no cell."""
+    """Return the cells of an account by their columns in report.csv, which `_COLUMNS` lists.
+
+    What was not read has no cell.
+    """
     # What every result has.
     cells: dict[str, object] = {
         "accountId": result.account_id,

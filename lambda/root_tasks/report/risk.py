@@ -91,6 +91,7 @@ def _risks_and_uses(result: AccountResult, at: datetime) -> Iterator[tuple[Risk,
     if has.password:
         used = has.password_last_used_at
         yield _password_risk(used, has_mfa=has.mfa_devices != (), at=at), used
+    # () stands for none, and None for some that could not be listed.
     if has.mfa_devices != () or has.signing_certificates != ():
         yield Risk.OTHER_CREDENTIAL, None
 

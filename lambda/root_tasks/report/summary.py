@@ -222,6 +222,7 @@ def has_outcome(report: Report, result: AccountResult, outcome: Outcome) -> bool
 
 def summary(report: Report) -> str:
     """Return the result of the run in a sentence or two that can be quoted. It names no account."""
+    # That of an audit is clear without a title.
     if report.task is Task.AUDIT:
         return headline(report)
     return f"{title(report)}. {headline(report)}"
@@ -231,6 +232,7 @@ def headline(report: Report) -> str:
     """Return the summary for a reader who has the title already."""
     if not report.results:
         return "No account was selected."
+    # What has a sentence of its own is not counted again.
     if len(report.results) == 1 and management_credentials(report) is not None:
         # Only the management account was audited, in which no root session can be opened.
         sentences = [management_sentence(report), _email_sentence(report)]

@@ -141,7 +141,10 @@ def _backup_references(run: Run, account_id: str, backups: BackupStore) -> str:
 
 
 def _checksums(returned: Sequence[object]) -> dict[int, str]:
-    """Return the SHA-256 of each batch's result, by the number of the batch."""
+    """Return the SHA-256 of each batch's result, by the number of the batch.
+
+    What a batch returned that failed has no such keys.
+    """
     return {
         result["batch"]: result["sha256"]
         for result in returned

@@ -103,6 +103,7 @@ class MemberDirectory:
             organizational_units=request.organizational_units,
             account_ids=request.member_ids,
         )
+        # A thread for each read that begins at once: the features, the organization, a page.
         pool = ThreadPoolExecutor(max_workers=3)
         waits_for_calls = True
 

@@ -108,6 +108,7 @@ def write_report(
         totals=report.totals,
     )
     if publication.is_latest:
+        # Without the first one, report.json, which `publish_audit` has stored as the latest.
         for file in files[1:]:
             storage.reports.write(file)
     if publication.notice is not None and settings.notification_topic_arn is not None:

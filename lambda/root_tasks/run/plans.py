@@ -79,6 +79,7 @@ def parse_plan_request(input_: object) -> PlanRequest:
     Raises:
         RunRefusedError: The input is something else.
     """
+    # Besides the plan, an input may have what was approved, who asks and why, and nothing else.
     if not isinstance(input_, dict) or set(input_) - _OPTIONAL != {PLAN}:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
     report_sha256 = optional_text(

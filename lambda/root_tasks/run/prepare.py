@@ -164,7 +164,10 @@ def classify(
 def _accounts_with_other_address(
     plan: Plan | None, members: Mapping[str, Account]
 ) -> tuple[str, ...]:
-    """Return the accounts whose root user has another e-mail address than the plan has shown."""
+    """Return the accounts whose root user has another e-mail address than the plan has shown.
+
+    Nothing is recovered in them: no one has approved that this mailbox can reset the password.
+    """
     if plan is None:
         return ()
     return tuple(
@@ -211,6 +214,8 @@ def batches_of(account_ids: list[str], mode: Mode) -> tuple[tuple[str, ...], ...
     For example, an audit of 30 accounts has a batch of 25 and one of 5, and an audit of 10,000
     accounts has 100 batches of 100.
     """
+    # Large batches are cheap, but too few of them would not run in parallel. Too many would not
+    # fit into the state of the state machine.
     accounts = len(account_ids)
     cheapest = min(_MAX_ACCOUNTS_PER_BATCH[mode], math.ceil(accounts / _MIN_BATCHES))
     size = max(ACCOUNTS_PER_BATCH[mode], cheapest, math.ceil(accounts / _MAX_BATCHES))

@@ -154,10 +154,12 @@ def _import_findings(
     An import that fails never ends the audit.
     """
     report = publication.report
+    # The import gives up after this time, so that enough is left to store the report.
     import_aws = aws.within(_IMPORT_SECONDS)
     findings = findings_of(report, previous=publication.previous)
     result = import_findings(findings, aws=import_aws, importer=aws.function)
     refused = len(result.refused)
+    # Of many refusals, the reason of one is told.
     reason = next(iter(result.refused.values()), None)
     aws.log(
         event="findings_imported",

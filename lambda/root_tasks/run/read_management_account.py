@@ -42,6 +42,7 @@ def read_own_root_user(aws: Aws, run: Run) -> Result | None:
     has_password = ItemType.PASSWORD in existing
     has = RootCredentials(
         password=has_password,
+        # The summary says that there is a password, not when it was used.
         password_last_use_unread=has_password,
         access_keys=none_or_unlisted(ItemType.ACCESS_KEY),
         mfa_devices=none_or_unlisted(ItemType.MFA_DEVICE),

@@ -53,6 +53,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         request = _with_policy_of_backup(request, request.backup, storage)
 
     # The organization, and the accounts that it is about.
+    # A denied call is retried for a while: the policy of a new role takes effect with a delay.
     patient_budget = replace(
         aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
     )
@@ -192,6 +193,7 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work) -> dict[str, Any]:
         "workSha256": runs.write(work),
     }
     aws.log(event="run_started", **stored, batches=len(run.batches))
+    # The state machine runs a function for each of these numbers.
     return {**stored, "batches": list(range(len(run.batches)))}
 
 

@@ -28,7 +28,7 @@ def with_unit_names(units: UnitTree, members: Mapping[str, Account]) -> dict[str
     What cannot be read is left out.
     """
     aws = units.aws.within(_MAX_SECONDS)
-    # What is denied for good delays no run.
+    # Without waiting for new permissions: names that are denied for good delay no run.
     reader = units.read_by(aws.with_budget(replace(aws.budget, new_permissions_until=None)))
     with _logging_failure(aws):
         # SDKs before botocore 1.42.80 do not say which units an account is in.
@@ -41,7 +41,8 @@ def with_unit_names(units: UnitTree, members: Mapping[str, Account]) -> dict[str
 
 def _find_units_of(units: UnitTree, account_ids: Set[str]) -> None:
     """Read which units accounts are in: of a few one by one, of many by the lists of all units."""
-    # An account that was listed by its unit has its parent in the cache.
+    # An account that was listed by its unit has its parent in the cache. A few are as many as one
+    # page of a list has.
     unknown = account_ids - units.cache.parent_ids.keys()
     if len(unknown) <= MAX_ENTRIES_PER_PAGE:
         for account_id in sorted(account_ids):
@@ -63,7 +64,11 @@ def _read_names_of(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
         paths: The IDs of each account's units, from the root down.
     """
     parents_and_units = {pair for path in paths for pair in itertools.pairwise(path)}
-    unread = [pair for pair in sorted(parents_and_units) if pair[0] not in units.cache.names]
+    unread = [
+        (parent_id, unit_id)
+        for parent_id, unit_id in sorted(parents_and_units)
+        if parent_id not in units.cache.names_by_parent
+    ]
     parent_ids = {parent_id for parent_id, _ in unread}
     with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
         if len(parent_ids) < len(unread):

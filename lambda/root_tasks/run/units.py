@@ -46,13 +46,14 @@ class UnitCache:
     """What was read of the units. Several threads fill it.
 
     Attributes:
-        names: The names of the units in each unit or root that was listed, by their IDs.
-        described: The name of each unit that was described, by its ID.
+        names_by_parent: For the ID of each unit or root that was listed, the names of the units
+            directly in it, by their IDs.
+        described_names: The name of each unit that was described by itself, by its ID.
         parent_ids: What each account or unit is in directly, by its ID.
     """
 
-    names: dict[str, dict[str, str]] = field(default_factory=dict)
-    described: dict[str, str] = field(default_factory=dict)
+    names_by_parent: dict[str, dict[str, str]] = field(default_factory=dict)
+    described_names: dict[str, str] = field(default_factory=dict)
     parent_ids: dict[str, str] = field(default_factory=dict)
 
 
@@ -91,16 +92,16 @@ class UnitTree:
         Raises:
             CallError: The read failed, for example because the parent does not exist.
         """
-        if parent_id not in self.cache.names:
+        if parent_id not in self.cache.names_by_parent:
             names = {}
             for unit in self.aws.entries(
                 _LIST_UNITS, items="OrganizationalUnits", ParentId=parent_id
             ):
                 unit_id = require(unit, "Id", operation=_LIST_UNITS)
                 names[unit_id] = require(unit, "Name", operation=_LIST_UNITS)
-            self.cache.names[parent_id] = names
+            self.cache.names_by_parent[parent_id] = names
             self.cache.parent_ids.update(dict.fromkeys(names, parent_id))
-        return self.cache.names[parent_id]
+        return self.cache.names_by_parent[parent_id]
 
     def read_name(self, unit_id: str) -> None:
         """Read the name of a unit into the cache.
@@ -110,7 +111,7 @@ class UnitTree:
         """
         response = self.aws.call(_DESCRIBE_UNIT, OrganizationalUnitId=unit_id)
         unit = response.require("OrganizationalUnit")
-        self.cache.described[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
+        self.cache.described_names[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
 
     def accounts_in(self, parent_id: str) -> list[AccountTypeDef]:
         """Return the accounts directly in a unit or root.
@@ -130,10 +131,12 @@ class UnitTree:
         Raises:
             CallError: A read failed, or no parent came back.
         """
+        # The ID of a root, which has no parent.
         if child_id.startswith("r-"):
             return ()
         parent_ids = self.cache.parent_ids
         if child_id not in parent_ids:
+            # AWS returns one parent, as a list.
             for parent in self.aws.entries(_LIST_PARENTS, items="Parents", ChildId=child_id):
                 parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
         if child_id not in parent_ids:
@@ -199,14 +202,15 @@ class UnitTree:
     def known_names(self) -> dict[str, str]:
         """Return the name of each unit that was read, by its ID."""
         names: dict[str, str] = {}
-        for listed in self.cache.names.values():
+        for listed in self.cache.names_by_parent.values():
             names |= listed
-        return names | self.cache.described
+        return names | self.cache.described_names
 
     def known_parents(self, account_id: str) -> tuple[str, ...] | None:
         """Return the IDs of an account's units, from the root down; None if not all are known."""
         path: list[str] = []
         child_id = account_id
+        # Up to the root, whose ID begins so.
         while not child_id.startswith("r-"):
             if child_id not in self.cache.parent_ids:
                 return None
@@ -221,8 +225,8 @@ class UnitTree:
         """
         names = [ROOT_NAME]
         for parent_id, unit_id in itertools.pairwise(unit_ids):
-            listed = self.cache.names.get(parent_id, {})
-            name = self.cache.described.get(unit_id) or listed.get(unit_id)
+            listed = self.cache.names_by_parent.get(parent_id, {})
+            name = self.cache.described_names.get(unit_id) or listed.get(unit_id)
             if name is None:
                 return None
             names.append(name)

@@ -34,7 +34,10 @@ def plan(task: AccountTask) -> Finding:
 
 
 def execute(task: AccountTask) -> Finding:
-    """Allow recovery."""
+    """Allow recovery.
+
+    In a root session CreateLoginProfile sets no password: it lets the mailbox's owner set one.
+    """
     item = change_target(
         _PASSWORD,
         functools.partial(task.session.call, "iam:CreateLoginProfile"),

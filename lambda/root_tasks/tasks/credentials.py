@@ -50,7 +50,10 @@ class _Listing:
     has_status: bool = True
 
     def credential_of(self, type_: ItemType, entry: Mapping[str, Any]) -> Credential:
-        """Return a listed credential with its status and its age."""
+        """Return a listed credential with its status and its age.
+
+        `id` and `created_at` of the listing name the members of an entry: AccessKeyId, CreateDate.
+        """
         id_ = str(require(entry, self.id, operation=self.operation))
         status = None
         if self.has_status:

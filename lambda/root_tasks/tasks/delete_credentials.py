@@ -71,6 +71,7 @@ def plan(task: AccountTask) -> Finding:
     # What of it is planned. MFA, the last, stays if anything does.
     items: list[Item] = []
     planned: list[Target] = []
+    # What the input does not select stays, and MFA protects it.
     mfa_is_needed = not existing.issubset([*wanted, ItemType.MFA_DEVICE])
     for credential in with_last_uses(session, exist):
         target = _target_of(credential)
@@ -110,6 +111,7 @@ def _planned_or_why_not(
     """
     if credential.type is ItemType.MFA_DEVICE and mfa_is_needed:
         return Outcome.SKIPPED, messages.MFA_LEFT_OUT
+    # None if the input asks for credentials in use, too: then an unknown last use is no obstacle.
     since = selection.in_use_since
     if credential.unread is not None:
         why = messages.describe_with_hint(credential.unread)
@@ -151,6 +153,7 @@ class _Deletion:
         self._deleted: set[Target] = set()
         # All credentials that were seen, each once, in the order in which they were seen.
         self._seen: dict[Target, None] = {}
+        # Why the other credentials could not be listed; None if nothing has failed.
         self.others_unread: str | None = None
 
     def delete(self, target: Target) -> Item:
@@ -227,6 +230,7 @@ class _Deletion:
             return report_item(target, Outcome.FAILED, message)
         if current is None:
             return report_item(target, Outcome.NOTHING_TO_DO)
+        # Another one of the same ID, or a key that is active again and may be in use.
         if current != target or (target.inactive and not current.inactive):
             self._reported.add(current)
             return report_item(target, Outcome.FAILED, messages.CREDENTIAL_CHANGED)

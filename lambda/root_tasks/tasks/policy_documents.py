@@ -86,6 +86,7 @@ def _is_complete(statement: object) -> bool:
     """Return whether a statement has an effect, a principal and an action."""
     if not isinstance(statement, dict) or statement.get("Effect") not in list(_EFFECTS):
         return False
+    # One key of each pair: Principal or NotPrincipal, and Action or NotAction.
     return all(any(key in statement for key in keys) for keys in _REQUIRED)
 
 

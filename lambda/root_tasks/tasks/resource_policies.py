@@ -69,6 +69,7 @@ class _QueuePolicy:
 
     def remove(self) -> None:
         """Remove the policy."""
+        # SQS has no call for this: an empty text removes the policy.
         self.attach("")
 
     def attach(self, text: str) -> None:
@@ -98,6 +99,7 @@ def find_bucket_region(session: RootSession, name: str) -> str | None:
     Raises:
         CallError: The buckets could not be listed, or AWS does not name the Region.
     """
+    # By the list, because a bucket's policy may deny every call about the bucket itself.
     buckets = session.pages(
         _LIST_BUCKETS,
         items="Buckets",

@@ -48,7 +48,7 @@ class TaskWords:
     warning: str = ""
 
     def outcome(self, outcome: Outcome) -> str:
-        """Return an outcome in the words of the task."""
+        """Return an outcome in the words of the task: PLANNED may be "to be deleted"."""
         return {Outcome.PLANNED: self.planned, Outcome.DONE: self.done}.get(outcome, outcome.words)
 
 
@@ -87,4 +87,5 @@ class TaskDefinition:
     @property
     def changes_policies(self) -> bool:
         """True if it removes and sets the policies of resources."""
+        # Only such a task can also set a policy, and has words for that.
         return self.setting_words is not None

@@ -189,6 +189,7 @@ def parse_accounts(input_: TaskInput) -> Request:
     exclusions = input_.strings(
         EXCLUDE, _UNIT, "account IDs, and IDs, names or paths of organizational units"
     )
+    # Where the accounts come from: the input names them, too.
     from_report = optional_text(
         input_.values, FROM_REPORT, pattern=RUN_ID, expected="the name of a run"
     )

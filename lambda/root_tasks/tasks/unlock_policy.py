@@ -87,7 +87,10 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
 
 
 def _plan_unread_policy(target: Target, failure: Failure) -> tuple[Item, Target | None]:
-    """Return the same for a policy that could not be read: only skip_backup plans its removal."""
+    """Return the item and the target, or None, of a policy that could not be read.
+
+    Without a backup, only the removal of a queue's policy is planned, if the input has skip_backup.
+    """
     if failure.name in _DOES_NOT_EXIST:
         # As for a bucket that is not in the account's list: the name may be mistyped.
         return report_item(target, Outcome.FAILED, _DOES_NOT_EXIST[failure.name]), None
@@ -178,6 +181,7 @@ def _item_left_unread(target: Target, failure: Failure) -> Item:
     """Return the item of a policy that is unchanged, or gone with its bucket or queue."""
     if failure.name not in _DOES_NOT_EXIST:
         return report_item(target, Outcome.FAILED, messages.describe_with_hint(failure))
+    # A policy that was to be removed is gone; one that was to be set cannot be.
     outcome = Outcome.FAILED
     if target.new_policy is None:
         outcome = Outcome.NOTHING_TO_DO
