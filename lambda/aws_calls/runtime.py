@@ -44,7 +44,8 @@ class Clock:
 
 def one_attempt() -> Config:
     """Return clients' settings: one attempt with short timeouts, because RetryBudget retries."""
-    # The SDK's own retries do not know how much time an invocation has left.
+    # The SDK's own retries do not know how much time an invocation has left. An attempt that lasts
+    # for both timeouts still fits into the time that RetryBudget keeps for the last one.
     return Config(
         connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 1, "mode": "standard"}
     )

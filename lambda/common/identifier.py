@@ -16,7 +16,10 @@ class Identifier(StrEnum):
     words: str
 
     def __new__(cls, value: str, words: str | None = None) -> Self:
-        """Return a member. Its words are those of its identifier, unless it has others."""
+        """Return a member. Its words are those of its identifier, unless it has others.
+
+        For example, HAS_CREDENTIALS has the words "has credentials".
+        """
         member = str.__new__(cls, value)
         member._value_ = value
         if words is None:
@@ -26,5 +29,5 @@ class Identifier(StrEnum):
 
     @property
     def option(self) -> str:
-        """Its name on the command line."""
+        """Its name on the command line: that of HAS_CREDENTIALS is has-credentials."""
         return self.lower().replace("_", "-")

@@ -18,7 +18,13 @@ class NextStep:
     command: str | None = None
 
     def text(self, before: str = "\n   ", after: str = "") -> str:
-        """Return it, with what stands before and after a command: in mail that is its own line."""
+        """Return it as text.
+
+        Args:
+            before: What stands before its command. By default, the command has a line of its own,
+                as in mail; in chat it stands between backticks.
+            after: What stands after its command.
+        """
         if self.command is None:
             return self.what
         return f"{self.what}:{before}{self.command}{after}"

@@ -26,7 +26,7 @@ class Convergence:
         possibly_applied: The steps whose response was lost.
         observed: The state that was observed last; None before the first observation.
         _confirmed: The steps that AWS responded to: a later read has to show them.
-        _failed: The step that failed; None if it was a read.
+        _failed_step: The step that failed; None if it was a read.
         _pauses: How often the loop has waited for a change to become visible.
     """
 
@@ -38,7 +38,7 @@ class Convergence:
     possibly_applied: list[Step] = field(default_factory=list, init=False)
     observed: RootAccess | None = field(default=None, init=False)
     _confirmed: set[Step] = field(default_factory=set, init=False)
-    _failed: Step | None = field(default=None, init=False)
+    _failed_step: Step | None = field(default=None, init=False)
     _pauses: int = field(default=0, init=False)
 
     def run(self) -> RootAccess:
@@ -77,7 +77,7 @@ class Convergence:
         applied_or_in_doubt = self.applied + self.possibly_applied
         return ConvergenceError(
             failure=failure,
-            step=self._failed,
+            step=self._failed_step,
             account_id=self.organization.account_id,
             retry_advice=self.retry_advice,
             applied=tuple(self.applied),
@@ -117,7 +117,7 @@ class Convergence:
         try:
             changed = self.apply_step(step)
         except CallError as error:
-            self._failed = step
+            self._failed_step = step
             if error.failure.may_have_taken_effect and step not in self.possibly_applied:
                 self.possibly_applied.append(step)
             self.log(event="failed", step=str(step), code=error.failure.code)
@@ -137,7 +137,7 @@ class Convergence:
     def _observe(self) -> RootAccess:
         """Observe the organization, and log its state."""
         # If this fails, the error is about a read, and about no earlier step.
-        self._failed = None
+        self._failed_step = None
         self.observed = self.organization.observe()
         self.log(event="observed", **self.observed.to_dict())
         return self.observed

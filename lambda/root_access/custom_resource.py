@@ -61,7 +61,9 @@ def apply_request(
         delegated_administrators=properties.get("DelegatedAdministrators"),
     )
 
-    # Observe, plan and apply, until AWS reports what the stack lists.
+    # Observe, plan and apply, until AWS reports what the stack lists. The same deployment may have
+    # created the function's role, whose policy takes a moment to be effective: at first a denied
+    # call is repeated.
     budget = replace(
         RetryBudget.of_invocation(context, clock=clock).until(abandoned),
         new_permissions_until=clock.now() + _NEW_PERMISSIONS_SECONDS,

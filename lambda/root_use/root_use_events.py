@@ -91,6 +91,7 @@ def read_delivery(event: object) -> Mapping[str, object]:
         return {}
     try:
         compressed = base64.b64decode(data)
+        # A text that is cut at the limit is no JSON, so that nothing of it is read.
         text = zlib.decompressobj(_GZIP).decompress(compressed, _MAX_DELIVERY_BYTES)
     except (ValueError, zlib.error):
         return {}

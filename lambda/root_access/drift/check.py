@@ -208,6 +208,7 @@ class DriftCheck:
             organization=self._organization, stack=stack, plan=self._plan_repair, log=self.log
         )
         repair.attempt()
+        # Only a repair that finished has a result to report.
         if repair.root_access:
             self._report(repair.root_access, trigger=_INTERVAL)
 

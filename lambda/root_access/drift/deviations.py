@@ -96,6 +96,7 @@ def correction(step: Step) -> str:
 def status_command(desired: DesiredState) -> str:
     """Return the command that shows what differs from the lists, which it takes as options."""
     words = ["centralized-root-access status"]
+    # Without options, the command takes both features for listed.
     if desired.features != set(Feature):
         listed = [f"--feature {feature}" for feature in sorted(desired.features)]
         words += listed or ["--no-features"]

@@ -16,14 +16,14 @@ from .deviations import cause
 _MAX_CHARACTERS = 400
 
 # The names of a caller, the best first: a service, for example, has no ARN.
-_IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
+_IDENTITY_MEMBERS_BEST_FIRST = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
 
 # A call whose service is unknown may be about root access.
-_SERVICES = (SERVICE_PRINCIPAL, UNKNOWN)
+_IAM_OR_UNKNOWN = (SERVICE_PRINCIPAL, UNKNOWN)
 _ENABLE_TRUSTED_ACCESS = "EnableAWSServiceAccess"
 # By the name of a call: the calls that undo it. Without trusted access IAM hides the features, with
 # it they return.
-_CORRECTIONS = {cause(operation): [operation] for operation in Operation} | {
+_CORRECTIONS_BY_CALL = {cause(operation): [operation] for operation in Operation} | {
     "DisableAWSServiceAccess": [Operation.ENABLE_TRUSTED_ACCESS] + list(ENABLE_FEATURE.values()),
     _ENABLE_TRUSTED_ACCESS: list(DISABLE_FEATURE.values()),
 }
@@ -56,7 +56,9 @@ class RecordedCall:
         # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
         call = members(detail)
         identity = members(call.get("userIdentity"))
-        caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
+        caller = next(
+            (identity[name] for name in _IDENTITY_MEMBERS_BEST_FIRST if identity.get(name)), None
+        )
         parameters = members(call.get("requestParameters"))
         service = text_or_unknown(parameters.get("servicePrincipal"), _MAX_CHARACTERS)
         return cls(
@@ -65,7 +67,7 @@ class RecordedCall:
             time=text_or_unknown(call.get("eventTime"), _MAX_CHARACTERS),
             event_id=text_or_unknown(call.get("eventID"), _MAX_CHARACTERS),
             account_id=account_id_or_unknown(parameters.get("accountId")),
-            may_have_changed_root_access=not call.get("errorCode") and service in _SERVICES,
+            may_have_changed_root_access=not call.get("errorCode") and service in _IAM_OR_UNKNOWN,
         )
 
     def may_have_caused(self, step: Step) -> bool:
@@ -77,10 +79,10 @@ class RecordedCall:
         """
         if not self.may_have_changed_root_access:
             return False
-        if self.name not in _CORRECTIONS:
+        if self.name not in _CORRECTIONS_BY_CALL:
             return True
         is_about_account = step.account_id is None or self.account_id in (step.account_id, UNKNOWN)
-        return is_about_account and step.operation in _CORRECTIONS[self.name]
+        return is_about_account and step.operation in _CORRECTIONS_BY_CALL[self.name]
 
     def contradictions(self, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
         """Return the steps that would correct the effect of the call on an organization as listed.
@@ -89,7 +91,7 @@ class RecordedCall:
         stack: every stack enables it. Of a call whose name is unknown there are none either: no one
         knows what it changed, so nothing shows that its effect was there and was undone.
         """
-        if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
+        if self.name not in _CORRECTIONS_BY_CALL or self.name == _ENABLE_TRUSTED_ACCESS:
             return ()
         nothing_enabled = replace(
             observed, trusted_access=False, features=frozenset(), delegated_administrators=()

@@ -251,7 +251,10 @@ def format_option(*formats: str) -> Decorator:
 
 
 def repeatable_option(name: str, **attributes: Any) -> Decorator:
-    """Add an option that may be given more than once, as the plural of its name."""
+    """Add an option that may be given more than once, as the plural of its name.
+
+    For example, `credential-type` adds --credential-type, as the parameter `credential_types`.
+    """
     return click.option(f"--{name}", f"{name.replace('-', '_')}s", multiple=True, **attributes)
 
 

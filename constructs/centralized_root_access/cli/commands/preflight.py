@@ -222,7 +222,8 @@ def _exit_code(verdict: OrganizationVerdict) -> ExitCode:
 
     if verdict.count(TaskResult.DENIED) or verdict.count(TaskResult.PARTLY):
         return ExitCode.NOT_AS_WANTED
-    # With a change, the verdict lists only accounts in which it denies more: none is a result, too.
+    # The verdict on a change leaves out an account in which every task is denied today already. If
+    # that leaves none, the change denies nothing more.
     was_checked = bool(verdict.accounts or verdict.change)
     was_left_out = bool(
         verdict.skipped or verdict.unjudged_delegates or verdict.has_unread_policies

@@ -43,7 +43,8 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
         stored = latest_report(runs) if run is None else report_of_run(runs, run)
         show_report(stored, output=output)
         if run is None:
-            # An earlier one is genuine, too.
+            # Whoever can write to the bucket can put an earlier audit's report in the place of the
+            # latest one. It passes the checks, because it is genuine: only its time tells.
             ended = minute(stored.report.finished_at)
             print_note(f"This is run {stored.report.run_id}, which ended at {ended}.")
         if output.format == TABLE:

@@ -18,12 +18,14 @@ from ..base.command_errors import CommandError, NoDeploymentError
 _MAX_SECONDS = 120.0
 # Folders of the bucket, for the runs of each state machine.
 AUDIT_FOLDER, EXECUTE_FOLDER = ("runs", "executions")
-_AUDIT = "AuditStateMachineArn"
-_STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
-_BUCKET = "Bucket"
+_AUDIT_SUFFIX = "AuditStateMachineArn"
+_STATE_MACHINE_SUFFIXES = {AUDIT_FOLDER: _AUDIT_SUFFIX, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
+_BUCKET_SUFFIX = "Bucket"
 # The roles of the functions that open root sessions; those that unlock plan in sessions of their
 # own.
-_SESSION_ROLES = tuple(f"{plan}{id_}RoleArn" for id_ in TASK_IDS.values() for plan in ("", "Plan"))
+_SESSION_ROLE_SUFFIXES = tuple(
+    f"{plan}{id_}RoleArn" for id_ in TASK_IDS.values() for plan in ("", "Plan")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,16 +161,19 @@ def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
             for output in stack.get("Outputs", ())
         }
         # Each RootTasks in it has outputs whose keys begin with its ID.
-        for construct_id in (key.removesuffix(_AUDIT) for key in outputs if key.endswith(_AUDIT)):
+        for construct_id in (
+            key.removesuffix(_AUDIT_SUFFIX) for key in outputs if key.endswith(_AUDIT_SUFFIX)
+        ):
+            # Such as Bucket, of the key TasksBucket.
             outputs_by_suffix = {
                 key.removeprefix(construct_id): value for key, value in outputs.items()
             }
             # Without a bucket, the output of another construct happens to be called so.
-            if not outputs_by_suffix.get(_BUCKET):
+            if not outputs_by_suffix.get(_BUCKET_SUFFIX):
                 continue
             arns = {
                 folder: outputs_by_suffix[key]
-                for folder, key in _STATE_MACHINES.items()
+                for folder, key in _STATE_MACHINE_SUFFIXES.items()
                 if key in outputs_by_suffix
             }
             yield Deployment(
@@ -176,8 +181,10 @@ def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
                 stack_id=stack["StackId"],
                 construct_id=construct_id,
                 state_machine_arns=arns,
-                bucket=outputs_by_suffix[_BUCKET],
+                bucket=outputs_by_suffix[_BUCKET_SUFFIX],
                 session_role_arns=tuple(
-                    outputs_by_suffix[key] for key in _SESSION_ROLES if key in outputs_by_suffix
+                    outputs_by_suffix[key]
+                    for key in _SESSION_ROLE_SUFFIXES
+                    if key in outputs_by_suffix
                 ),
             )

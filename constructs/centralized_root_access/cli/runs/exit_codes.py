@@ -81,8 +81,8 @@ def _code_of_execution(report: Report) -> tuple[ExitCode, str]:
     """Return the exit code of an execution, and its reasons."""
     outcomes_of_items = {item.outcome for result in report.results for item in result.items}
     # A skipped item is one that the plan left out; a skipped account is one that was planned.
-    planned = report.totals.keys() | outcomes_of_items - {Outcome.SKIPPED}
-    if not AS_PLANNED.issuperset(planned):
+    outcomes_of_planned = report.totals.keys() | outcomes_of_items - {Outcome.SKIPPED}
+    if not AS_PLANNED.issuperset(outcomes_of_planned):
         return ExitCode.NOT_AS_WANTED, ""
     if Outcome.DONE not in report.totals:
         return ExitCode.NO_RESULT, "Nothing was left to do."

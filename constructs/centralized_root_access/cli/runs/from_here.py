@@ -113,13 +113,13 @@ class _Audits:
         self._aws = aws
         self._work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
         self._show = show
-        self._accounts = ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL)
-        self._calls = ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL)
+        self._account_threads = ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL)
+        self._call_threads = ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL)
         self._audits: dict[str, Future[Finding]] = {}
         self._lock = threading.Lock()
         self._begun = self._done = 0
         # The SDK loads the model of IAM, which each audit needs, while the first page is listed.
-        self._calls.submit(aws.clients.sessions.client, "iam", region=None)
+        self._call_threads.submit(aws.clients.sessions.client, "iam", region=None)
 
     def begin(self, accounts: Iterable[Account]) -> None:
         """Begin to audit accounts, but for those that are skipped."""
@@ -131,7 +131,7 @@ class _Audits:
         ]
         self._count(begun=len(wanted))
         for account_id in wanted:
-            self._audits[account_id] = self._accounts.submit(self._audit, account_id)
+            self._audits[account_id] = self._account_threads.submit(self._audit, account_id)
 
     def findings(self) -> dict[str, Finding]:
         """Return the findings of all audits, once these are done."""
@@ -139,7 +139,7 @@ class _Audits:
 
     def close(self) -> None:
         """Begin no more. Audits that have begun are not waited for: they change nothing."""
-        for pool in (self._accounts, self._calls):
+        for pool in (self._account_threads, self._call_threads):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _audit(self, account_id: str) -> Finding:
@@ -150,7 +150,7 @@ class _Audits:
             # An audit removes no policy.
             back_up=lambda backup: "",  # noqa: ARG005
         )
-        finding = runner.run(Assignment(account_id=account_id), executor=self._calls)
+        finding = runner.run(Assignment(account_id=account_id), executor=self._call_threads)
         self._count(done=1)
         return finding
 

@@ -156,7 +156,8 @@ def _save_report(stored: StoredReport, path: Path | None) -> None:
     if path is None:
         return
     files = stored.files()
-    # audit.html is what report.html is.
+    # The suffix says which file it is: audit.html is what report.html is. A path without one of
+    # these suffixes is a folder for all of them.
     name_of_file = f"report{path.suffix.lower()}"
     if path.is_dir() or name_of_file not in files:
         targets = {path / name: body for name, body in files.items()}

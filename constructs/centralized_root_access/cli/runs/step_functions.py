@@ -65,7 +65,7 @@ class RunExecution:
 
     @property
     def running(self) -> bool:
-        """True if it has not ended."""
+        """True if it has not ended: PENDING_REDRIVE is that of one that is about to run again."""
         return self.status in ("RUNNING", "PENDING_REDRIVE")
 
     @property
@@ -255,6 +255,7 @@ class Executions:
                 ended = sum(
                     counts.get(state, 0) for state in ("succeeded", "failed", "timedOut", "aborted")
                 )
+                # Step Functions counts the batches only once it has read them: no progress before.
                 if counts.get("total"):
                     show(ended, counts["total"])
 
