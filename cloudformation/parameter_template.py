@@ -233,6 +233,7 @@ def _write_archives(resources: Mapping[str, Any], folder: Path, output: Path) ->
         if resource["Type"] != "AWS::Lambda::Function":
             continue
         code_hash = PurePosixPath(resource["Properties"]["Code"]["S3Key"]).stem
+        # The beginning of a hash tells the few files apart.
         archive = output / f"function-{code_hash[:12]}.zip"
         if archive not in archives:
             _write_archive(folder / f"asset.{code_hash}", archive)

@@ -98,7 +98,11 @@ def _differs(parameter: str, value: str) -> dict[str, Any]:
 def _either(
     condition: str, argument: str, value: object, otherwise: object
 ) -> tuple[Option, Option]:
-    """Return the two options of an argument: its value under a condition, and otherwise."""
+    """Return the two options of an argument: its value under a condition, and otherwise.
+
+    For example, of ``"Repairs", "repair", True, False``: the construct has the argument
+    ``repair=True`` under the condition ``Repairs``, and otherwise ``repair=False``.
+    """
     return Option(condition, {argument: value}), Option(None, {argument: otherwise})
 
 
@@ -275,6 +279,7 @@ def _root_task_conditions() -> dict[str, Any]:
 def _add_root_tasks(stack: Stack, *, notifies: bool, has_key: bool, **arguments: Any) -> None:
     """Add the construct, with an argument for each group of tasks that make changes."""
     tasks = [RootTask.AUDIT]
+    # The arguments are named after the groups' conditions; a group that is not listed has no tasks.
     for condition in _TASKS_WITH_CHANGES:
         tasks += arguments.pop(condition)
     RootTasks(

@@ -302,7 +302,8 @@ class RootUseAlarm(Construct):
             log_group=log_group,
             filter_pattern=logs.FilterPattern.literal(pattern),
             metric_namespace=NAMESPACE,
-            # A second construct, with other roles, has a metric of its own.
+            # A second construct, with other roles, has a metric of its own. CloudWatch allows 255
+            # characters.
             metric_name=f"{name}-{Names.unique_resource_name(self, separator='-', max_length=100)}",
             metric_value="1",
         )

@@ -24,7 +24,10 @@ def condition_holds(condition: Condition, request: SessionRequest) -> Truth:
 
 
 def _null_holds(condition: Condition, possible: Possible) -> Truth:
-    """Return whether a key is absent or present, as Null asks; other operators are not known."""
+    """Return whether a key is absent or present, as Null asks; other operators are not known.
+
+    For example, ``"Null": {"aws:AssumedRoot": "true"}`` holds if the request lacks the key.
+    """
     texts = {lowercase(template.raw) for template in condition.values}
     if condition.operator_name != "Null" or not texts <= {"true", "false"}:
         return Truth.UNKNOWN

@@ -158,6 +158,7 @@ _ANYBODY = ("*", {"AWS": "*"})
 def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, ...]:
     """Return the statements of a document as JSON has it."""
     members = _members(document, "The document", _DOCUMENT_ELEMENTS)
+    # A document that names no version has the old one, which knows no policy variables.
     version = members.get("Version", _OLD_VERSION)
     if version not in _VERSIONS:
         raise _UnknownLanguageError(
@@ -298,8 +299,9 @@ def _texts(value: object, place: str, *, in_condition: bool = False) -> tuple[st
     texts = []
     for item in items:
         if in_condition and isinstance(item, bool):
-            # As JSON has it.
+            # As JSON has it: true, not True.
             texts.append(str(item).lower())
+        # A number is a str as well, as a _Number.
         elif isinstance(item, str) and (in_condition or not isinstance(item, _Number)):
             texts.append(str(item))
         else:

@@ -256,6 +256,7 @@ def _verdict_at_level(level: Level, policy_type: PolicyType, request: SessionReq
             applies, undecided = _applies(statement, request)
             if statement.effect is Effect.ALLOW and applies is Truth.TRUE:
                 is_allowed = True
+            # None for what denies nothing: an Allow that applies, or what does not apply.
             reason = _REASONS.get((statement.effect, applies))
             if reason is not None:
                 causes[reason].append(

@@ -179,6 +179,7 @@ def _reason_to_keep(policy: Policy, statement: Statement, actions: set[str]) -> 
         for condition in statement.conditions
     ):
         return Keep.LISTS_ROLES
+    # It tells root sessions apart by their tasks.
     if _TASK_POLICY_ARN in keys:
         return Keep.ON_PURPOSE
     # AssumeRoot itself is not a call in a root session, so it never has this key.

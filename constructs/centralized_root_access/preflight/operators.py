@@ -121,6 +121,9 @@ def _comparison_of_numbers(holds: Callable[..., bool]) -> Compare:
     """Return the comparison of two texts as numbers.
 
     Text of a request that is not a number is unequal to all of them and in no order.
+
+    Args:
+        holds: Compares the request's number with the policy's, such as ``operator.lt``.
     """
 
     def compare(policy_value: str, value: str) -> Truth | Undefined:

@@ -289,6 +289,7 @@ def _target_names(directory: MemberDirectory, members: Mapping[str, Account]) ->
     for account_id, member in members.items():
         names[account_id] = member.name or ""
         if member.unit_ids:
+            # They begin with the root, which has the same name in each organization.
             root_id = member.unit_ids[0]
             names[root_id] = ROOT_NAME
     return names

@@ -118,7 +118,7 @@ class Template:
 
     @cached_property
     def in_lowercase(self) -> Template:
-        """The same in lowercase."""
+        """The same in lowercase, of a template that has no variables."""
         tokens = (
             token if isinstance(token, Wildcard) else lowercase(str(token)) for token in self.tokens
         )

@@ -131,6 +131,7 @@ def call_of(
 
     region: str | None = session.region
     if service == "iam":
+        # IAM is in one Region of each partition, whichever one the caller has chosen.
         region = _IAM_REGIONS.get(session.partition)
     elif service in ("s3", "sqs") and resource is not None:
         # The call goes to the Region of the bucket or queue.

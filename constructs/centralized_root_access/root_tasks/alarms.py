@@ -60,7 +60,7 @@ NOT_STARTED = alarm_description(
 
 
 def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metric:
-    """Return a metric of the full audits of a state machine."""
+    """Return a metric that the runs of a state machine write, such as ``AccountsAudited``."""
     # Attached, so that a dashboard of another Region names the Region of the metric.
     return cloudwatch.Metric(
         namespace=NAMESPACE,

@@ -29,7 +29,8 @@ def report_bucket(scope: Construct, *, encryption_key: kms.IKey | None) -> s3.Bu
     if encryption_key is not None:
         encryption = s3.BucketEncryption.KMS
         bucket_key_enabled = True
-    # Nothing expires below backups/, because a policy can be given back at any time.
+    # Nothing expires below backups/, because a policy can be given back at any time, nor below
+    # latest/, which is there until the next audit replaces it.
     lifecycle_rules = [
         s3.LifecycleRule(
             prefix=prefix,

@@ -207,6 +207,7 @@ class RootTasks(Construct):
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
         # What AWS offers in the stack's Region.
+        # Only the tasks that unlock policies do without the management of root credentials.
         manages_credentials = not UNLOCK_TASKS.issuperset(self.tasks)
         require_region_with_root_access(self, manages_credentials=manages_credentials)
         warn_of_opt_in_region(self)
