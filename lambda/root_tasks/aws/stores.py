@@ -141,7 +141,7 @@ class RunStore:
         return sha256(body)
 
     def read(self, type_: type[D], run_id: str, *, checksum: str) -> D:
-        """Return a run, its work or its plan."""
+        """Return a run, its work or its plan, if it has the SHA-256 that it was stored with."""
         key = self._key_in_run(run_id, f"{type_.KIND}.json")
         return decode(type_, _verified(key, self._bucket.read(key), checksum))
 

@@ -235,7 +235,7 @@ class PlanSelection:
 
     @property
     def named_accounts(self) -> tuple[str, ...]:
-        """The accounts that a person named one by one; those of another run's report are none."""
+        """The accounts that a person named one by one; none if they come from another report."""
         if self.from_report is not None:
             return ()
         return self.accounts

@@ -182,6 +182,7 @@ def _account_changes(
             if credentials:
                 types = _types_in_order(credentials)
                 yield Change(type=type_, account_id=account_id, credentials=types)
+        # Accepted credentials may no longer be accepted, and the other way around.
         acceptance = _ACCEPTANCE.get((before.outcome, after.outcome))
         if acceptance is not None:
             yield change_with_credentials(acceptance, after)

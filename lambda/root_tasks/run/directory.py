@@ -206,7 +206,10 @@ class MemberDirectory:
         return self.aws.entries(_LIST_ACCOUNTS, items="Accounts")
 
     def _find_by_ids(self, account_ids: Collection[str]) -> dict[str, Account]:
-        """Return some accounts: a few by a call for each, many out of the list of all."""
+        """Return some accounts: a few by a call for each, many out of the list of all.
+
+        Whichever is faster: that list takes a call for every 20 accounts of the organization.
+        """
         if len(account_ids) <= _MAX_DESCRIBED:
             return self._describe_each(account_ids)
         return _by_id(account for account in self._list_accounts() if account["Id"] in account_ids)

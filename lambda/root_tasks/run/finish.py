@@ -77,6 +77,7 @@ def write_report(
     storage = Storage.of(aws, settings.bucket)
     runs = storage.executions if makes_changes else storage.runs
     run = runs.read(Run, event["runId"], checksum=event["runSha256"])
+    # A redrive can come days later. Only an execution is reported then: its changes were made.
     if run.mode is not Mode.EXECUTE and began - run.started_at > _MAX_AGE:
         raise OutdatedRunError(run_id=run.run_id, started_at=run.started_at)
 

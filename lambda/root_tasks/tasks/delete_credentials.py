@@ -88,6 +88,7 @@ def plan(task: AccountTask) -> Finding:
 
 def _target_of(credential: Credential) -> Target:
     """Return what a plan has of a credential, by which the execution recognizes it."""
+    # Others are recognized by their IDs, and one that was inactive has to be so still.
     created_at = None
     if credential.type in _IDENTIFIED_BY_DATE:
         created_at = credential.details.created_at

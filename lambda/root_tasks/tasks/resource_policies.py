@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _LIST_BUCKETS = "s3:ListAllMyBuckets"
-# Without a page size ListBuckets leaves the Regions out.
+# ListBuckets leaves the Regions out without a page size.
 _MAX_BUCKETS_PER_PAGE = 1000
 
 
@@ -99,7 +99,8 @@ def find_bucket_region(session: RootSession, name: str) -> str | None:
     Raises:
         CallError: The buckets could not be listed, or AWS does not name the Region.
     """
-    # By the list, because a bucket's policy may deny every call about the bucket itself.
+    # By the list, because a bucket's policy may deny every call about the bucket itself. Without a
+    # page size it leaves the Regions out.
     buckets = session.pages(
         _LIST_BUCKETS,
         items="Buckets",
