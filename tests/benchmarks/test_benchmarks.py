@@ -127,6 +127,7 @@ def test_every_row_is_measured_with_the_right_results(
     runs = [meter.audit(scenario), *meter.plan_and_execute(scenario)]
     assert [run.name for run in runs] == ["audit", "plan delete", "execute"]
     assert one.from_here.calls < everybody.from_here.calls
+    # PEER reports one account, whatever it is asked for.
     assert [compared.peer and compared.peer.lost for compared in (one, everybody)] == [0, 38]
     shown = page(Measurements(from_here=[one, everybody], deployed=runs, peer="1.2.3"))
     assert shown.count("39 accounts, ") == 5

@@ -36,6 +36,8 @@ def test_the_page_shows_every_level_without_leaving_out_a_step() -> None:
         level_of(line) for line in COMMANDS if line.startswith(SUITE) and line.endswith("--run")
     }
     assert runs == {level.value for level in Level}
+    # Commands that only print what a run would do or restore what it changed; then the setup and
+    # a run on the local AWS.
     assert sum(line.startswith(SUITE) and "--run" not in line for line in COMMANDS) >= 3
     assert len({line for line in COMMANDS if not line.startswith(SUITE)}) == 2
 

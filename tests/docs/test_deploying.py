@@ -24,6 +24,7 @@ def test_the_page_about_the_topic_names_each_role_that_publishes() -> None:
 
 
 def test_the_page_lists_every_warning() -> None:
+    # In the first one not all is offered, and the second one is disabled by default.
     warned = set()
     for region in ("us-gov-west-1", "af-south-1"):
         stack = bootstrap_stack(env=Environment(account="111111111111", region=region))

@@ -119,6 +119,7 @@ def test_the_commands_of_the_guide_allow_a_recovery_and_close_it(
     organization = command_line.root_tasks.organization
 
     def note(command: str) -> None:
+        """Note after each command whether the account has a password."""
         allowed.append(organization.root_credentials(MEMBER).password)
         if len(allowed) == 4:
             # As if it had not been closed yet.
@@ -144,6 +145,7 @@ def test_the_commands_of_the_guide_unlock_and_give_back_and_correct_a_policy(
     unlocked: list[bool] = []
 
     def note_policy(command: str) -> None:
+        """Note after each command which policy the bucket has."""
         try:
             policies.append(s3.get_bucket_policy(Bucket="a-bucket")["Policy"])
         except s3.exceptions.ClientError:
@@ -248,9 +250,9 @@ def run_pages(
 def with_runs_of_reader(arguments: Sequence[str], command_line: CommandLine) -> list[str]:
     """Return arguments with the reader's own runs in place of those that the page names.
 
-    The IDs on a page, such as plan-delete-20261201-0348-nnyc, are not those of the runs that were
-    started here. The first audit stands for `RUN`, a new one for a run to stop, and the last run of
-    the same kind for any other.
+    The IDs on a page, such as plan-delete-20261201-0348-nnyc, need not be those of the runs
+    that were started here. The first audit stands for `RUN`, a new one for a run to stop, and the
+    last run of the same kind for any other.
     """
     root_tasks = command_line.root_tasks
     runs = [
@@ -292,5 +294,6 @@ def call_aws(command_line: CommandLine, arguments: Sequence[str]) -> None:
         re.sub(r"-(\w)", lambda match: match[1].upper(), option.removeprefix("--")): value
         for option, value in zip(options[::2], options[1::2], strict=True)
     }
+    # As Step Functions does, and what responds here does not, refuse an input that is no JSON.
     json.loads(parameters.get("input", "{}"))
     assert getattr(client, xform_name(command.title().replace("-", "")))(**parameters)

@@ -327,11 +327,13 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
         "write_execution_report", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9"
     )
     deployed.start_wave(plan)
+    # The wave has six accounts, and a batch that acts has five.
     wait_until(lambda: len(deployed.object_keys("executions/wave/results/", ".json")) == 2)
     assert run_command(aws, "stop", "wave", "--yes").returncode == 0
     connect()
     assert deployed.object_keys("executions/wave/", "report.json") == []
     shown = run_command(aws, "report", "wave", "--format", "json")
+    # As that of a run that was stopped.
     assert shown.returncode == 2, shown.stderr
     done = {row["accountId"]: row["outcome"] for row in json.loads(shown.stdout)["results"]}
     assert done == dict.fromkeys(wave, "DONE")

@@ -211,6 +211,7 @@ def test_the_management_accounts_root_user_is_looked_at_as_the_runbook_says(
 ) -> None:
     deployed.organization.put_root_credentials(account_id=MANAGEMENT, password=True, mfa_devices=1)
     for _ in range(2):
+        # The commands only look, so they show the same again.
         shown = deployed.run_successfully("operating", "management")
         assert "root user with a password, MFA and no access key" in shown
         assert "a deployment would change nothing" in shown

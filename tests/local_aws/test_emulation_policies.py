@@ -77,6 +77,7 @@ def test_no_policy_applies_after_its_type_was_disabled(
     )
     assume_root(organization_with_root_access)
 
+    # Only FullAWSAccess: with its type the other policy was detached.
     (attached,) = organizations.list_policies_for_target(TargetId=OTHER_MEMBER, Filter=policy_type)[
         "Policies"
     ]

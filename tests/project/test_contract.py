@@ -324,6 +324,7 @@ def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
     drift_check = DriftCheck(settings=everything.settings("root_access.drift.check.on_check"))
+    # Nothing is enabled: the check reports that, repairs it, and reports again.
     drift_check()
     detected, _repaired = drift_check.checks()
     assert isinstance(detected["_aws"]["Timestamp"], int)
@@ -431,6 +432,7 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
     deployed.run({})
     lines = deployed.metrics()
     (logged, *others) = [each for line in lines for each in line["_aws"]["CloudWatchMetrics"]]
+    # The others read metrics of AWS.
     alarms = {
         id_: metric_of(alarm)
         for id_, alarm in properties_of_type(everything.template, "AWS::CloudWatch::Alarm").items()
@@ -566,6 +568,7 @@ def test_the_command_line_finds_each_role_that_opens_root_sessions(everything: S
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRoot")
     }
+    # That of audits, two of plans that read policies, and one for each task that acts.
     assert len(opening) == 7
     assert {arn for one in found for arn in one.session_role_arns} == {
         f"${{{role}.Arn}}" for role in opening

@@ -52,6 +52,7 @@ def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
 
 
 def test_the_functions_open_sessions_at_the_regions_own_sts(boto3_python: Path) -> None:
+    # With this setting the SDK by itself would choose the global endpoint.
     code = (
         "import os; os.environ['AWS_STS_REGIONAL_ENDPOINTS'] = 'legacy'; "
         "from root_tasks.aws.clients import create_clients; "

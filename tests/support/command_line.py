@@ -343,7 +343,7 @@ class CommandLine:
             clock[0] += seconds
             self.sleep(seconds)
 
-        # A run's name ends in random characters, of an alphabet of 31.
+        # A run's name ends in four of 31 characters: the first one in "2345", the next in "6789".
         numbers = iter(range(1_000_000))
         handler = signal.getsignal(signal.SIGINT)
         try:

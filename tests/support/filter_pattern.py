@@ -21,7 +21,7 @@ def matches_filter_pattern(
     Args:
         pattern: The pattern.
         event: The event.
-        missing_differs: Whether `!=` holds for a field that is missing.
+        missing_differs: Whether `!=` holds for a field that is missing. AWS does not document it.
     """
     assert len(pattern) <= MAX_CHARACTERS
 

@@ -43,6 +43,7 @@ def run_with_aws_cli(
         folder: The folder to run it in.
         profiles: The accounts of the profiles that it uses, by their names.
     """
+    # The AWS CLI and the CDK ask whether a stack is done: here often, as it is done soon.
     cli = folder / "aws"
     cli.write_text(_IMPATIENT_AWS_CLI)
     cli.chmod(0o755)

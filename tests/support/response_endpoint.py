@@ -82,6 +82,7 @@ def response_endpoint() -> Iterator[ResponseEndpoint]:
 
     class Put(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
+            """Respond to a PUT as the next of the behaviors says; by default accept it."""
             endpoint.attempts += 1
             behavior = endpoint.behaviors.popleft() if endpoint.behaviors else Behavior.ACCEPT
             body = self.rfile.read(int(self.headers["Content-Length"]))
