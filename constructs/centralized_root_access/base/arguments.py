@@ -147,7 +147,7 @@ def require_duration(argument: str, duration: Duration, *, maximum: Duration) ->
         raise ValueError(
             f"{argument} must be known at synth, got a token. Write Duration.hours(1)."
         )
-    # Schedules and alarms count in minutes.
+    # Schedules and alarms count in minutes, which are compared in milliseconds here.
     milliseconds = duration.to_milliseconds()
     if milliseconds % _MINUTE or not _MINUTE <= milliseconds <= maximum.to_milliseconds():
         raise ValueError(

@@ -88,7 +88,7 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
 
 
 def role_arn(role: iam.IRole | str) -> str:
-    """Return the ARN of a role."""
+    """Return the ARN of a role, which a list may have instead of the role itself."""
     return role if isinstance(role, str) else role.role_arn
 
 

@@ -32,7 +32,7 @@ class StackOrder(Construct):
     def of(cls, construct: IConstruct) -> StackOrder:
         """Return the order of a construct's stack."""
         stack = Stack.of(construct)
-        # A construct of the stack, so that whatever comes first creates it.
+        # The first construct that asks for it creates it; the others find it in the stack.
         return cast("StackOrder | None", stack.node.try_find_child(cls._ID)) or cls(stack)
 
     def add_policy(self, policy: IConstruct) -> None:

@@ -163,6 +163,7 @@ class RootUseAlarm(Construct):
                 "root_user_notices publishes what root users do. Add a notification_topic."
             )
         if management_account is not None:
+            # To check it: one account is a list of one.
             parse_account_ids("management_account", [management_account])
         self._session_roles = parse_roles("session_roles", session_roles)
         require_region_with_root_access(self)

@@ -112,6 +112,7 @@ def _part_matches(
     """
     if part.matches_everything:
         return Truth.TRUE
+    # The last part is the name, such as that of a bucket.
     is_name = place > _ACCOUNT
     if not (part.is_fixed or is_name or _is_account(place, part)):
         # AWS does not document variables there.

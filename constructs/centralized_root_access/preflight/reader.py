@@ -152,6 +152,7 @@ class PolicyReader:
         if everywhere:
             attached = self._policy_ids_by_target(policy_type)
             targets_to_ask = ()
+            # AWS's own resource control policy cannot be detached, so there is nothing to ask.
             if policy_type is PolicyType.SERVICE_CONTROL_POLICY:
                 # AWS refuses to detach the last policy, so FullAWSAccess can be missing only where
                 # there is another one.
@@ -166,6 +167,7 @@ class PolicyReader:
                 try:
                     attached[target_id] = read.result()
                 except CallError as error:
+                    # A caller that may not read policies gets no verdict at all.
                     if error.failure.kind is FailureKind.ACCESS_DENIED:
                         raise
                     problems[target_id] = _UNREAD.format(describe(error.failure))
