@@ -48,6 +48,7 @@ class Service:
         self.calls: list[Mapping[str, Any]] = []
 
     def list_access_keys(self, **parameters: str) -> Mapping[str, Any]:
+        """Note the parameters, and return the next response, or raise it if it is an error."""
         self.calls.append(parameters)
         response = next(self._responses)
         if isinstance(response, Exception):

@@ -49,7 +49,7 @@ from support.root_events import (
 from support.root_use import RootUseNotices, log_delivery
 
 
-def having(account_id: str) -> AccountResult:
+def with_password(account_id: str) -> AccountResult:
     """An account whose root user has a password."""
     return account_result(
         account_id, Outcome.HAS_CREDENTIALS, credentials=RootCredentials(password=True)
@@ -211,16 +211,17 @@ def test_a_notice_says_what_happened_and_what_to_do(
 MANAGEMENT_RESULT = management_account_result(RootCredentials(password=False, mfa_devices=None))
 BEFORE = report_of(
     account_result("300000000001"),
-    dataclasses.replace(having("300000000002"), outcome=Outcome.ACCEPTED),
+    dataclasses.replace(with_password("300000000002"), outcome=Outcome.ACCEPTED),
     account_result("300000000003"),
-    having("300000000004"),
+    with_password("300000000004"),
     account_result("300000000006"),
     MANAGEMENT_RESULT,
 )
 AFTER = report_of(
-    having("300000000001"),
+    with_password("300000000001"),
     dataclasses.replace(
-        having("300000000002"), reason="No longer accepted after 2026-11-19: billing."
+        with_password("300000000002"),
+        reason="No longer accepted after 2026-11-19: billing.",
     ),
     inaccessible_account("300000000003"),
     account_result("300000000004"),
@@ -235,7 +236,7 @@ WITHOUT_CREDENTIALS = dataclasses.replace(
     results=(
         account_result("300000000001"),
         account_result("300000000002", protected=True),
-        dataclasses.replace(having("300000000003"), outcome=Outcome.ACCEPTED),
+        dataclasses.replace(with_password("300000000003"), outcome=Outcome.ACCEPTED),
         inaccessible_account("300000000004"),
         MANAGEMENT_RESULT,
     ),

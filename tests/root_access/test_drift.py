@@ -127,6 +127,7 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
     applied: list[str],
     remaining: list[str],
 ) -> None:
+    # Features, OTHER_MEMBER as a delegate, and "hidden" for trusted access that is disabled.
     enable_root_access(
         organization,
         *(feature for feature in arranged if feature in BOTH_FEATURES),
@@ -339,6 +340,7 @@ def test_a_feature_that_is_back_with_trusted_access_is_not_said_to_be_disabled(
     enable_root_access(organization, *features, hidden=True)
     drift_check = DriftCheck(repair=True)
     register, enable = drift_check.function.on_event, "organizations:EnableAWSServiceAccess"
+    # The repair enables trusted access, and is denied the call that it makes then.
     change_before(register, enable, lambda: inject(register, refused, ACCESS_DENIED))
     with pytest.raises(ConvergenceError):
         drift_check()

@@ -99,6 +99,7 @@ def accounts_named(names: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("row", rows_of(FEATURES), ids=" ".join)
 def test_listed_features_are_enabled_before_others_are_disabled(row: list[str]) -> None:
+    # Such as "none both +credentials +sessions": observed, desired, and the steps in order.
     was, wanted, *expected = row
     steps = plan(
         desired=DesiredState(features=DESIRED[wanted]), observed=observed(features=OBSERVED[was])
@@ -111,6 +112,7 @@ def test_listed_features_are_enabled_before_others_are_disabled(row: list[str]) 
 def test_delegates_are_registered_after_features_and_before_others_are_deregistered(
     row: list[str], was: str
 ) -> None:
+    # Such as "a b +b -a": a is registered and b is listed, so b is registered and a deregistered.
     registered, wanted, *changes = row
     listed = None
     if wanted != "unmanaged":

@@ -322,6 +322,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     root_tasks: RootTasks, outdated: list[dict[str, Any] | None]
 ) -> None:
     plan = root_tasks.run(PLAN_DELETION)
+    # What DescribeExecution returns first: None for an execution that it does not know yet.
     root_tasks.outdated_descriptions = {root_tasks.arn(plan.run_id): list(outdated)}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "DONE"}
     assert refusal_reason_and_data(root_tasks.execute(plan))[0] is RefusalReason.PLAN_CLAIMED
@@ -366,7 +367,7 @@ def test_an_execution_that_the_next_release_cannot_read_fails_and_changes_nothin
     root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = root_tasks.run(PLAN_DELETION)
-
+    # The next release, with another format, is deployed between the start and the batch.
     root_tasks.before_batch = lambda: monkeypatch.setattr(Work, "SCHEMA_VERSION", 2)
     execution = root_tasks.execute(plan)
     assert (execution.status, execution.totals) == ("FAILED", {"UNKNOWN": 1})
@@ -565,6 +566,7 @@ def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks:
         "iam:DeactivateMFADevice", lambda: setattr(root_user, "password_created_at", root_tasks.now)
     )
     executed = root_tasks.execute(plan)
+    # Those of both devices, and of the password, which the plan does not list.
     assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == [
         "DONE",
         "FAILED",
@@ -595,9 +597,10 @@ def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactiva
     root_tasks.on_event("after-call.iam.ListAccessKeys", list_deleted_key)
     executed = root_tasks.execute(plan)
     outcomes = [item_outcome for _, item_outcome in root_tasks.items(executed, MEMBER)]
+    # Those of the password, the key, the certificate and the MFA device.
     assert outcomes == ["DONE", "DONE", "DONE", outcome]
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == left
-    # Each time, it waited before it read the list again.
+    # It waited before it read the list again.
     assert root_tasks.time.seconds > 0
 
 
@@ -718,6 +721,7 @@ def test_mfa_stays_where_a_credential_could_not_be_deleted_or_not_be_looked_for(
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "FAILED"}
     assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == outcomes
+    # The MFA device is the last of the four items.
     why_mfa_stays = root_tasks.results(executed)[MEMBER]["items"][3]["message"]
     assert why_mfa_stays.count("could not be read") <= 1, "nothing is said twice"
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (MFA,)
@@ -819,6 +823,7 @@ def test_a_recovery_for_another_address_than_the_plan_showed_is_not_allowed(
 def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(
     root_tasks: RootTasks,
 ) -> None:
+    # MEMBER has a password from the start, then none while the second plan is made, then one again.
     planned_with_password = root_tasks.run(PLAN_RECOVERY)
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
     plan = root_tasks.run(PLAN_RECOVERY)

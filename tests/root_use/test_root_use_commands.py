@@ -29,7 +29,7 @@ def words(text: str) -> str:
 )
 def test_what_a_notice_says_to_run_is_in_the_runbook(event: object) -> None:
     commands = commands_in_notice(event, emergency_policy_id="p-a1b2c3d4")
-    # The queries and the sessions are in the section about a member's.
+    # The runbook has queries and sessions only in its section about a member's root user.
     named = [command.replace(MANAGEMENT, THIRD_MEMBER) for command in commands]
     runbook = words(RUNBOOK).replace(MANAGEMENT, THIRD_MEMBER)
     assert named

@@ -44,7 +44,8 @@ IDENTIFIER = re.compile("[A-Z]+(_[A-Z]+)*")
 
 def test_every_enum_on_a_wire_has_identifiers_or_names_of_the_command_line() -> None:
     commands = {*main.commands, *plan.commands}
-    assert ItemType in ENUMS, "the enums of documents are found"
+    # Otherwise the enums of the documents were not found.
+    assert ItemType in ENUMS
     assert {Decision, PolicyType, Reason, TaskResult} <= IDENTIFIERS, "those of the pre-flight"
     assert [enum for enum in ENUMS - IDENTIFIERS if not commands.issuperset(enum)] == []
     assert all(map(IDENTIFIER.fullmatch, [*Status, *RefusalReason.__members__])), "those of outputs"

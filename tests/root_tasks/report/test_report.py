@@ -151,6 +151,7 @@ def test_no_form_of_a_report_loses_or_adds_anything(report: Report) -> None:
     page = as_html(report, data).decode()
     assert decode(Report, json.dumps(embedded_report(page)).encode()) == report
     assert_nothing_of_the_report_is_markup(page)
+    # Nor does a full audit differ from itself.
     audit = dataclasses.replace(report, full=True)
     assert changes(audit, audit) == ()
 
@@ -521,6 +522,7 @@ def test_the_summary_says_what_came_of_the_run(report: Report, words: str) -> No
 @pytest.mark.parametrize("outcome", [Outcome.INACCESSIBLE, Outcome.FAILED, Outcome.UNKNOWN])
 def test_credentials_that_could_not_be_read_are_never_called_none(outcome: Outcome) -> None:
     audit = report_of(account_result(FIRST_ID), account_result(SECOND_ID, outcome))
+    # That is the first one: the second one could not be read, so it was not audited.
     assert summary(audit).startswith("The one account that was audited has no")
 
 
@@ -736,6 +738,7 @@ def audit_of_own_root_user(**has: Any) -> Report:
 
     Without arguments, the audit could not read its own root user.
     """
+    # None: there are some MFA devices, and which ones is not known.
     default: dict[str, Any] = {"password": False, "mfa_devices": None}
     read = RootCredentials(**default | has) if has else None
     return dataclasses.replace(

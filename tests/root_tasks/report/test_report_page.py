@@ -585,7 +585,7 @@ def test_what_is_in_use_is_said_first_and_is_one_number(show_page: Show) -> None
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(show_page: Show, width: int) -> None:
-    """They took 46,394 pixels of a phone."""
+    """Their page was once 46,394 pixels high on a phone."""
     kind = example_plan().results[0]
     units = ("Root/Payments/Prod", "Root/Payments/Staging", "Root/Data")
     accounts = (
@@ -596,6 +596,7 @@ def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(show_page: Show, widt
     )
     plan = dataclasses.replace(example_plan(), results=(*accounts, *example_plan().results[1:]))
     page = show_page(plan, width=width, height=844)
+    # With the three other accounts of the example.
     page.wait_for(f"{ROW_COUNT} === 181")
     assert texts(page, "#by-unit li") == [
         "Root/Payments/Prod 60",
