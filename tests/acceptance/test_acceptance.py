@@ -422,6 +422,7 @@ def test_another_response_is_asked_for_more_and_more_slowly_and_not_without_end(
     limit = MAX_SETTLING_SECONDS if max_seconds is None else max_seconds
     assert limit / 2 < result.seconds <= limit
     asked = [call for call in organization.calls if call.operation == "ListOrganizationsFeatures"]
+    # Each pause is twice as long as the one before, up to a maximum.
     assert len(asked) <= max_calls
 
 
@@ -444,13 +445,13 @@ def raise_at_call(number: int, error: BaseException) -> Callable[[str], object]:
     return on_call
 
 
-# Two calls in the midst of a run's changes.
 @pytest.mark.parametrize("number", [30, 62])
 def test_an_interrupted_run_restores_what_it_has_changed(
     acceptance_command: AcceptanceCommand, number: int
 ) -> None:
     organization = acceptance_command.organization
     before = traces_of_run(organization, run_names(organization))
+    # Both calls are in the midst of a run's changes.
     acceptance_command.options = {"on_call": raise_at_call(number, KeyboardInterrupt())}
     finished = acceptance_command.run(
         "--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER
@@ -602,7 +603,7 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(
     enable_policies(organization)
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, hidden=True)
     before = traces_of_run(organization, run_names(organization))
-    # A kill after most of the cases.
+    # A kill after most of the cases: the shell's exit code for one is 137.
     acceptance_command.options = {"on_call": raise_at_call(600, SystemExit(137))}
     assert (
         acceptance_command.run(
@@ -641,6 +642,7 @@ def test_a_restoration_prints_every_change_before_it_asks(
 ) -> None:
     organization = acceptance_command.organization
     path = leave_unrestored(organization, tmp_path)
+    # Nobody answers the question.
     finished = acceptance_command.restore(path, typed="")
     assert finished.exit_code == 2
     assert write_calls(organization) == []

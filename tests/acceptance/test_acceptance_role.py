@@ -68,6 +68,7 @@ def may_open(level: Level, task: RootTask, account: str) -> bool:
 def test_the_role_opens_sessions_to_audit_and_above_read_all_in_the_member(
     level: Level, task: RootTask
 ) -> None:
+    # In any account but the member, the role may only audit.
     assert may_open(level, task, "999999999999") == (task is RootTask.AUDIT)
     assert may_open(level, task, "${Member}") == (task is RootTask.AUDIT or level is not Level.READ)
 

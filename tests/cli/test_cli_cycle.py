@@ -41,6 +41,7 @@ def run_cycle(command_line: CommandLine) -> Iterator[str]:
         with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
             assert command_line.run(*command).exit_code == exit_code
         yield f"$ {shlex.join([PROGRAM, *command])}\n{screen.getvalue()}"
+        # The name of a run has its time, so that no two have the same.
         command_line.now += timedelta(minutes=1)
 
 

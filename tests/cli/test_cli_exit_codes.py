@@ -37,6 +37,7 @@ def any_report(draw: st.DrawFn) -> Report:
     if task is Task.AUDIT:
         outcomes = OUTCOMES_OF_AUDITS
     elif draw(st.booleans()):
+        # The report of an execution names its plan.
         executed_plan, outcomes = "plan", list(Outcome)
     up_to_three = st.lists(st.sampled_from(outcomes), max_size=3)
     results = []

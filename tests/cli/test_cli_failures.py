@@ -88,6 +88,7 @@ def test_settings_that_cannot_be_used_are_a_sentence(
     tmp_path: Path,
     settings: dict[str, str] | str,
 ) -> None:
+    # A text is the AWS CLI's configuration, which counts without keys in the environment.
     if isinstance(settings, str):
         take_keys_away(monkeypatch)
         write_aws_config(monkeypatch, tmp_path, settings)
@@ -139,6 +140,7 @@ def test_a_session_of_sso_that_cannot_be_used_says_how_to_sign_in(
     monkeypatch.setattr(URLLib3Session, "send", respond_with_forbidden)
     write_aws_config(monkeypatch, tmp_path, text)
     if cached_token is not None:
+        # The SDK looks for a token by the hash of the session's name or, without one, of its URL.
         token = tmp_path / f"{hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()}.json"
         token.write_text(cached_token)
     assert "aws sso login" in refused_sentence(command_line, "audit", "--from-here")
@@ -328,6 +330,7 @@ def run(arguments, *, environment):
 cli.run = run
 sys.exit(main())
 """
+    # The thread sleeps for twice as long as the command may take.
     result = run_process(sys.executable, "-c", program, timeout=30)
     assert (result.returncode, result.stderr) == (2, "not read\n")
 
@@ -365,6 +368,7 @@ def test_what_calls_nothing_imports_nothing_that_is_slow(
 ) -> None:
     imported = imported_by(command, variables)
     slow = {name for name in imported if name.partition(".")[0] in SLOW}
+    # Of root_tasks, a few modules are quick to import.
     assert slow - QUICK == set()
 
 

@@ -300,6 +300,7 @@ def test_the_next_page_is_listed_while_the_audits_of_a_page_begin(
     second_page_is_listed = threading.Event()
 
     def show(done: int, begun: int) -> None:
+        # The audits of the first page do not all begin before the second page is listed.
         assert begun >= ACCOUNTS_PER_PAGE or second_page_is_listed.wait(timeout=20)
 
     audit_here(lambda page: second_page_is_listed.set() if page == 2 else None, show=show)

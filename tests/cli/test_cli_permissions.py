@@ -205,6 +205,7 @@ def test_a_command_needs_exactly_what_is_granted(
     assert denied_calls_of(person) == denied
     has_password = command_line.root_tasks.organization.root_credentials(MEMBER).password
     assert has_password is (grant != "grant_execute")
+    # The grant itself has nothing that these commands did not need.
     person.permissions = policies_of_grants(grant)
     assert person.unused == ()
 
@@ -213,6 +214,7 @@ def test_denied_audits_hide_no_report_of_an_execution(
     command_line: CommandLine, person: Person, names: dict[str, str]
 ) -> None:
     """S3 denies also missing objects if the caller may not list the bucket."""
+    # Everything but the reports of audits and plans, and their state machine.
     person.permissions = tuple(
         replace(
             statement,
@@ -318,6 +320,7 @@ def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone(
     assert statement["Effect"] == "Deny"
     # What matches it is denied, whatever else allows it.
     (denial,) = parse_statements([{**statement, "Effect": "Allow"}])
+    # The form of the names that CloudFormation gives to the state machines.
     name = "RootTasks{}StateMachine0B495170"
     denied = {
         (action, machine)

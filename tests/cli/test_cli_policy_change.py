@@ -187,6 +187,7 @@ def test_a_resource_control_policy_is_known_by_its_principal(
 def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
     pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
+    # This enables resource control policies, while service control policies stay disabled.
     organization.attach_policy(
         name="other",
         document=policy_document(DENY_EC2_OF_RCP),

@@ -27,6 +27,7 @@ DENY_ROOT = statement(Sid="DenyRootUsers", Condition=IS_A_ROOT_USER)
 def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # An ARN that does not fit a line, and ends in characters that are not ASCII.
     users = [
         "arn:aws:iam::*:root",
         "arn:aws:iam::*:role/platform/a-role-with-a-long-name-of-its-own\xa0ü",
@@ -54,6 +55,7 @@ def test_a_row_names_the_tasks_or_says_that_it_is_about_all_that_were_chosen(
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": "iam:*"})
     shown = command_line.run("preflight", *options.split())
     (row,) = [line for line in shown.lines if line.startswith("denied")]
+    # Two spaces or more divide the columns, of which the fifth has the tasks.
     assert re.split(r" {2,}", row)[4] == shown_as
 
 
@@ -146,6 +148,7 @@ def test_a_statement_that_denies_some_tasks_and_a_part_of_others_has_a_row_for_e
 ) -> None:
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": ["iam:GetUser", "s3:*", "sqs:*"]})
     rows = [re.split(r" {2,}", line) for line in command_line.run("preflight").lines[1:3]]
+    # The result and the tasks of each row.
     assert [(row[0], row[4]) for row in rows] == [
         ("denied", "unlock-bucket, unlock-queue"),
         ("partly", "audit, delete"),

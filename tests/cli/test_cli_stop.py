@@ -130,6 +130,7 @@ def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(
 
 def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: CommandLine) -> None:
     accounts = start_execution_of_three_batches(command_line)
+    # The result of the first batch.
     (key,) = command_line.root_tasks.object_keys(
         f"executions/{EXECUTION}/results/{Task.DELETE}/00000-"
     )
@@ -139,6 +140,7 @@ def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: Comman
     stopped = command_line.run("stop", EXECUTION, "--yes")
     assert stopped.exit_code == 0
     rows = outcomes_and_reasons(command_line)
+    # The accounts of the altered result, and those of the second batch, whose result is lost.
     assert {id_ for id_, (outcome, _) in rows.items() if outcome == "UNKNOWN"} == set(accounts[:10])
     assert rows[accounts[10]] == (
         "SKIPPED",

@@ -157,6 +157,7 @@ def test_a_plan_has_not_expired_before_its_end() -> None:
 def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The mark of a plan says which execution has used it up."""
     plan = plan_deletion(command_line)
     read = Bucket.read
 

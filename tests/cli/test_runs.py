@@ -96,6 +96,7 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     command_line: CommandLine,
 ) -> None:
     before = command_line.services.before_call
+    # Interrupted while it starts the run, the command does not know whether there is one.
     for operation, beginning in (("DescribeMapRun", "Run"), ("StartExecution", "If run")):
         before[operation] = Mock(side_effect=KeyboardInterrupt)
         shown = command_line.run("audit", "--stack", STACK_NAME)

@@ -97,6 +97,7 @@ def test_the_management_accounts_root_user_has_one_verdict(
     shown = command_line.run("audit", *which, *where)
     assert shown.exit_code == verdict.exit_code
     (place,) = (n for n, line in enumerate(shown.lines) if line.startswith(MANAGEMENT))
+    # The outcome is a heading above the account, whose row is below.
     heading, row = shown.lines[place - 1], shown.lines[place + 1]
     assert heading == verdict.outcome
     assert row.startswith(f"  {verdict.row}")

@@ -90,6 +90,7 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
             role["Properties"]["PermissionsBoundary"]
         )
     for log_group in properties_of_type(template, "AWS::Logs::LogGroup").values():
+        # Ten years, as the example sets it for all log groups.
         assert log_group["RetentionInDays"] == 3653
         assert "KmsKeyId" in log_group
 

@@ -107,6 +107,7 @@ def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
     places.append((NestedStack(stack, "Nested"), "A"))
     names = [RootUserGuardrail(*place, targets=[UNIT]).policy_name for place in places]
     assert len(set(names)) == len(places)
+    # The longest name that Organizations allows has 128 characters.
     assert all(len(name) <= 128 for name in names)
     # Where the Region is known only at deployment, the name still has it.
     of_any_region = guardrail_policy(Stack(App(), "One"))

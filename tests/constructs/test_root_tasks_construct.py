@@ -127,8 +127,6 @@ def test_the_report_is_written_even_if_batches_or_the_map_fail(
     assert states[catch["Next"]]["Next"] == mapped["Next"] == "Write report"
 
 
-# Runs that change nothing have a function for audits and two for plans of policies; executions have
-# one for each task that makes changes.
 @pytest.mark.parametrize(
     ("state_machine", "batch_functions"), [("Audit", 3), ("Execute", 4)], ids=["Audit", "Execute"]
 )
@@ -138,6 +136,7 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
     states = state_machine_definition(full_template, state_machine)["States"]
     states_of_batch = states["Batches of accounts"]["ItemProcessor"]["States"].values()
     batches = [state for state in states_of_batch if state["Type"] == "Task"]
+    # One for audits and two for plans of policies; or one for each task that makes changes.
     assert len(batches) == batch_functions
     for state in batches + [states["Start run"], states["Write report"]]:
         attempts = {

@@ -333,6 +333,7 @@ def test_who_may_open_root_sessions_and_for_which_task_is_denied_on_purpose(
 
 def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
     denies = statement(Condition={"Null": {"aws:SourceVpc": "true"}})
+    # In a root session, a call is spared by aws:AssumedRoot; the call that opens one, by its role.
     suggested = statement_with_exemption(denies, {"iam:GetUser"}, [])
     kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
     assert suggested == statement(Condition=kept)

@@ -284,6 +284,7 @@ def test_a_document_that_cannot_be_parsed_may_allow_or_deny_anything(content: st
     assert broken.problem
     assert decision_with_policies(broken) is UNKNOWN
     assert evaluate_call(GET_USER_CALL, levels_from_root([broken])).decision is UNKNOWN
+    # Another policy that certainly denies decides, and so does a level that allows nothing.
     assert decision_with_policies(broken, service_control_policy(DENY_ROOT_USERS)) is DENIED
     assert (
         evaluate_call(GET_USER_CALL, levels_from_root([FULL_ACCESS, broken], [])).decision is DENIED
@@ -329,6 +330,7 @@ def test_one_statement_may_stand_without_a_list() -> None:
 def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_attached() -> None:
     named = {**DENY_ROOT_USERS, "Sid": "DenyRoot"}
     denies = service_control_policy(MAY_ALLOW, named, DENY_ROOT_USERS, policy_id="p-deny")
+    # The last level has no policy, so nothing allows the call there.
     verdict = evaluate_call(
         GET_USER_CALL,
         service_control=levels_from_root(
@@ -390,6 +392,7 @@ def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
         (DENY_ROOT_USERS, DELETE_BUCKET_POLICY_CALL, DENIED),
         # They never apply to IAM.
         (DENY_ROOT_USERS, GET_USER_CALL, ALLOWED),
+        # Whether they apply to a call without a resource is not documented.
         (statement(Action="s3:*"), LIST_BUCKETS_CALL, UNKNOWN),
         (statement(Action="s3:*", Resource="arn:aws:s3:::payroll"), LIST_BUCKETS_CALL, ALLOWED),
         (MAY_DENY, SET_QUEUE_ATTRIBUTES_CALL, UNKNOWN),
@@ -497,6 +500,7 @@ def test_what_a_key_may_be_in_a_call_in_any_spelling(
 
 
 def test_what_the_caller_does_not_know_is_open() -> None:
+    # Neither the Region of a bucket that is not known yet, nor the account's path.
     without_path = session_request(DELETE_BUCKET_POLICY_CALL, organization_path=None)
     assert without_path.possible("aws:RequestedRegion") == PRESENT
     any_paths = Possible(others=OtherValues.ONE_OR_MORE_VALUES)

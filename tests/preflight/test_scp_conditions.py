@@ -302,6 +302,7 @@ def test_variables_are_plain_text_without_the_version_that_knows_them() -> None:
         )
         literal = {"StringEquals": {"aws:k": "${aws:k}"}}
         assert condition_holds(literal, {"aws:k": "${aws:k}"}, version=version) is TRUE
+        # Even an asterisk in braces is then a wildcard.
         assert (
             condition_holds({"StringLike": {"aws:k": "${*}"}}, {"aws:k": "${x}"}, version=version)
             is TRUE
