@@ -174,6 +174,7 @@ def publish_or_fail(
 
 def _code_block(text: str) -> str:
     """Return a text in which nothing is Markdown, a mention or a link, on any platform."""
+    # Only backticks end the block, but Slack also reads <!channel> and <url|text> in it.
     shown = text.translate(_INERT).rstrip()
     if len(shown) > _MAX_CHAT_CHARACTERS:
         # Whole lines, so that no entry is cut.

@@ -96,6 +96,7 @@ def _handle(
 
     from .custom_resource import apply_request
 
+    # The runtime brings the SDK, and changes it.
     _write_line(event="sdk", botocore=botocore.__version__)
     return apply_request(
         event,

@@ -58,7 +58,7 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
 
     Args:
         arguments: The command line, without the program's name.
-        environment: The time and chance.
+        environment: The machine: its time, its clock and its random numbers.
     """
     stdout = sys.stdout
     try:
@@ -78,8 +78,8 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         error.show()
         return ExitCode.NO_RESULT
     except SystemExit as error:
-        # click and rich end the process if the pipe is closed, with the exit code of a deviation;
-        # click has then replaced stdout.
+        # If the pipe is closed, click and rich end the process with exit code 1, which would mean
+        # that something is not as wanted. click has replaced stdout then: that is the sign of it.
         if sys.stdout is not stdout or isinstance(error.__context__, BrokenPipeError):
             raise BrokenPipeError from error
         raise

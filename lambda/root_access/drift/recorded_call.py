@@ -67,6 +67,7 @@ class RecordedCall:
             time=text_or_unknown(call.get("eventTime"), _MAX_CHARACTERS),
             event_id=text_or_unknown(call.get("eventID"), _MAX_CHARACTERS),
             account_id=account_id_or_unknown(parameters.get("accountId")),
+            # A call that AWS refused, or that is about another service, changed nothing here.
             may_have_changed_root_access=not call.get("errorCode") and service in _IAM_OR_UNKNOWN,
         )
 

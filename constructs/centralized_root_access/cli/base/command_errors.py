@@ -107,6 +107,7 @@ _SDK_PACKAGES = frozenset({"boto3", "botocore", "urllib3"})
 
 def error_sentence(error: Exception) -> str:
     """Return what failed, and what to do, as sentences for a person."""
+    # Imported here: most commands have no failure, and need not wait for these.
     from aws_calls.failures import CallError, FailureKind, describe
     from common.errors import RootAccessError
     from root_access.root_access_errors import NotTheManagementAccountError

@@ -77,6 +77,7 @@ def audit(
             raise CommandError(
                 f"{error} To audit without a deployment, use `audit --from-here`."
             ) from error
+        # An audit also reads protected accounts, which a plan leaves out.
         from_report = accounts_of_report(runs, selection, with_protected=True)
         execution = runs.run("audit", selection.input | from_report)
     return show_result(runs, execution, output=output)

@@ -69,7 +69,8 @@ def _planning(task: Task) -> Decorator:
                 input_ = {key: value for key, value in values.items() if value is not None}
 
                 runs = Runs.find(target)
-                # Only deletions select their accounts by a report.
+                # Only deletions select their accounts by a report. A plan would only skip those
+                # that are protected.
                 selection = options.get("selection")
                 if selection is not None:
                     input_ |= accounts_of_report(runs, selection, with_protected=False)

@@ -75,9 +75,10 @@ def status(
 
         from ..base.caller import find_caller
 
-        # Without options, what the construct lists without arguments.
+        # Without options, the features that the construct lists without arguments.
         if not features and not no_features:
             features = FEATURES
+        # Without options, as without arguments, delegated administrators stay as they are.
         delegates_managed = bool(delegated_administrators or no_delegated_administrators)
         desired = desired_state(
             features=features,

@@ -100,6 +100,7 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
             digest = sha256(stored.body)
             click.echo(as_markdown(stored.report, sha256=digest, everything=output.all), nl=False)
         elif output.format == CSV:
+            # The file is for spreadsheets: on stdout, a pipe wants neither its mark nor CRLF.
             click.echo(as_csv(stored.report).decode("utf-8-sig").replace("\r\n", "\n"), nl=False)
         else:
             # Nothing else needs the time of rich's import.

@@ -142,6 +142,7 @@ def _find_execution_of_plan(runs: Runs, run_id: str) -> str | None:
         return None
     except DecodingError:
         return _UNNAMED_EXECUTION
+    # The last part of its ARN is its name.
     name = mark.execution_arn.rpartition(":")[2]
     return name if RUN_ID.fullmatch(name) else _UNNAMED_EXECUTION
 
@@ -172,6 +173,7 @@ def _report_of_results(runs: Runs, execution: RunExecution) -> StoredReport:
     """
     # What Step Functions holds: the hash of the run, and its batches.
     output_of_start = runs.executions.output_of_start(execution)
+    # It ended before it had accounts: there is nothing to report but why.
     if not output_of_start:
         raise run_failed_error(execution)
     outputs_by_batch = runs.executions.batches(execution)

@@ -366,6 +366,7 @@ def _parse_execution(members: Mapping[str, Any], *, folder: str, operation: str)
     status: str = require(members, "status", operation=operation)
     cause: str = members.get("cause", "")
     output: str = members.get("output", "")
+    # By the status, output and cause as Step Functions has them, which are replaced below.
     report_sha256 = report_sha256_of(status=status, output=output, cause=cause)
     output_object = _json_object(output)
     # For Step Functions, a refusal is a success.
