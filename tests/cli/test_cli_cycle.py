@@ -1,7 +1,5 @@
 """The cycle of the pages, from audit to clean, as the commands print it in a terminal."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
@@ -11,16 +9,13 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from centralized_root_access.cli.main import main
 from support.accounts import MEMBER
 from support.command_line import NOW, CommandLine
 from support.processes import run_successfully
-
-if TYPE_CHECKING:
-    import pytest
-
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "centralized-root-access"

@@ -1,13 +1,12 @@
 """Runs that end without a report: the stop command, and the report of what they had done."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unittest.mock import Mock
+
+import pytest
 
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
@@ -22,10 +21,6 @@ from support.command_line import (
     suggested_command,
 )
 from support.root_tasks import EXECUTE_MACHINE, DeployedSettings
-
-if TYPE_CHECKING:
-    import pytest
-
 
 EXECUTION = "execute-20261125-0432-aaaa"
 PLAN_RUN = "run-1"

@@ -1,13 +1,12 @@
 """The next steps after a run: commands that can be pasted, and what they lead to."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from unittest.mock import Mock
+
+import pytest
 
 from centralized_root_access.cli.base.terminal import PROGRAM
 from root_tasks.messages import HOW_TO_DEPLOY
@@ -20,9 +19,6 @@ from support.command_line import (
     give_root_credentials,
     suggested_command,
 )
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_each_command_of_a_notice_can_be_pasted(

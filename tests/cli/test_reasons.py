@@ -1,12 +1,11 @@
 """The reason of a run: stated with --reason, and shown wherever who asked for the run is."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 import sys
-from typing import TYPE_CHECKING
+
+import pytest
 
 from support.accounts import MEMBER
 from support.command_line import (
@@ -18,9 +17,6 @@ from support.command_line import (
     input_of_last_execution,
 )
 from support.reports import HIDDEN_CHARACTERS
-
-if TYPE_CHECKING:
-    import pytest
 
 TICKET = "CHG0012345"
 # A formula, markup, Markdown, a mention, another line, and a change of direction.

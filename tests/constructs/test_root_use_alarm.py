@@ -1,14 +1,12 @@
 """The alarms on root users in use: the events that fire them, and those that fire none."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
-from aws_cdk import Environment, Stack
+from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
@@ -37,9 +35,6 @@ from support.templates import (
     template_of,
     text_with_references,
 )
-
-if TYPE_CHECKING:
-    from aws_cdk import App
 
 # The queries of Logs Insights, as the page has them, each in one line.
 QUERIES = [

@@ -4,17 +4,16 @@ Each test leaves the organization as the stack lists it. The local AWS evaluates
 nor missing data, so that of the check's alarms only *Drift* is proven here.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from aws_cdk import Stack
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
@@ -41,10 +40,6 @@ from support.deploying import (
 )
 from support.processes import run_process
 from support.root_events import HARMLESS_EVENTS, ROOT_USE_EVENTS, condition_for_rule
-
-if TYPE_CHECKING:
-    from aws_cdk import Stack
-
 
 CALLER = f"arn:aws:sts::{MANAGEMENT}:assumed-role/Administrator/jane"
 

@@ -1,13 +1,12 @@
 """Whole lifecycles by the real CDK CLI, proven by the organization's state."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from aws_cdk import Stack
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess
@@ -19,10 +18,6 @@ from support.deploying import (
     assert_succeeded,
     stack_outputs,
 )
-
-if TYPE_CHECKING:
-    from aws_cdk import Stack
-
 
 pytestmark = pytest.mark.slow
 

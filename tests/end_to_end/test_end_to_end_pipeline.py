@@ -1,14 +1,12 @@
 """The workflow that plans, waits for an approval, and executes: its commands, by two principals."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
+from aws_cdk import Stack
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from local_aws.services import LocalAws
@@ -16,10 +14,6 @@ from support.accounts import MEMBER, OTHER_MEMBER
 from support.apps import REPOSITORY
 from support.deploying import Deployer, assert_succeeded
 from support.pages import code_blocks
-
-if TYPE_CHECKING:
-    from aws_cdk import Stack
-
 
 JOBS = yaml.safe_load((REPOSITORY / "examples" / "root-tasks-workflow.yml").read_text())["jobs"]
 

@@ -1,7 +1,5 @@
 """Root tasks, deployed by the real CDK CLI, in the sixty accounts of a local AWS."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -9,9 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from aws_cdk import Stack
 from botocore.exceptions import ClientError
 
 from centralized_root_access import (
@@ -27,10 +26,6 @@ from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
 from support.root_tasks import accounts_of_sessions_by_run, lock_bucket_and_queue
-
-if TYPE_CHECKING:
-    from aws_cdk import Stack
-
 
 PASSWORD, KEYS, EVERYTHING, MFA_ONLY = (
     "100000000001",

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from click.testing import CliRunner
+import pytest
+from click.testing import CliRunner, Result
 
 from acceptance import __main__ as command
 from acceptance.aws import name_host
@@ -18,8 +19,6 @@ from acceptance.scene import Scene
 from local_aws.emulation import LocalOrganization, Organization
 
 if TYPE_CHECKING:
-    import pytest
-    from click.testing import Result
     from mypy_boto3_organizations.literals import PolicyTypeType
 
 

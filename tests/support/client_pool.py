@@ -13,17 +13,15 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from threading import Lock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 import botocore.useragent
 import moto.core.responses
 from botocore.client import ClientCreator
+from botocore.config import Config
 from botocore.hooks import _PrefixTrie  # type: ignore[attr-defined]
 from botocore.session import Session
-
-if TYPE_CHECKING:
-    from botocore.config import Config
 
 
 @contextmanager

@@ -4,8 +4,6 @@ CloudFormation and Step Functions respond within this process; the state machine
 functions.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -14,7 +12,9 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from centralized_root_access.cli.base.caller import Caller
 from centralized_root_access.cli.base.terminal import Environment
@@ -24,10 +24,6 @@ from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.responding import client_error, respond_to
 from support.root_tasks import AUDIT_MACHINE, EXECUTE_MACHINE, REPORT_BUCKET, Execution, RootTasks
-
-if TYPE_CHECKING:
-    import pytest
-
 
 STACK_NAME = "OrgRoot"
 CALLER_ARN = f"arn:aws:iam::{MANAGEMENT}:user/local"

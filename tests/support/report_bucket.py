@@ -1,21 +1,17 @@
 """The bucket of RootTasks in memory: moto's S3 takes most of a run's time."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import moto.s3.models
 from botocore import xform_name
+from moto.s3.models import FakeBucket
 
 from root_tasks.aws.stores import sha256
 from support.responding import client_error, respond_to
-
-if TYPE_CHECKING:
-    from moto.s3.models import FakeBucket
 
 REPORT_BUCKET = "root-tasks"
 
