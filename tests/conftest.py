@@ -1,5 +1,7 @@
 """Fixtures that several modules share: an emulated organization, and a local AWS."""
 
+from __future__ import annotations
+
 import functools
 import gc
 import os
@@ -8,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import botocore.session
 import moto.s3.urls
@@ -22,10 +25,13 @@ from support.accounts import MEMBER
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.client_pool import client_pool
 from support.cloudformation import FakeCloudFormation
-from support.command_line import CommandLine
 from support.function import CustomResourceFunction
 from support.report_bucket import ReportBuckets
 from support.root_tasks import RootTasks
+
+if TYPE_CHECKING:
+    # The functions' Python, on which their tests run, too, has no command line.
+    from support.command_line import CommandLine
 
 _BOOTSTRAP_STACK = "CDKToolkit"
 _SLOWEST_FILES = 10
