@@ -98,7 +98,8 @@ class RetryBudget:
                 # Say how long it was tried, and whether any of the attempts may have succeeded.
                 failure = replace(
                     error.failure,
-                    attempts=attempts,
+                    # The call may have made attempts of its own, such as to wait for a policy.
+                    attempts=attempts - 1 + error.failure.attempts,
                     waited=self.clock.now() - started,
                     timed_out=is_transient,
                     may_have_taken_effect=may_have_taken_effect,

@@ -54,9 +54,8 @@ class Convergence:
             while steps:
                 undone = [step for step in steps if step in self._confirmed]
                 if undone:
-                    # A change takes a moment to be visible, or someone else undid it: what a read
-                    # after a pause does not show either is applied again.
-                    self._confirmed.clear()
+                    # A change takes a moment to be visible. It is not made again: if someone has
+                    # undone it on purpose, the two would undo each other for minutes.
                     message = f"AWS confirmed {undone[0]}, but a later read did not show it"
                     observed = self._reobserve_after_backoff(
                         error_of_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)

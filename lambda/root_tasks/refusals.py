@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from enum import Enum
 
+from aws_calls.failures import CallError
 from common.errors import RootAccessError
 from common.json_text import truncate_json
-from common.untrusted import excerpt
+from common.untrusted import excerpt, printable
 
 from .model.report_schema import Task
 
@@ -37,6 +39,16 @@ class _Failing(str):
     """
 
     __slots__ = ()
+
+
+@dataclass(eq=False)
+class StartFailedError(CallError):
+    """Raised if a call fails before a run has begun: no account was accessed."""
+
+    account_id: str
+
+    def __str__(self) -> str:
+        return f"{printable(super().__str__())} (in account {self.account_id}; nothing was changed)"
 
 
 class RefusalReason(Enum):
@@ -174,7 +186,7 @@ def task_not_in_stack(task: Task, *, tasks: Iterable[Task]) -> RunRefusedError:
 
 
 def _text(value: object) -> str:
-    """Return a value of a refusal in words: a failed call, the first entries of a list, or a text.
+    """Return a value of a refusal in words: the first entries of a list, or a text.
 
     For example ["a", "b"] → "a, b". What others chose is cut, and has no control characters.
     """

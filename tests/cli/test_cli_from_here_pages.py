@@ -312,7 +312,8 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
     numbers_begun: set[int] = set()
 
     def repeat_accounts(accounts: list[dict[str, Any]]) -> None:
-        accounts += listed[-5:]
+        # Meanwhile they were suspended.
+        accounts += [account | {"State": "SUSPENDED"} for account in listed[-5:]]
         listed.extend(accounts)
 
     report = audit_here(

@@ -483,6 +483,15 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(
         assert OUTSIDE_ORGANIZATION not in json.dumps(event)
 
 
+def test_a_start_that_fails_says_where_and_that_nothing_was_changed(
+    deployed: running.RootTasks,
+) -> None:
+    deployed.fail_calls("s3:PutObject", "AccessDenied", url="run.json")
+    execution = deployed.run({})
+    assert execution.status == "FAILED"
+    assert execution.cause.endswith(" (in account 111111111111; nothing was changed)")
+
+
 def test_what_runs_leave_expires_and_backups_do_not(
     everything: Synthesized, deployed: running.RootTasks
 ) -> None:

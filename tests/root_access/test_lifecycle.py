@@ -167,17 +167,21 @@ def test_a_policy_that_is_not_effective_yet_is_waited_for(
     assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] == [MEMBER]
 
 
+@pytest.mark.parametrize("action", [LIST_FEATURES, ENABLE_SESSIONS])
 def test_a_denial_that_stays_is_final_after_ninety_seconds(
-    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
+    organization: LocalOrganization,
+    function: CustomResourceFunction,
+    stack: FakeCloudFormation,
+    action: str,
 ) -> None:
-    organization.deny(account_id=MANAGEMENT, action=ENABLE_SESSIONS)
+    # Features are only read with trusted access.
+    enable_root_access(organization)
+    organization.deny(account_id=MANAGEMENT, action=action)
     error = create_error(stack)
-    assert (error.failure.operation, error.failure.kind) == (
-        ENABLE_SESSIONS,
-        FailureKind.ACCESS_DENIED,
-    )
-    assert f"denies {ENABLE_SESSIONS}: allow it." in str(error)
-    assert " Deploy again. Applied" in str(error)
+    assert (error.failure.operation, error.failure.kind) == (action, FailureKind.ACCESS_DENIED)
+    assert f"denies {action}: allow it." in str(error)
+    assert " Deploy again." in str(error)
+    assert error.failure.attempts > 10
     assert 90 <= function.time.seconds < 100
 
 
@@ -198,6 +202,21 @@ def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
     error = create_error(stack)
     assert Step(operation=Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT) in error.applied
     assert error.possibly_applied == ()
+
+
+def test_a_feature_that_a_read_shows_late_is_enabled_once(
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
+) -> None:
+    enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
+
+    def show_the_old_features(parsed: dict[str, object], **_: object) -> None:
+        if function.time.seconds < 60:
+            parsed["EnabledFeatures"] = [ROOT_CREDENTIALS_MANAGEMENT]
+
+    function.on_event("after-call.iam.ListOrganizationsFeatures", show_the_old_features)
+    assert stack.create(Features=BOTH_FEATURES).succeeded
+    operations = [call.operation for call in organization.calls]
+    assert operations.count("EnableOrganizationsRootSessions") == 1
 
 
 def test_a_feature_that_is_disabled_again_and_again_ends_as_an_error(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from aws_calls.failures import CallError
 from common.log import STATE_MACHINE_NAME, metric_line
 
 from ..aws.executions import Execution, state_machine_name
@@ -14,7 +15,7 @@ from ..aws.stores import ChecksumMismatchError, RunStore, Storage
 from ..model.codec import DecodingError
 from ..model.run_documents import RUN_ID, Run, Work
 from ..model.task import Task
-from ..refusals import RefusalReason, RunRefusedError
+from ..refusals import RefusalReason, RunRefusedError, StartFailedError
 from ..tasks.request import Request
 from .directory import MemberDirectory
 from .parse_input import parse_request
@@ -149,10 +150,12 @@ def start_or_refuse(
 
     Raises:
         RunRefusedError: The run cannot start, and the reason is not its input.
-        CallError: A call failed.
+        StartFailedError: A call failed.
     """
     try:
         return start(aws, event, settings=settings)
+    except CallError as error:
+        raise StartFailedError(error.failure, aws.account_id) from error
     except RunRefusedError as error:
         if error.is_failure:
             raise

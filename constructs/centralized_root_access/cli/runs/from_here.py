@@ -90,7 +90,8 @@ def _begin_audits(
     manager = survey.organization.management_account_id
     members: dict[str, Account] = {}
     for page in survey.pages:
-        members |= page
+        # AWS may list an account twice. What counts is the first time, when its audit began.
+        members = page | members
         if request.full:
             audits.begin(classify(page.values(), management_account_id=manager, audits=True))
     if not request.full:
