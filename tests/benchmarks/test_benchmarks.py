@@ -53,6 +53,7 @@ def test_as_many_batches_run_at_once_as_in_a_stack_that_sets_nothing() -> None:
 def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
     bucket = TokenBucket(limit=Limit(rate=2, burst=3), tokens=3, updated_at=0.0)
     assert [bucket.take(0.0) for _ in range(4)] == [True, True, True, False]
+    # At two a second, the next token is there after half a second.
     assert [bucket.take(0.4), bucket.take(0.5), bucket.take(0.6)] == [False, True, False]
     assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
 
@@ -130,6 +131,7 @@ def test_every_row_is_measured_with_the_right_results(
     # PEER reports one account, whatever it is asked for.
     assert [compared.peer and compared.peer.lost for compared in (one, everybody)] == [0, 38]
     shown = page(Measurements(from_here=[one, everybody], deployed=runs, peer="1.2.3"))
+    # A row for each comparison, and for each of the three runs.
     assert shown.count("39 accounts, ") == 5
     alone = page(Measurements(from_here=[replace(one, peer=None)]))
     assert shown.count("aws-root-manager 1.2.3") == 1 > alone.count("root-manager 1.2.3")

@@ -103,6 +103,7 @@ def test_nothing_is_installed_by_pip_or_uv_without_its_hash() -> None:
 
 
 def test_the_cdks_files_are_its_own_where_another_package_has_them_too() -> None:
+    # The package of the schema has files at the same paths: those installed last stay.
     files = importlib.metadata.distribution("aws-cdk-lib").files or []
     (file,) = (file for file in files if str(file) == "aws_cdk/cloud_assembly_schema/__init__.py")
     digest = hashlib.sha256(Path(str(file.locate())).read_bytes()).digest()

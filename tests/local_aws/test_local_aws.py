@@ -145,7 +145,7 @@ def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[CommandLine]:
-    """Yield a local AWS that runs the command above."""
+    """Yield a local AWS that runs COMMAND, which exits with the code that it reads."""
     with command_line("run", "--", sys.executable, "-c", COMMAND, folder=tmp_path) as running:
         yield running
 

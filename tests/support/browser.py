@@ -37,7 +37,7 @@ _MAX_WAIT_SECONDS = 60.0
 
 
 def chromium() -> str | None:
-    """Return the path of the Chromium of npm, or of an installed one, if there is any."""
+    """Return the path of the Makefile's Chromium, or of an installed one, if there is any."""
     return next((path for path in map(shutil.which, (str(_PACKAGED), *_NAMES)) if path), None)
 
 

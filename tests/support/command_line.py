@@ -43,7 +43,7 @@ class DeployedServices:
     """CloudFormation and Step Functions of the account that RootTasks is deployed in.
 
     Attributes:
-        root_tasks: What the state machines run.
+        root_tasks: The deployed RootTasks, whose state machines run in this process.
         stacks: The outputs of each stack.
         resources: The resources that each of them has, each by its type and its physical ID.
         polls_while_running: How often an execution is still running when it is described.
@@ -321,7 +321,7 @@ class CommandLine:
 
     @property
     def root_tasks(self) -> RootTasks:
-        """What the state machines run."""
+        """The deployed RootTasks, whose state machines run in this process."""
         return self.services.root_tasks
 
     def run(self, *arguments: str) -> CommandOutput:

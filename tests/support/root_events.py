@@ -66,7 +66,7 @@ def assume_root_event(
 
 
 def identity_of_root_user(account_id: str) -> dict[str, Any]:
-    """Return what differs in an event of the root user of another account."""
+    """Return the members of an event that say whose root user acted, to replace those of MEMBER."""
     return {"userIdentity": {"type": "Root", "accountId": account_id}}
 
 
