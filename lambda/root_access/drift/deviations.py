@@ -54,7 +54,7 @@ def worst_first(steps: Iterable[Step]) -> list[Step]:
 
     For example, an account that is registered but not listed comes before a disabled feature.
     """
-    # The deviations are listed in this order.
+    # Its keys are in this order.
     operations = list(_DEVIATIONS)
     return sorted(steps, key=lambda step: operations.index(step.operation))
 

@@ -223,6 +223,7 @@ def _thread(organization_id: str) -> str:
 
 def _without_hidden_features(steps: Sequence[Step]) -> list[Step]:
     """Return the steps without features that IAM only hides while trusted access is disabled."""
+    # With trusted access IAM hides nothing.
     if all(step.operation is not Operation.ENABLE_TRUSTED_ACCESS for step in steps):
         return list(steps)
     return [step for step in steps if step.operation not in ENABLE_FEATURE.values()]

@@ -49,6 +49,7 @@ class TargetOptions:
 
 def example(command: str) -> str:
     """Return the end of a command's help: a command line to begin with."""
+    # After \b, click keeps the lines as they are.
     return f"\b\nExample:\n  {PROGRAM} {command}"
 
 

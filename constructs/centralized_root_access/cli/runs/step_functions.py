@@ -197,6 +197,7 @@ class Executions:
             )
         if executions:
             return executions[0]
+        # The state machine that may not be read may have the run.
         raise denial or RunNotFoundError(run_id)
 
     def _describe_new(self, folder: str, run_id: str) -> RunExecution:

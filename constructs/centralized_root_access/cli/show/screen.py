@@ -46,7 +46,7 @@ def safe_text(text: str = "", style: str = "") -> Text:
 
 
 def wrapped(text: str, *, width: int, style: str = "", indent: str = "") -> Text:
-    """Return a text in lines of a width, which break between words only."""
+    """Return a text for rich in lines of a width, which break between words only."""
     return Text(wrap(text, width, indent=indent), style)
 
 
