@@ -76,6 +76,7 @@ def test_without_run_nothing_is_called_and_every_call_is_printed(
         assert level.includes(case.level) == (f"{case.name} (" in finished.stdout), case.name
         call = f"calls {case.call.operation} as {case.caller}; {case.risk or ''}"
         assert not level.includes(case.level) or call in finished.stdout
+    # The last line but one says what a run would change.
     *_, changes, _ = finished.stdout.splitlines()
     changed = {resource for resource in StateField if SUBJECTS[resource] in changes}
     expected = {
@@ -287,6 +288,7 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_every_case_is_the_same_on_the_local_aws(member_run: dict[str, str]) -> None:
+    # A long line of the issue goes on in an indented one.
     summary = member_run["issue"].replace("\n    ", " ")
     not_the_same = {
         line for line in summary.splitlines() if line.startswith(("different: ", "not seen: "))

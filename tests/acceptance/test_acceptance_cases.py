@@ -41,6 +41,7 @@ def test_a_recording_says_whose_it_is_and_under_which_license() -> None:
         if document["source"] == "python -m acceptance":
             assert document["license"] == "MIT"
             continue
+        # The recordings of another project say when it recorded them, and NOTICE names its commit.
         project, _, commit = document["source"].partition("/tree/")
         assert (
             f"Recorded from AWS by {project.removeprefix('https://github.com/')} on 20"

@@ -53,6 +53,7 @@ def any_report(draw: st.DrawFn) -> Report:
 def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
     written: Report, named: set[str]
 ) -> None:
+    """Whoever names an account wants a result for it, so it may be neither skipped nor missing."""
     code, reasons = exit_code(written, named_accounts=named)
     accounts = {found.account_id: found.outcome for found in written.results}
     outcomes_of_items = {item.outcome for found in written.results for item in found.items}
@@ -103,6 +104,7 @@ def test_an_account_is_named_if_its_input_lists_it_and_does_not_leave_it_out(
 
 
 def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
+    # An execution skips an item that its plan does not have.
     items = [Item(type=ItemType.PASSWORD, outcome=end) for end in (Outcome.DONE, Outcome.SKIPPED)]
     execution = report_of(
         account_result(MEMBER, Outcome.DONE, items=tuple(items)),

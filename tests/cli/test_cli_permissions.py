@@ -78,6 +78,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Person:
             for account in listed if person.omits_paths else ():
                 account.pop("Paths", None)
 
+        # A call is denied before the emulated AWS gets it.
         respond_to(client, decide, first=True)
         for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             client.meta.events.register(f"after-call.organizations.{operation}", omit_paths)

@@ -152,6 +152,7 @@ def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
 ) -> None:
     policy_id = attach_policy(organization, MEMBER, DENY_EC2)
     fault = error_response("ServiceException")
+    # Only the calls that name the member fail.
     change_each_client(
         monkeypatch,
         lambda client, _: inject(
@@ -302,6 +303,7 @@ def delegate(
 def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     delegate: Pipeline, options: list[str], session: str, exit_code: int
 ) -> None:
+    # The policy lets no role but those of PATH_OF_ROLES open root sessions.
     found = delegate.check_as_json(ONLY_THE_ROLES, "--target", THIRD_MEMBER, *options)
     sessions = {account["accountId"]: account["session"] for account in found["accounts"]}
     assert sessions == dict.fromkeys((MEMBER, OTHER_MEMBER, THIRD_MEMBER), session)

@@ -51,6 +51,7 @@ def test_an_organization_as_listed_exits_0_and_shows_since_when(
 def test_what_cannot_be_seen_is_not_shown_as_disabled_or_not_registered(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
+    # Nothing is enabled yet, not even trusted access.
     features = [line.split(maxsplit=1)[1] for line in command_line.run("status").lines[2:4]]
     assert features == ["disabled, or hidden while trusted access is disabled"] * 2
     enable_root_access(organization, *BOTH_FEATURES)

@@ -44,6 +44,7 @@ def smallest() -> dict[str, Any]:
 
 def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> None:
     stack = bootstrap_stack()
+    # The key of an output cannot have a hyphen.
     CentralizedRootAccess(stack, "org-root")
     assert template_of(stack)["Outputs"]["orgrootStatus"]["Value"] == {
         "Fn::GetAtt": [

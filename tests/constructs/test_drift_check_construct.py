@@ -41,6 +41,7 @@ def drift_template(*, interval: Duration | None = None) -> dict[str, Any]:
 def test_elsewhere_it_runs_on_the_interval_alone_and_synth_says_so(
     env: Environment | None, region: str
 ) -> None:
+    """The events of changes by others are in us-east-1 alone."""
     stack = bootstrap_stack(env=env)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check()
     (rule,) = properties_of_type(template_of(stack), "AWS::Events::Rule").values()

@@ -35,7 +35,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that is built from the checkout."""
+    """The wheel that is built from the checkout, as the second file after its sdist."""
     return build(REPOSITORY, tmp_path_factory.mktemp("dist"))[1]
 
 

@@ -91,6 +91,7 @@ def test_a_task_is_denied_if_nothing_of_it_is_possible(
 def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
     denied_session: Task, delete: TaskResult
 ) -> None:
+    # Plans of deletions open sessions to audit, and their executions to delete.
     is_for_the_task = {
         "StringLike": {
             "sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{denied_session.policy}"

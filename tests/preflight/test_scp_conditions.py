@@ -273,7 +273,8 @@ CONTEXT: dict[str, Possible | Value] = {
 )
 @pytest.mark.parametrize("operator", ["String{}Equals", "String{}Like", "String{}EqualsIgnoreCase"])
 def test_a_variable_has_the_value_of_its_key(operator: str, value: str, expected: Truth) -> None:
-    # In CONTEXT, aws:k is "a", aws:none is absent, and aws:open is any text.
+    # In CONTEXT, aws:k is "a", aws:none is absent, aws:list is a list, and the value of the others
+    # is not certain.
     assert condition_holds({operator.format(""): {"aws:k": value}}, CONTEXT) is expected
     assert condition_holds({operator.format("Not"): {"aws:k": value}}, CONTEXT) is expected.negation
 
