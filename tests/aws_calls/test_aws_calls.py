@@ -221,6 +221,7 @@ def test_a_denial_is_retried_while_a_new_policy_may_take_effect_unless_it_is_fin
     budget = RetryBudget(clock=time.clock(), deadline=180, new_permissions_until=30)
     denied = client_error("AccessDenied", status=403)
     assert calls_of(Service(denied, {}), budget=budget).call(OPERATION).members == {}
+    # Without such a time, a denial is final.
     service = Service(denied, {})
     with pytest.raises(CallError) as raised:
         calls_of(service, budget=replace(budget, new_permissions_until=None)).call(OPERATION)

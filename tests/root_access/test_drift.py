@@ -166,6 +166,7 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
 
 # What CloudFormation returns of the stack, read by read; the last one stays.
 @pytest.mark.parametrize(
+    # What CloudFormation says of the stack at each look; the last state stays.
     ("states", "reason", "is_lasting"),
     [
         ([STACK_IN_PROGRESS], "the stack is in UPDATE_IN_PROGRESS", False),
@@ -207,6 +208,7 @@ def test_a_deployment_stops_a_repair_which_is_published_if_it_does_not_end_by_it
 def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it(
     organization: LocalOrganization,
 ) -> None:
+    # Both features are to be enabled, and only the first call finds the stack as it was.
     drift_check = DriftCheck(repair=True, stack=[STABLE_STACK, STABLE_STACK, STACK_IN_PROGRESS])
     enable_root_access(organization)
     drift_check()
@@ -302,6 +304,7 @@ def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
 
 @pytest.mark.parametrize(
     ("event", "in_desired_state"),
+    # Only on schedule does the check repair, and look again.
     [(SCHEDULED_EVENT, [0, 1]), (CLOUDTRAIL_EVENT, [0])],
     ids=["interval", "event"],
 )
@@ -416,6 +419,7 @@ def test_a_call_that_led_to_a_deviation_is_published_at_once_even_if_it_was_undo
 ) -> None:
     enable_root_access(organization, *enabled, delegated_administrators=delegates or ())
     drift_check = DriftCheck(delegated_administrators=delegates)
+    # The event is of a call that disables root sessions, except for what the details replace.
     (line,) = drift_check(cloudtrail_event(**detail))
     assert line["deviations"] == ([] if enabled == BOTH_FEATURES else [NO_SESSIONS])
     assert line["trigger"] == detail.get("eventName", "DisableOrganizationsRootSessions")
@@ -482,6 +486,8 @@ DISABLES = [Operation.DISABLE_ROOT_SESSIONS, Operation.DISABLE_ROOT_CREDENTIALS_
 
 
 @pytest.mark.parametrize(
+    # The steps are about MEMBER, which DELEGATED names. IAM names only the service, so such a call
+    # may have been about any account.
     ("name", "parameters", "corrections"),
     [
         ("DisableOrganizationsRootSessions", None, [Operation.ENABLE_ROOT_SESSIONS]),

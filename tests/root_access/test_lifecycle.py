@@ -57,6 +57,7 @@ def test_what_somebody_else_has_registered_meanwhile_is_not_said_to_be_applied(
 ) -> None:
     enable_root_access(organization, *BOTH_FEATURES)
     organizations = organization.client("organizations")
+    # Somebody else registers MEMBER right before the function would, and AWS refuses OTHER_MEMBER.
     change_before(
         function.on_event,
         REGISTER,
@@ -196,6 +197,7 @@ def test_a_deployment_in_a_member_account_fails_without_waiting(
 def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
     organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
+    # The first attempt may have taken effect, the second is refused for now, and the third succeeds.
     inject(function.on_event, ENABLE_CREDENTIALS, NO_RESPONSE_BEFORE, times=1)
     inject(function.on_event, ENABLE_CREDENTIALS, TRUSTED_ACCESS_NOT_VISIBLE, times=1)
     inject(function.on_event, ENABLE_SESSIONS, INVALID_INPUT)
@@ -257,6 +259,7 @@ def test_an_error_names_the_read_that_failed_and_not_an_earlier_step(
 def test_no_call_starts_once_the_response_is_sent(
     organization: LocalOrganization, function: CustomResourceFunction
 ) -> None:
+    # The handler sets it when it sends the response without waiting for the rest.
     abandoned = threading.Event()
     abandoned.set()
     with pytest.raises(ConvergenceError):

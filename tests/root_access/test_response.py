@@ -125,6 +125,7 @@ def test_a_slow_endpoint_is_given_up_and_tried_again(endpoint: ResponseEndpoint)
 def test_a_response_that_stays_refused_is_raised_so_that_lambda_runs_the_event_again(
     endpoint: ResponseEndpoint,
 ) -> None:
+    # HTTP 403: another attempt with the same URL would be refused as well.
     endpoint.misbehave(Behavior.REFUSE)
     with pytest.raises(ResponseNotDeliveredError) as raised:
         responses_and_log(endpoint, event_for(endpoint))

@@ -242,6 +242,7 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         assert re.fullmatch(
             f"Root user of account ({MEMBER}|unknown): (signed in|used|denied)", alone.subject
         )
+        # The user agent and the parameters of the events have it in them.
         assert "secret" not in f"{notice}{function.log}"
         assert all(map(str.isprintable, function.log[0]["eventIds"]))
 

@@ -165,6 +165,7 @@ def test_a_plan_leaves_out_what_is_accepted_or_may_be_unless_its_account_is_name
 )
 def test_only_the_domain_of_an_address_counts(email: str | None, outside: bool | None) -> None:
     assert is_outside(email, ["Example.com"]) is outside
+    # Without domains, no address is checked.
     assert is_outside(email, []) is None
 
 

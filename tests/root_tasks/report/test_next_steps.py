@@ -249,6 +249,7 @@ def test_each_policy_that_may_have_changed_has_the_command_that_brings_it_back(
     first, second = unlock.results
     item = dataclasses.replace(first.items[0], outcome=outcome)
     first = dataclasses.replace(first, outcome=outcome, items=(item,))
+    # The second policy was removed, and the first one as well or perhaps, or not.
     changed = [first] * (outcome in (Outcome.DONE, Outcome.UNKNOWN)) + [second]
     executed = dataclasses.replace(unlock, results=(first, second))
     assert program_commands(executed) == [

@@ -308,6 +308,7 @@ def test_what_could_not_be_listed_is_not_shown_as_none(show_page: Show, width: i
         f"[...{ROWS}[0].children].filter((cell) => getComputedStyle(cell).display !== 'none')"
         ".map((cell) => cell.textContent).slice(3)"
     )
+    # From the password on; the age of the oldest key and the last use are not known.
     assert cells == ["yes", "some", "some", "some", "?", "?"]
     page.click("#details")
     text = page.evaluate("document.querySelector('.details').innerText")
