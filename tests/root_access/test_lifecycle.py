@@ -197,7 +197,7 @@ def test_a_deployment_in_a_member_account_fails_without_waiting(
 def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
     organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
-    # The first attempt may have taken effect, the second is refused for now, and the third succeeds.
+    # The first attempt may have taken effect, the second one fails for now, and the third succeeds.
     inject(function.on_event, ENABLE_CREDENTIALS, NO_RESPONSE_BEFORE, times=1)
     inject(function.on_event, ENABLE_CREDENTIALS, TRUSTED_ACCESS_NOT_VISIBLE, times=1)
     inject(function.on_event, ENABLE_SESSIONS, INVALID_INPUT)

@@ -61,6 +61,7 @@ def test_a_task_whose_feature_is_not_enabled_fails_once(
         RefusalReason.FEATURE_NOT_ENABLED,
         {"task": task, "feature": missing, "management_account_id": MANAGEMENT},
     )
+    # Once for the run, and not for each account.
     assert "AssumeRoot" not in [call.operation for call in root_tasks.organization.calls]
 
 
@@ -272,6 +273,7 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     root_tasks.organization.put_root_credentials(
         account_id=MEMBER, **{**ONE_CREDENTIAL_OF_EACH_TYPE, "access_keys": 2}
     )
+    # Everything is reported as before, except for the list or the last use that this call reads.
     all_ids = ids_of(
         root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]["credentials"]
     )

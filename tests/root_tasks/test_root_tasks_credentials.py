@@ -115,6 +115,7 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
         ("never-run", RefusalReason.PLAN_NOT_FOUND),
         ("the-audit", RefusalReason.NOT_A_PLAN),
         ("the-refused", RefusalReason.NOT_A_PLAN),
+        # Plans are executed by another state machine than the one in which plans are looked for.
         ("the-execution", RefusalReason.PLAN_NOT_FOUND),
     ):
         assert refusal_reason_and_data(root_tasks.execute(run_id)) == (reason, {"run_id": run_id})

@@ -142,6 +142,7 @@ def not_none(key: str | None) -> str:
 
 def test_a_run_of_another_execution_is_never_replaced(s3: Any, storage: Storage) -> None:
     checksum = not_none(storage.runs.write_run(RUN))
+    # Step Functions lets a name be used again after 90 days.
     for other in (
         replace(RUN, started_at=STARTED_AT + timedelta(days=90)),
         replace(RUN, execution_arn=f"{RUN.execution_arn}-2"),
@@ -167,6 +168,7 @@ def test_a_batch_is_claimed_once(storage: Storage) -> None:
     assert storage.executions.claim_batch(WORK, 3, token="mine")
     assert storage.executions.claim_batch(WORK, 3, token="mine"), "a response may have been lost"
     assert not storage.executions.claim_batch(WORK, 3, token="another")
+    # Its number begins with that of batch 3.
     assert storage.executions.claim_batch(WORK, 30, token="another")
 
 

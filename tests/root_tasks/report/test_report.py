@@ -548,6 +548,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
     page = html_page_of(report_of())
     # A page without accounts: its own code and style.
     assert len(page.encode()) < 64_000
+    # No address, no attribute that runs or loads anything, and no call that parses HTML or code.
     assert re.findall(r"https?://[^\s\"']+", page) == []
     assert not re.search(r"<[^>]+\s(on\w+|style|src|href)\s*=", page)
     assert not re.search(

@@ -358,6 +358,7 @@ def test_an_audit_that_is_withheld_imports_nothing_and_says_so(audits: Audits) -
     root_tasks = audits.root_tasks
     root_tasks.client("securityhub").enable_security_hub()
     root_tasks.settings = DeployedSettings(security_hub_findings=True)
+    # B looked before A did, and found nothing; its report comes after the one of A.
     audits.take("start B, read B, credentials appear, start A, read A, report A, report B")
     assert root_tasks.findings()[MEMBER]["Compliance"] == {"Status": "FAILED"}
     report = json.loads(root_tasks.read_object("runs/B/report.json"))
