@@ -258,12 +258,14 @@ def _permissions() -> Iterator[str]:
     from centralized_root_access import RootTask, RootTasks
 
     app = App(analytics_reporting=False)
-    stack = Stack(app, "OrgRoot", env=Environment(account="111111111111", region="us-east-1"))
+    stack = Stack(
+        app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1")
+    )
     root_tasks = RootTasks(stack, "RootTasks", tasks=tuple(RootTask))
     grants = [name for name in dir(root_tasks) if name.startswith("grant_")]
     for grant in grants:
         getattr(root_tasks, grant)(iam.ManagedPolicy(stack, grant.replace("_", "-")))
-    resources = app.synth().get_stack_by_name("OrgRoot").template["Resources"]
+    resources = app.synth().get_stack_by_name("OrganizationBootstrap").template["Resources"]
     for grant in grants:
         id_ = next(id_ for id_ in resources if id_.startswith(grant.replace("_", "")))
         statements = resources[id_]["Properties"]["PolicyDocument"]["Statement"]
@@ -286,7 +288,7 @@ def _with_names(value: Any) -> Any:
         case {"Ref": "AWS::Partition"}:
             return "aws"
         case {"Ref": "AWS::StackName"}:
-            return "OrgRoot"
+            return "OrganizationBootstrap"
         case dict():
             return {key: _with_names(part) for key, part in value.items()}
         case list():

@@ -236,7 +236,7 @@ def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) 
         "Second"
     )
     assert (
-        "--stack OrgRoot:RootTasks or --stack Two:First or --stack Two:Second"
+        "--stack OrganizationBootstrap:RootTasks or --stack Two:First or --stack Two:Second"
         in command_line.refusal("runs")
     )
     arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/Two/0123"

@@ -296,7 +296,7 @@ def test_a_deployment_without_runs_says_where_earlier_ones_may_be(
     command_line: CommandLine,
 ) -> None:
     for command, sentence in (
-        ("runs", "OrgRoot has no runs yet."),
+        ("runs", "OrganizationBootstrap has no runs yet."),
         ("report", "There is no s3://"),
     ):
         notes = command_line.run(command).stderr

@@ -93,12 +93,13 @@ def test_the_commands_of_the_pages_lead_from_an_audit_to_no_credentials(
     exit_codes = run_pages(
         DELETION, INPUT, command_line=command_line, folder=tmp_path, after=change
     )
-    assert exit_codes[:8] == [
+    assert exit_codes[:9] == [
         ("audit", FOUND),
         ("plan", DONE),
         ("plan", DONE),
         ("report", DONE),
         ("execute", DONE),
+        ("report", DONE),
         ("execute", DONE),
         ("audit", DONE),
         ("runs", DONE),

@@ -64,7 +64,7 @@ class Deployed:
         # Each of them asks, and there is no terminal.
         commands = commands.replace("cdk deploy", "cdk deploy --require-approval never")
         commands = re.sub(r"(access execute \S+)", r"\1 --yes", commands)
-        profiles = {"management": MANAGEMENT, "security": SECURITY}
+        profiles = {"management": MANAGEMENT, "security": SECURITY, "caller": MANAGEMENT}
         return run_with_aws_cli(commands, local_aws=self.aws, folder=self.folder, profiles=profiles)
 
     def run_successfully(self, page: str, name: str, **values: str) -> str:

@@ -25,7 +25,7 @@ from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_r
 from support.responding import client_error, respond_to
 from support.root_tasks import AUDIT_MACHINE, EXECUTE_MACHINE, REPORT_BUCKET, Execution, RootTasks
 
-STACK_NAME = "OrgRoot"
+STACK_NAME = "OrganizationBootstrap"
 CALLER_ARN = f"arn:aws:iam::{MANAGEMENT}:user/local"
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": MANAGEMENT,

@@ -14,6 +14,7 @@ NOT_RUN = {
     "source ~/root-access/bin/activate": "so does this",
     "pip ": "packages come from an index; a test installs the wheel",
     "npm ": "packages come from a registry; the tests have them already",
+    "git clone ": "the repository has no address yet",
     "cd ~/centralized-root-access": "it is about the reader's machine",
     "mkdir ~/first-look": "so is this",
     "cd ~/first-look": "so is this",
