@@ -288,7 +288,7 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_every_case_is_the_same_on_the_local_aws(member_run: dict[str, str]) -> None:
-    # A long line of the issue goes on in an indented one.
+    # Below each case, the differences are indented: here they are on its line.
     summary = member_run["issue"].replace("\n    ", " ")
     not_the_same = {
         line for line in summary.splitlines() if line.startswith(("different: ", "not seen: "))

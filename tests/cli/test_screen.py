@@ -96,6 +96,7 @@ def test_a_row_says_no_use_that_aws_does_not_know_and_what_to_do() -> None:
 
 @pytest.mark.parametrize(("hours", "ago"), [(23, "today"), (24, "1 day ago")])
 def test_a_use_is_of_today_until_a_day_has_passed(hours: int, ago: str) -> None:
+    # When the password of the example was last used.
     used = reports.STARTED_AT - timedelta(days=12)
     audit = dataclasses.replace(reports.example_audit(), finished_at=used + timedelta(hours=hours))
     (password, *_) = rows_of(audit, audit.results[0])

@@ -215,12 +215,18 @@ def pairwise_values(name: str) -> Iterator[dict[str, str]]:
 
 
 def pairs_in(row: Mapping[str, str], parameters: Iterable[str]) -> Iterator[Any]:
-    """Return each two values of a row, with their parameters in the order of these."""
+    """Return each two values of a row, with their parameters in the order of these.
+
+    For example ``(("Repair", "true"), ("Tasks", "audit"))``.
+    """
     return itertools.combinations(((name, row[name]) for name in parameters if name in row), 2)
 
 
 def with_single_values(sections: dict[str, Any]) -> Any:
-    """Return a template with the CDK's form for a list of one, without the functions' code."""
+    """Return a template with the CDK's form for a list of one, without the functions' code.
+
+    The CDK writes ``"Resource": "*"`` for ``"Resource": ["*"]``.
+    """
     for function in resources_of_type(sections, "AWS::Lambda::Function").values():
         del function["Properties"]["Code"]
     text = json.dumps(sections, sort_keys=True)

@@ -39,6 +39,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def assembly(app: Path) -> Assembly:
+    """What the app synthesizes with Node.js."""
     run_successfully(
         "node", "app.ts", cwd=app, env={**os.environ, "CDK_OUTDIR": str(app / "cdk.out")}
     )

@@ -53,6 +53,7 @@ def synthesize_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies:
     )
     script = shutil.copy(many_apps.__file__, folder)
     run_successfully(installed.python, script, folder / "apps", cwd=folder, env=clean_variables())
+    # Python has compiled the functions' code where the assets come from.
     assert list(installed.site_packages.rglob("_lambda/**/*.pyc")), "left out of the assets"
     return folder / "apps"
 

@@ -270,6 +270,7 @@ def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nes
         for statement in statements_of_role(template_of(stack_of_people), "Operator")
         if "cloudformation:DescribeStacks" in statement["Action"]
     ]
+    # The ARN ends with the name of the stack and, as /*, any ID.
     separator, (*_, name, rest) = stack_arn["Fn::Join"]
     assert (separator, rest) == ("", "/*")
     if nested:
