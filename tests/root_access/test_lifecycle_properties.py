@@ -187,6 +187,7 @@ def assert_writes_are_what_is_listed(
     for call in organization.writes:
         action, account_id = f"{call.service}:{call.operation}", call.parameters.get("AccountId")
         assert action in allowed
+        # IAM's own calls name no service.
         assert call.parameters.get("ServicePrincipal", IAM_PRINCIPAL) == IAM_PRINCIPAL
         if action == Operation.DEREGISTER:
             assert account_id not in (administrators or ())

@@ -135,6 +135,7 @@ def test_an_organization_without_all_features_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
+    # In each case, the state that the step leads to is there already.
     ("operation", "account_id", "registered"),
     [
         (Operation.REGISTER, MEMBER, [MEMBER]),

@@ -157,7 +157,10 @@ def test_no_form_of_a_report_loses_or_adds_anything(report: Report) -> None:
 
 
 def assert_nothing_of_the_report_is_markup(page: str) -> None:
-    """Assert that the page has its own two scripts alone, and that its data could not end one."""
+    """Assert that the page has its own two scripts alone, and that its data could not end one.
+
+    They are its code, and the report as JSON.
+    """
     assert (page.count("<script"), page.count("</script"), page.count("<!--")) == (2, 2, 0)
     data = page.partition('id="report">')[2].partition("</script>")[0]
     assert data.isascii()

@@ -399,6 +399,7 @@ def test_numbers_that_end_alarms_are_no_older_for_an_import_that_takes_minutes(
     looked_at = root_tasks.now
     root_tasks.change_before(ACTION, lambda: root_tasks.advance(minutes=3))
     root_tasks.run()
+    # The numbers of the audit, and those of the import. CloudWatch takes times in milliseconds.
     (line, imported) = root_tasks.metrics()
     assert line["AccountsWithRootCredentials"] == imported["FindingsRefused"] == 0
     assert line["_aws"]["Timestamp"] == looked_at.timestamp() * 1000
