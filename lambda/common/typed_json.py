@@ -199,4 +199,4 @@ def _camel_case(name: str) -> str:
 @cache
 def _hints(type_: Any) -> dict[str, Any]:
     """Return the types of a dataclass's fields, by their names."""
-    return get_type_hints(type_, localns={"datetime": datetime})
+    return get_type_hints(type_)
