@@ -4,6 +4,7 @@ The sentence of a RootAccessError is for people, in CloudFormation, Step Functio
 
     RootAccessError                             common.errors
         CallError                               aws_calls.failures
+            StartFailedError                    root_tasks.refusals
         NotPublishedError                       aws_calls.notices
         SettingsError                           common.function_settings
         CheckFailedError                        root_access.drift.repair
