@@ -103,7 +103,7 @@ class Case:
         source: Why it is expected.
         afterwards: The root credentials in the member account after the call, by their keys in
             GetAccountSummary; None if they do not matter.
-        local: Why the local AWS does not show it; None if it does.
+        not_shown_locally: Why the local AWS does not show it; None if it does.
         measures: What the time until the expected response measures; None for nothing.
         max_seconds: How long the expected response may take; None for as long as the run waits for
             any.
@@ -118,7 +118,7 @@ class Case:
     caller: str = MANAGEMENT_ACCOUNT
     source: Source = Source.DOCUMENTED
     afterwards: Mapping[str, int] | None = None
-    local: str | None = None
+    not_shown_locally: str | None = None
     measures: str | None = None
     max_seconds: float | None = None
     risk: str | None = None

@@ -24,8 +24,8 @@ _MAX_PAUSE_SECONDS = 16.0
 def find_obstacle(case: Case, scene: Scene, level: Level) -> str | None:
     """Return why a run of a level cannot see a case, or None if it can."""
     names = scene.callers.names
-    if case.local is not None and scene.callers.aws.is_local:
-        return f"the local AWS does not show it: {case.local}"
+    if case.not_shown_locally is not None and scene.callers.aws.is_local:
+        return f"the local AWS does not show it: {case.not_shown_locally}"
     if case.needs_member and names.member is None:
         return "it needs --member"
     if case.needs_delegate and names.delegate is None:

@@ -68,8 +68,8 @@ def _entry(result: Result) -> dict[str, Any]:
     }
     if result.afterwards is not None:
         entry["afterwards"] = result.afterwards
-    if case.local is not None:
-        entry["local"] = case.local
+    if case.not_shown_locally is not None:
+        entry["local"] = case.not_shown_locally
     return entry
 
 

@@ -20,7 +20,7 @@ _SDK = _case(
     "deployment:Sdk",
     "the functions' log names the SDK of the runtime",
     succeeds({"botocore": "{text}", "runtime": "{text}"}),
-    local=_NO_SDK,
+    not_shown_locally=_NO_SDK,
     measures="the SDK of the functions' runtime",
     max_seconds=300,
 )
@@ -29,7 +29,7 @@ _FINDINGS = _case(
     "deployment:Findings",
     "Security Hub imports the findings of an audit",
     succeeds({"imported": True}),
-    local="Security Hub is not enabled in it",
+    not_shown_locally="Security Hub is not enabled in it",
     max_seconds=900,
 )
 
@@ -53,7 +53,7 @@ _CHECKS = (
             "cloudwatch:DescribeAlarms",
             name,
             succeeds({"MetricAlarms": [{"StateValue": "ALARM", "{and more}": True}]}),
-            local=_NO_METRICS,
+            not_shown_locally=_NO_METRICS,
             measures=f"time until {measured}",
             max_seconds=max_seconds,
             AlarmNamePrefix=f"{{stack}}-RootAccessDriftCheck{alarm}",
@@ -79,7 +79,7 @@ _CHECKS = (
             "deployment:Publication",
             "an alarm publishes to an encrypted topic",
             succeeds({"succeeded": True}),
-            local=_NO_METRICS,
+            not_shown_locally=_NO_METRICS,
             max_seconds=300,
         ),
     ]

@@ -198,7 +198,7 @@ _TASK_POLICIES = [
         "iam:GetPolicy",
         f"the task policy {name} has its first version",
         succeeds({"Policy": {"DefaultVersionId": "v1", "{and more}": True}}),
-        local=_NO_COPY,
+        not_shown_locally=_NO_COPY,
         PolicyArn=TASK_POLICY + name,
     )
     for name in (AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE)

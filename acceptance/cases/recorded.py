@@ -24,5 +24,5 @@ def read_recordings(folder: Path = RECORDINGS) -> Iterator[Case]:
                 response=Response(**entry["response"]),
                 source=Source.RECORDED,
                 afterwards=entry.get("afterwards"),
-                local=entry.get("local"),
+                not_shown_locally=entry.get("local"),
             )

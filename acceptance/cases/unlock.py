@@ -23,7 +23,7 @@ _NAME = "{bucket}"
 _QUEUE: Mapping[str, Any] = {"QueueUrl": "{queue url}"}
 _POLICY_OF_QUEUE: Mapping[str, Any] = {**_QUEUE, "AttributeNames": ["Policy"]}
 
-_as_owner = partial(case, level=Level.MEMBER, caller=MEMBER, local=NO_ENFORCEMENT)
+_as_owner = partial(case, level=Level.MEMBER, caller=MEMBER, not_shown_locally=NO_ENFORCEMENT)
 _open_bucket = partial(in_session(UNLOCK_BUCKET, "bucket open"), Bucket=_NAME)
 _locked_queue = in_session(UNLOCK_QUEUE, "queue locked", source=Source.ASSUMED)
 

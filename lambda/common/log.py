@@ -19,7 +19,7 @@ def write_line(**event: object) -> None:
 
 
 @functools.cache
-def log_sdk() -> None:
+def log_sdk_version() -> None:
     """Log the SDK's version, once per cold start: the runtime brings the SDK, and changes it."""
     write_line(event="sdk", botocore=botocore.__version__)
 

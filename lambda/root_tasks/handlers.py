@@ -16,7 +16,7 @@ from typing import Any
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import LambdaContext, system_clock
 from common.arn import Arn
-from common.log import log_sdk, write_line
+from common.log import log_sdk_version, write_line
 
 from .aws.clients import create_clients
 from .aws.invocation import Aws
@@ -77,7 +77,7 @@ def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> 
 
 def _aws(context: LambdaContext) -> Aws:
     """Return what the functions' code works with in one invocation, and log the SDK's version."""
-    log_sdk()
+    log_sdk_version()
     return Aws(
         clients=create_clients(),
         budget=RetryBudget.of_invocation(context, clock=system_clock()),

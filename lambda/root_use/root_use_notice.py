@@ -12,7 +12,7 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import LambdaContext, create_clients, system_clock
 from common.arn import Arn
 from common.function_settings import FunctionSettings
-from common.log import log_sdk, write_line
+from common.log import log_sdk_version, write_line
 from common.untrusted import text_or_unknown
 
 from .root_use_events import RootUse, Use, read_delivery
@@ -47,7 +47,7 @@ def on_delivery(event: object, context: LambdaContext) -> None:
     Raises:
         NotPublishedError: The topic did not accept the notice.
     """
-    log_sdk()
+    log_sdk_version()
     budget = RetryBudget.of_invocation(context, clock=system_clock())
     notify(
         event,

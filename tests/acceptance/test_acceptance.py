@@ -295,9 +295,10 @@ def test_every_case_is_the_same_on_the_local_aws(member_run: dict[str, str]) -> 
     }
     cases = [case for case in all_cases() if case.level is not Level.DEPLOY]
     assert not_the_same == {
-        f"not seen: {case.name} ({case.source}) the local AWS does not show it: {case.local}"
+        f"not seen: {case.name} ({case.source}) the local AWS does not show it: "
+        f"{case.not_shown_locally}"
         for case in cases
-        if case.local
+        if case.not_shown_locally
     }
     assert (
         f"{len(cases) - len(not_the_same)} same, 0 different, {len(not_the_same)} not seen"
@@ -307,7 +308,7 @@ def test_every_case_is_the_same_on_the_local_aws(member_run: dict[str, str]) -> 
 
 def test_what_the_local_aws_does_not_show_is_pinned() -> None:
     """A case that it no longer shows, or that it shows now, changes the number."""
-    assert sum(case.local is not None for case in all_cases()) == 12
+    assert sum(case.not_shown_locally is not None for case in all_cases()) == 12
 
 
 # Results
@@ -324,7 +325,7 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
     member_run: dict[str, str], tmp_path: Path, organization: LocalOrganization
 ) -> None:
     (tmp_path / "new.json").write_text(member_run["recording"])
-    recorded = [case for case in read_recordings(tmp_path) if case.local is None]
+    recorded = [case for case in read_recordings(tmp_path) if case.not_shown_locally is None]
     # Fewer would mean that the recording lacks cases.
     assert len(recorded) >= 150
     enable_policies(organization)
@@ -401,7 +402,9 @@ def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
     in_member = (case for case in all_cases() if case.level is Level.MEMBER)
     cases = [case for case in in_member if "bucket" in str((case.given, case.risk))]
     results = run_cases(sort_cases(cases), scene, Level.MEMBER, settling_seconds=0)
-    assert {result.verdict for result in results if result.case.local is None} == {Verdict.SAME}
+    assert {result.verdict for result in results if result.case.not_shown_locally is None} == {
+        Verdict.SAME
+    }
     *others, last = requests
     assert len(others) > 2
     assert set(others) == {(names.own_name, False)}
@@ -745,7 +748,11 @@ def test_a_stack_that_cannot_be_deployed_is_tried_once_and_does_not_end_the_run(
 
     callers = Callers(EmulatedAws(organization, on_client=NO_STACKS), run_names(organization))
     scene = Scene(callers, state=State(), deployment=Deployment(callers, tmp_path / "log", run=run))
-    cases = [case for case in all_cases() if case.level is Level.DEPLOY and case.local is None]
+    cases = [
+        case
+        for case in all_cases()
+        if case.level is Level.DEPLOY and case.not_shown_locally is None
+    ]
     results = run_cases(cases[:2], scene, Level.DEPLOY)
     assert [result.verdict for result in results] == [Verdict.DIFFERENT] * 2
     assert started == ["deploy"]

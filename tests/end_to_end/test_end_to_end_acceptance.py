@@ -73,7 +73,7 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     assert finished.returncode == 0, finished.stdout + finished.stderr + log[-3000:]
     summary = next(tmp_path.glob("*.issue.txt")).read_text()
     # The local AWS shows every case that has no reason in `local`.
-    seen = [case for case in all_cases() if case.local is None]
+    seen = [case for case in all_cases() if case.not_shown_locally is None]
     assert f"{len(seen)} same, 0 different" in summary
     assert list(tmp_path.glob("*.snapshot.json")) == []
     assert surroundings(local_aws) == before

@@ -14,7 +14,7 @@ from acceptance.runner import run_cases, sort_cases
 from local_aws.emulation import mock_organization, serve_organization
 from support.acceptance import enable_policies, run_scene
 
-RECORDED = {case.name: case for case in read_recordings() if case.local is None}
+RECORDED = {case.name: case for case in read_recordings() if case.not_shown_locally is None}
 
 
 @pytest.fixture(

@@ -20,7 +20,7 @@ from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access.base.arguments import parse_account_ids, parse_delegated_administrators
 from centralized_root_access.cli.runs import deployment
 from common.errors import RootAccessError
-from common.log import log_sdk
+from common.log import log_sdk_version
 from local_aws.emulation import LocalOrganization
 from root_access.drift import check
 from root_access.state import desired_state
@@ -193,9 +193,9 @@ print(*sorted(name for name, file in files.items() if (file or "").startswith(ro
 
 
 def test_the_version_of_the_sdk_is_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
-    log_sdk.cache_clear()
-    log_sdk()
-    log_sdk()
+    log_sdk_version.cache_clear()
+    log_sdk_version()
+    log_sdk_version()
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["botocore"] == botocore.__version__
 

@@ -288,7 +288,7 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     assert root_tasks.outcomes(again) == {MEMBER: "DONE"}
 
 
-def test_an_execution_that_may_not_be_described_is_not_taken_for_none(
+def test_a_plan_whose_execution_may_not_be_described_is_not_taken_for_missing(
     root_tasks: RootTasks,
 ) -> None:
     plan = root_tasks.run(PLAN_DELETION)

@@ -66,7 +66,7 @@ def actions_needed_by(calls: Iterable[str], level: Level) -> set[str]:
     not_shown = {
         case.call.operation
         for case in all_cases()
-        if case.local is not None
+        if case.not_shown_locally is not None
         and case.caller == MANAGEMENT_ACCOUNT
         and level.includes(case.level)
     }

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 
+# The functions' `Feature`, in root_access/state.py, lists what a new one needs.
 class RootAccessFeature(StrEnum):
     """A feature of centralized root access.
 

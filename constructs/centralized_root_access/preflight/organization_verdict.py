@@ -13,7 +13,7 @@ from root_tasks.aws.invocation import Aws
 from root_tasks.model.run_documents import Account
 from root_tasks.model.task import Task
 from root_tasks.run.directory import MemberDirectory
-from root_tasks.run.prepare import classify
+from root_tasks.run.prepare import with_skip_reasons
 from root_tasks.run.unit_names import with_unit_names
 from root_tasks.run.units import ROOT_NAME
 
@@ -157,7 +157,7 @@ def judge_organization(
     opener = _opener(directory, organization, session_roles)
     members = with_unit_names(directory.units, members)
     # As an audit does: no root session is possible in the management account, for example.
-    classified = classify(
+    classified = with_skip_reasons(
         members.values(), management_account_id=organization.management_account_id, audits=True
     )
     possible = [account for account in classified if account.skip_reason is None]

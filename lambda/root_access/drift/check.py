@@ -17,7 +17,7 @@ from aws_calls.runtime import LambdaContext, create_clients, system_clock
 from aws_calls.security_hub import SecurityFinding, import_findings
 from common.arn import Arn
 from common.function_settings import FunctionSettings
-from common.log import ORGANIZATION_ID, log_sdk, metric_line, write_line
+from common.log import ORGANIZATION_ID, log_sdk_version, metric_line, write_line
 from common.next_step import NextStep
 from common.untrusted import UNKNOWN, members
 
@@ -67,7 +67,7 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
     Raises:
         RootAccessError: As for `DriftCheck.run`.
     """
-    log_sdk()
+    log_sdk_version()
     budget = RetryBudget.of_invocation(context, clock=system_clock())
     DriftCheck(
         settings=DriftCheckSettings.from_environment(os.environ),

@@ -1,4 +1,4 @@
-"""The root tasks. Everything that knows which ones there are follows this list."""
+"""The root tasks. `tasks/__init__.py` lists what else knows which ones there are."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
 _FORMULA = re.compile(f"""(^|[;,|\n])([ "]*)(?=[{_FORMULA_SIGNS}])""")
 
 # The columns of report.csv. `_cells` fills them, and docs/reference/report-schema.md has a table of
-# them. Those of the page are COLUMNS in page.html.
+# them. Those of the page are COLUMNS in page.html, and the terminal and Markdown have the rows of
+# the command line's cli/show/report_rows.py.
 _COLUMNS = (
     "accountId",
     "name",

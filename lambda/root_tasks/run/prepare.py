@@ -69,7 +69,7 @@ def prepare(
     task, mode = request.task, _mode(request, plan)
 
     # The accounts, and those among them in which the task runs. One of a plan may have left since.
-    accounts = classify(
+    accounts = with_skip_reasons(
         members.values(),
         management_account_id=organization.management_account_id,
         protected_accounts=frozenset(protected_accounts),
@@ -132,7 +132,7 @@ def prepare(
     return run, work
 
 
-def classify(
+def with_skip_reasons(
     members: Iterable[Account],
     *,
     management_account_id: str,

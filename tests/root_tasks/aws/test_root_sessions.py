@@ -376,15 +376,15 @@ class VirtualTime:
         event = threading.Event()
         with self._lock:
             heapq.heappush(self._sleepers, (self.seconds + seconds, id(event), event))
-            self._go_on()
+            self._count_less_awake()
         event.wait()
 
     def end_thread(self) -> None:
         """Count the calling thread as ended: the clock does not wait for it any more."""
         with self._lock:
-            self._go_on()
+            self._count_less_awake()
 
-    def _go_on(self) -> None:
+    def _count_less_awake(self) -> None:
         """Count the calling thread as asleep or ended, and if it was the last one awake, go on.
 
         To go on is to set the clock to the moment of the first sleeper, and to wake that one up.

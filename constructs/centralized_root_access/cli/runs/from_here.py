@@ -7,7 +7,7 @@ anything.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -21,7 +21,7 @@ from root_tasks.run.account_runner import AccountRunner
 from root_tasks.run.directory import MemberDirectory, Survey
 from root_tasks.run.make_report import make_report
 from root_tasks.run.parse_input import parse_request
-from root_tasks.run.prepare import classify, prepare, require_members
+from root_tasks.run.prepare import prepare, require_members, with_skip_reasons
 from root_tasks.run.read_management_account import read_own_root_user
 from root_tasks.run.unit_names import with_unit_names
 from root_tasks.tasks.request import Request
@@ -87,18 +87,28 @@ def _begin_audits(
     All accounts of the organization are audited page by page, while the next page is listed.
     Others begin together, once it is known that each that is named exists and which are left out.
     """
-    manager = survey.organization.management_account_id
     members: dict[str, Account] = {}
     for page in survey.pages:
-        # AWS may list an account twice. What counts is the first time, when its audit began.
-        members = page | members
+        # AWS may list an account twice while others are added or removed: the first time counts.
+        new = {account_id: page[account_id] for account_id in page if account_id not in members}
+        members |= new
         if request.full:
-            audits.begin(classify(page.values(), management_account_id=manager, audits=True))
+            audits.begin(_audited(new, survey))
     if not request.full:
         require_members(request, organization=survey.organization, members=members)
         members = directory.without(request.exclusions, members)
-        audits.begin(classify(members.values(), management_account_id=manager, audits=True))
+        audits.begin(_audited(members, survey))
     return members
+
+
+def _audited(members: Mapping[str, Account], survey: Survey) -> list[str]:
+    """Return the IDs of the accounts in which an audit opens a root session."""
+    accounts = with_skip_reasons(
+        members.values(),
+        management_account_id=survey.organization.management_account_id,
+        audits=True,
+    )
+    return [account.account_id for account in accounts if account.skip_reason is None]
 
 
 class _Audits:
@@ -122,16 +132,10 @@ class _Audits:
         # The SDK loads the model of IAM, which each audit needs, while the first page is listed.
         self._call_threads.submit(aws.clients.sessions.client, "iam", region=None)
 
-    def begin(self, accounts: Iterable[Account]) -> None:
-        """Begin to audit accounts, but for those that are skipped."""
-        wanted = [
-            account.account_id
-            for account in accounts
-            # AWS may list an account twice while others are added or removed.
-            if account.skip_reason is None and account.account_id not in self._audits
-        ]
-        self._count(begun=len(wanted))
-        for account_id in wanted:
+    def begin(self, account_ids: Sequence[str]) -> None:
+        """Begin to audit accounts."""
+        self._count(begun=len(account_ids))
+        for account_id in account_ids:
             self._audits[account_id] = self._account_threads.submit(self._audit, account_id)
 
     def findings(self) -> dict[str, Finding]:
