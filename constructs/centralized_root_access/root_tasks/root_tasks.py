@@ -287,8 +287,8 @@ class RootTasks(Construct):
     def grant_plan(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the commands ``audit`` and ``plan``.
 
-        They find the stack, and start, follow and list runs. Neither changes anything, and one
-        state machine serves both.
+        They read this stack, which ``--stack`` has to name, and start, follow and list runs.
+        Neither changes anything, and one state machine serves both.
 
         Args:
             grantee: The principal.
@@ -302,11 +302,11 @@ class RootTasks(Construct):
     def grant_execute(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``execute``.
 
-        It finds the stack, executes plans, and follows and lists executions. The grant does not
-        include planning. The command shows the plan first: :meth:`grant_read_reports`. To keep a
-        principal from executing plans regardless of what else allows it, deny
-        ``states:StartExecution`` on the state machine, and ``states:RedriveExecution`` on its
-        executions, which no grant includes.
+        It reads this stack, which ``--stack`` has to name, executes plans, and follows and lists
+        executions. The grant does not include planning. The command shows the plan first:
+        :meth:`grant_read_reports`. To keep a principal from executing plans regardless of what else
+        allows it, deny ``states:StartExecution`` on the state machine, and
+        ``states:RedriveExecution`` on its executions, which no grant includes.
 
         Args:
             grantee: The principal.
@@ -326,8 +326,8 @@ class RootTasks(Construct):
     def grant_stop(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``stop``.
 
-        It finds the stack, stops runs, and reads what executions had done. The grant includes no
-        start of a run, and no result of an audit or a plan.
+        It reads this stack, which ``--stack`` has to name, stops runs, and reads what executions
+        had done. The grant includes no start of a run, and no result of an audit or a plan.
 
         Args:
             grantee: The principal.
@@ -343,9 +343,9 @@ class RootTasks(Construct):
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``report``, with which the others end.
 
-        It finds the stack, and reads every report. Reports have the names of accounts and e-mail
-        addresses. The executions hold the hashes of the report and of the batches' results, by
-        which the commands know whether the run wrote them.
+        It reads this stack, which ``--stack`` has to name, and every report. Reports have the names
+        of accounts and e-mail addresses. The executions hold the hashes of the report and of the
+        batches' results, by which the commands know whether the run wrote them.
 
         Args:
             grantee: The principal.
