@@ -175,7 +175,7 @@ def test_the_commands_of_a_page_work_in_their_order(
     organization = root_tasks.organization
     seed_organization(organization)
     monkeypatch.chdir(tmp_path)
-    for name in ("policy.json", "deny-root-users.json"):
+    for name in ("policy.json", "delegate.json", "deny-root-users.json"):
         (tmp_path / name).write_text(json.dumps(DENY_ROOT_USERS))
     created = organization.add_account(name="new", email="new@example.com")
     unit = add_unit(organization, "New", created)
