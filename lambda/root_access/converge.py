@@ -52,13 +52,13 @@ class Convergence:
             observed = self._observe()
             steps = self.plan(observed)
             while steps:
-                undone = [step for step in steps if step in self._confirmed]
-                if undone:
+                not_visible = [step for step in steps if step in self._confirmed]
+                if not_visible:
                     # A change takes a moment to be visible. It is not made again: if someone has
                     # undone it on purpose, the two would undo each other for minutes.
-                    message = f"AWS confirmed {undone[0]}, but a later read did not show it"
+                    message = f"AWS confirmed {not_visible[0]}, but a later read did not show it"
                     observed = self._reobserve_after_backoff(
-                        error_of_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)
+                        error_of_call(not_visible[0].operation, FailureKind.NOT_PERSISTED, message)
                     )
                 else:
                     observed = self._apply_steps(steps)

@@ -35,6 +35,7 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
     Raises:
         RunRefusedError: The run cannot start, and the reason is not its input; the message says
             what to do.
+        StartFailedError: A call failed.
     """
     settings = StartRunSettings.from_environment(os.environ)
     return start.start_or_refuse(start.start_run, _aws(context), event, settings=settings)
@@ -58,6 +59,7 @@ def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[st
     Raises:
         RunRefusedError: It cannot start, and the reason is not its input; the message says what to
             do.
+        StartFailedError: A call failed.
     """
     settings = StartExecutionSettings.from_environment(os.environ)
     return start.start_or_refuse(start.start_execution, _aws(context), event, settings=settings)
