@@ -37,6 +37,9 @@ _UNKNOWN_PATH = _unknown_policy("The organizational units of the account could n
 class Level:
     """A root, an organizational unit or an account, and the policies that are attached to it.
 
+    For example, an account in one unit has three levels: the root, the unit and the account. Each
+    level has to allow a call.
+
     Attributes:
         target_id: Its ID.
         name: Its name.

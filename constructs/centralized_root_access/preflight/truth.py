@@ -7,7 +7,10 @@ from enum import StrEnum
 
 
 class Truth(StrEnum):
-    """The truth of a statement: it holds, it does not, or that is unknown."""
+    """The truth of a statement: it holds, it does not, or that is unknown.
+
+    For example, a condition on ``aws:SourceIp`` is unknown, because a later request decides it.
+    """
 
     TRUE = "true"
     FALSE = "false"

@@ -148,6 +148,9 @@ class RunStore:
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
         """Claim a batch that makes changes, and return whether this is the one claim on it.
 
+        For example, Lambda delivers a batch's event twice: the second function finds the claim of
+        the first one, and changes nothing.
+
         Such a batch runs once: after a failure nobody knows which changes it has made.
 
         Args:

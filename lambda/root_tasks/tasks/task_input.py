@@ -45,6 +45,8 @@ _MAX_QUOTED_CHARACTERS = 500
 class TaskInput:
     """The input of an execution, as it was given, with the checks that all tasks share.
 
+    For example, ``{"task": "delete", "accounts": ["222222222222"]}``.
+
     Attributes:
         task: Its task.
         values: Its keys and values.
