@@ -24,10 +24,11 @@ PAGES = (
     *sorted((REPOSITORY / "docs").rglob("*.md")),
 )
 
+_BLOCK_FLAGS = re.MULTILINE | re.DOTALL
 _BLOCK = re.compile(
     r"(?:^ *<!-- test: (?P<name>.*?) -->\n+)?^(?P<indent> *)```(?P<language>\w*)\n"
     r"(?P<text>.*?)^(?P=indent)```$",
-    re.MULTILINE | re.DOTALL,
+    _BLOCK_FLAGS,
 )
 # What a block without a language begins with, if it is typed. Others are printed, or queries.
 _PROGRAMS = (
@@ -178,3 +179,16 @@ def run_with_stubs(text: str, *, programs: Sequence[str], folder: Path) -> list[
     environment = os.environ | {"PATH": f"{bin_folder}:/usr/bin:/bin"}
     run_successfully("sh", "-e", "-c", text, cwd=folder, env=environment)
     return [call.decode().split("\0")[:-1] for call in calls.read_bytes().splitlines()]
+
+
+def sentences(page: Path) -> Iterator[str]:
+    """Yield the sentences of a page as a reader sees them: without code blocks, links and marks.
+
+    Each item of a list and each cell of a table ends a sentence.
+    """
+    text = re.sub(r"^ *```.*?^ *```$|<!--.*?-->", "\n\n", page.read_text(), flags=_BLOCK_FLAGS)
+    text = re.sub(r"!?\[([^\[\]]*)\]\([^()]*\)", r"\1", text)
+    for paragraph in re.split(r"\n\s*\n|\n *(?:[-#>]+|\d+\.) |\|", text):
+        words = " ".join(paragraph.split())
+        for sentence in re.split(r"(?:(?<=[.?!])|(?<=[.?!]\)))\*{0,2} (?=\*{0,2}[A-Z0-9`])", words):
+            yield re.sub(r"\*\*|`", "", sentence)
