@@ -14,7 +14,7 @@ import pytest
 
 from centralized_root_access.cli.main import main
 from support.accounts import MEMBER
-from support.command_line import NOW, CommandLine
+from support.command_line import CommandLine
 from support.processes import run_successfully
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +32,7 @@ KEY_LAST_USED = datetime(2026, 5, 14, 9, 30, tzinfo=UTC)
 def run_cycle(command_line: CommandLine) -> Iterator[str]:
     """Run the commands, and yield what a terminal shows when somebody types each."""
     for command, exit_code in COMMANDS_AND_EXIT_CODES:
+        command_line.root_tasks.now = command_line.now
         screen = io.StringIO()
         with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
             assert command_line.run(*command).exit_code == exit_code
@@ -43,9 +44,7 @@ def run_cycle(command_line: CommandLine) -> Iterator[str]:
 def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_next(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root_tasks = command_line.root_tasks
-    root_tasks.now = NOW
-    organization = root_tasks.organization
+    organization = command_line.root_tasks.organization
     with monkeypatch.context() as patch:
         # Plans show when a credential was created.
         patch.setattr(organization._emulation, "now", lambda: CREDENTIALS_CREATED)
