@@ -49,6 +49,9 @@ def test_an_alarm_says_what_happened_and_what_to_do(alarms: dict[str, Any]) -> N
     }
     shown = "\n".join(f"---- {id_}\n{descriptions[id_]}\n" for id_ in sorted(descriptions))
     assert shown == read_or_write_golden("alarms", shown)
+    # A command or a query, and last the heading.
+    ends = re.compile(r": (centralized-root-access|aws|fields) .*\nRunbook: [^\n]+$", re.DOTALL)
+    assert [id_ for id_, text in descriptions.items() if not ends.search(text)] == []
 
 
 def test_a_construct_whose_alarms_notify_no_one_says_so_once() -> None:
