@@ -80,10 +80,11 @@ def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> 
 def _aws(context: LambdaContext) -> Aws:
     """Return what the functions' code works with in one invocation, and log the SDK's version."""
     log_sdk_version()
+    function = Arn.parse(context.invoked_function_arn)
     return Aws(
         clients=create_clients(),
         budget=RetryBudget.of_invocation(context, clock=system_clock()),
-        function=Arn.parse(context.invoked_function_arn),
+        find_function=lambda: function,
         now=lambda: datetime.now(UTC),
         log=write_line,
     )

@@ -245,19 +245,19 @@ def test_an_interrupt_exits_130_without_a_traceback(
     assert "Traceback" not in shown
 
 
-def test_an_interrupt_ends_an_audit_from_here_while_organizations_is_silent(
+def test_an_interrupt_ends_an_audit_from_here_while_the_network_is_silent(
     interruptible: None, served: LocalOrganization
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         process = subprocess.Popen(
             [*PROGRAM, "audit", "--from-here"],
-            env=environment_variables_for(served) | {"AWS_ENDPOINT_URL_ORGANIZATIONS": url},
+            env=environment_variables_for(served) | {"AWS_ENDPOINT_URL": url},
             stderr=subprocess.PIPE,
             text=True,
         )
-        # DescribeOrganization and ListAccounts are called at once.
-        connections = [silent.accept()[0] for _ in range(2)]
+        # The identity, the features, the organization and its accounts are asked for at once.
+        connections = [silent.accept()[0] for _ in range(4)]
         # Python loses a signal that arrives right before it waits; a person presses Ctrl-C again.
         time.sleep(1)
         process.send_signal(signal.SIGINT)

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from botocore.session import Session
 from hypothesis import strategies as st
 
+from aws_calls.calls import Response
+from aws_calls.failures import CallError, FailureKind, error_of_call
 from centralized_root_access.cli.base.caller import Caller
 from centralized_root_access.cli.runs.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import LocalOrganization, mock_organization
@@ -29,6 +32,7 @@ from support.arrange import (
 from support.command_line import NOW
 from support.function import FakeTime
 from support.properties import property_test
+from support.responding import client_error
 from support.root_tasks import RootTasks
 from support.scp import attach_policy, statement
 
@@ -148,11 +152,18 @@ class ListeningCaller(Caller):
         return client
 
 
+IDENTITY = Response(
+    operation="sts:GetCallerIdentity",
+    members={"Account": MANAGEMENT, "Arn": f"arn:aws:iam::{MANAGEMENT}:user/one"},
+)
+
+
 def audit_here(
     before_page: Callable[[int], None] = lambda page: None,
     *,
     show: Callable[[int, int], None] = lambda done, found: None,
     input_: Mapping[str, object] | None = None,
+    wait_for_identity: Callable[[], Response] = lambda: IDENTITY,
     **listening: Any,
 ) -> dict[str, Any]:
     """Audit accounts from here, by default all, and return the report.
@@ -161,6 +172,7 @@ def audit_here(
         before_page: Called before each page of the accounts, with its number.
         show: Gets the number of audits that are done, and of those that have begun.
         input_: The input of the run; None for all accounts.
+        wait_for_identity: Returns AWS's response about whose the credentials are.
         listening: Other attributes of ListeningCaller.
     """
     session = Session()
@@ -168,8 +180,7 @@ def audit_here(
     caller = ListeningCaller(
         session=session,
         region="us-east-1",
-        account_id=MANAGEMENT,
-        arn=f"arn:aws:iam::{MANAGEMENT}:user/one",
+        wait_for_identity=wait_for_identity,
         clock=FakeTime().clock(),
         now=lambda: NOW,
         before_page=before_page,
@@ -384,6 +395,46 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
         "GetAccountSummary",
         "ListOrganizationsFeatures",
     ]
+
+
+def test_the_organization_is_read_and_no_session_opened_until_it_is_known_who_calls(
+    organization: LocalOrganization,
+) -> None:
+    add_members(organization, [Member()])
+    listed, opened = threading.Event(), threading.Event()
+
+    def respond() -> Response:
+        assert listed.wait(20)
+        # A session that does not wait for this response is opened by then.
+        assert not opened.wait(0.3)
+        return IDENTITY
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        report = audit_here(
+            wait_for_identity=pool.submit(respond).result,
+            change_page=lambda accounts: listed.set(),
+            before={"sts.AssumeRoot": opened.set},
+        )
+    assert report["requestedBy"] == f"arn:aws:iam::{MANAGEMENT}:user/one"
+    assert opened.is_set()
+
+
+def test_credentials_that_aws_refuses_are_reported_whatever_else_fails(
+    organization: LocalOrganization,
+) -> None:
+    organization_unread = threading.Event()
+
+    def fail() -> None:
+        organization_unread.set()
+        raise client_error("AccessDeniedException", operation="DescribeOrganization")
+
+    def refuse() -> Response:
+        assert organization_unread.wait(20)
+        raise error_of_call("sts:GetCallerIdentity", FailureKind.REFUSED, "wrong credentials")
+
+    with pytest.raises(CallError, match="sts:GetCallerIdentity"):
+        audit_here(wait_for_identity=refuse, before={"organizations.DescribeOrganization": fail})
+    assert call_counts(organization)["AssumeRoot"] == 0
 
 
 def test_audits_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(

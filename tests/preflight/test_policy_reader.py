@@ -51,7 +51,9 @@ def reader_of(client: Any) -> PolicyReader:
     sessions = SessionClients(Session(), config=one_attempt())
     return PolicyReader(
         Aws(
-            function=Arn(partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""),
+            find_function=lambda: Arn(
+                partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""
+            ),
             clients=RunClients(lambda service: client, sessions=sessions),
             now=lambda: datetime.now(UTC),
             log=lambda **event: None,

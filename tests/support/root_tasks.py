@@ -372,7 +372,9 @@ class RootTasks:
         return Aws(
             clients=self._clients,
             budget=self.time.budget(seconds=self.function_timeout),
-            function=Arn.parse(f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks"),
+            find_function=lambda: Arn.parse(
+                f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks"
+            ),
             now=lambda: self.now,
             log=lambda **event: self.log.append(event),
         )

@@ -28,13 +28,13 @@ class Aws(AwsCalls):
     Attributes:
         clients: Its clients.
         budget: How long to retry transient failures; it ends with the invocation.
-        function: The partition, the Region and the account that it runs in.
+        find_function: Returns the ARN whose partition, Region and account it runs in.
         now: Returns the time in UTC.
         log: Writes one event, given as keyword arguments.
     """
 
     clients: RunClients
-    function: Arn
+    find_function: Callable[[], Arn]
     now: Callable[[], datetime]
     log: Callable[..., None]
 
@@ -42,6 +42,15 @@ class Aws(AwsCalls):
     def clock(self) -> Clock:
         """The time that waiting is measured by."""
         return self.budget.clock
+
+    @property
+    def function(self) -> Arn:
+        """The ARN whose partition, Region and account it runs in.
+
+        Raises:
+            CallError: This is a person's machine, and AWS refused to say whose the credentials are.
+        """
+        return self.find_function()
 
     @property
     def account_id(self) -> str:

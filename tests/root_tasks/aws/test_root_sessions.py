@@ -151,7 +151,9 @@ def aws_with_sts(sts: Any, clock: Clock) -> Aws:
     # The functions register a handler that names the run in each call: here it does nothing.
     sts.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_, **__: None))
     return Aws(
-        function=Arn(partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""),
+        find_function=lambda: Arn(
+            partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""
+        ),
         clients=RunClients(lambda service: sts, sessions=session_clients()),
         now=lambda: STARTED_AT,
         log=lambda **event: None,

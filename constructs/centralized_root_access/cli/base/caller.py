@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from aws_calls.calls import AwsCalls
+from aws_calls.calls import AwsCalls, Response
 from aws_calls.failures import call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import Clients, Clock, new_client, new_session, one_attempt
@@ -38,8 +39,7 @@ class Caller:
     Attributes:
         session: The SDK's session, with the credentials.
         region: The Region.
-        account_id: The credentials' account.
-        arn: The ARN of the credentials' identity.
+        wait_for_identity: Returns AWS's response about whose the credentials are, once it is there.
         clock: The time that waiting is measured by.
         now: Returns the time in UTC.
         profile: The profile; None for the SDK's own choice.
@@ -47,11 +47,22 @@ class Caller:
 
     session: Session
     region: str
-    account_id: str
-    arn: str
+    wait_for_identity: Callable[[], Response]
     clock: Clock
     now: Callable[[], datetime]
     profile: str | None = None
+
+    @property
+    def account_id(self) -> str:
+        """The credentials' account."""
+        account_id: str = self.wait_for_identity().require("Account")
+        return account_id
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the credentials' identity."""
+        arn: str = self.wait_for_identity().require("Arn")
+        return arn
 
     def client(self, service: str, *, config: Config | None = None) -> Any:
         """Return a client that makes one attempt a call: a RetryBudget repeats calls instead.
@@ -77,7 +88,7 @@ class Caller:
         config = one_attempt().merge(Config(max_pool_connections=connections))
         return Aws(
             # The ARN of an identity has no Region.
-            function=replace(Arn.parse(self.arn), region=self.region),
+            find_function=lambda: replace(Arn.parse(self.arn), region=self.region),
             clients=RunClients(
                 functools.partial(self.client, config=config),
                 sessions=SessionClients(session, config=config),
@@ -107,6 +118,22 @@ def find_caller(target: TargetOptions) -> Caller:
     Raises:
         CallError: There are no credentials, or AWS does not accept them.
     """
+    caller = load_caller(target)
+    caller.wait_for_identity()
+    return caller
+
+
+def load_caller(target: TargetOptions) -> Caller:
+    """Return the caller with its credentials, while AWS is asked whose they are.
+
+    What does not need to know it can go on meanwhile.
+
+    Args:
+        target: The profile and Region; without one, the profile's own, or us-east-1.
+
+    Raises:
+        CallError: The credentials cannot be loaded.
+    """
     environment = target.environment
     clock = Clock(now=environment.monotonic, sleep=environment.sleep, random=environment.random)
     with call_errors(_GET_CALLER_IDENTITY):
@@ -121,12 +148,12 @@ def find_caller(target: TargetOptions) -> Caller:
         if credentials := session.get_credentials():
             credentials.get_frozen_credentials()
     sts_calls = AwsCalls(clients={"sts": sts}.__getitem__, budget=retry_budget(clock))
-    identity = sts_calls.call(_GET_CALLER_IDENTITY)
+    pool = ThreadPoolExecutor(max_workers=1)
+    identity = pool.submit(sts_calls.call, _GET_CALLER_IDENTITY)
     return Caller(
         session=session,
         region=region,
-        account_id=identity.require("Account"),
-        arn=identity.require("Arn"),
+        wait_for_identity=identity.result,
         clock=clock,
         now=environment.now,
         profile=target.profile,

@@ -22,9 +22,6 @@ from ..base.terminal import TABLE, print_note, progress_bar
 if TYPE_CHECKING:
     from root_tasks.refusals import RunRefusedError
 
-    from ..base.caller import Caller
-
-
 _WITHOUT_CONSTRUCT = (
     "Without the construct, run there `aws organizations enable-aws-service-access "
     "--service-principal iam.amazonaws.com` and `aws iam "
@@ -88,7 +85,10 @@ def _audit_from_here(
 ) -> ExitCode:
     """Audit on this machine what an execution's input names, and show the report."""
     with failures_as("Unable to audit"):
-        caller = _find_caller_and_import(target)
+        from ..base.caller import load_caller
+
+        # The imports take as long as AWS's response about whose the credentials are.
+        caller = load_caller(target)
         from root_tasks.refusals import RunRefusedError
         from root_tasks.report.next_steps import next_steps
         from root_tasks.report.render import as_json
@@ -111,19 +111,6 @@ def _audit_from_here(
         if not output.open and not output.path:
             print_note("To keep the report: --output FILE. To read it as a page: --open.")
     return end_with_report(stored, output=output)
-
-
-def _find_caller_and_import(target: TargetOptions) -> Caller:
-    """Return who the credentials belong to, and import meanwhile what audits from here."""
-    from concurrent.futures import ThreadPoolExecutor
-    from importlib import import_module
-
-    from ..base.caller import find_caller
-
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        # The import takes as long as the call.
-        pool.submit(import_module, "centralized_root_access.cli.runs.from_here")
-        return find_caller(target)
 
 
 def _with_advice_from_here(error: RunRefusedError) -> Exception:

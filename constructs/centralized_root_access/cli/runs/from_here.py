@@ -12,11 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
+from aws_calls.failures import CallError
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.aws.executions import Execution
 from root_tasks.aws.invocation import Aws
 from root_tasks.model.report_schema import Report, Task
 from root_tasks.model.run_documents import Account, Assignment, Finding, Mode, Work
+from root_tasks.refusals import RunRefusedError
 from root_tasks.run.account_runner import AccountRunner
 from root_tasks.run.directory import MemberDirectory, Survey
 from root_tasks.run.make_report import make_report
@@ -54,29 +56,36 @@ def audit_from_here(
     )
     # Only documents that are stored have the ARN.
     execution = Execution(arn="", name=name, started_at=caller.now())
-    request = replace(parse_request(input_, tasks=(Task.AUDIT,)), requested_by=caller.arn)
+    request = parse_request(input_, tasks=(Task.AUDIT,))
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
     audits = _Audits(aws, run_id=name, show=show)
-    with directory.survey(request) as survey, closing(audits):
-        members = _begin_audits(audits, request, directory, survey)
-        run, _ = prepare(
-            request,
-            execution=execution,
-            account_id=caller.account_id,
-            organization=survey.organization,
-            members=members,
-        )
-        # What only the report needs is read while the accounts are audited.
-        own_root_user = read_own_root_user(aws, run)
-        accounts = {account.account_id: account for account in run.accounts}
-        accounts_with_units = with_unit_names(directory.units, accounts)
-        findings = audits.findings()
-        return make_report(
-            replace(run, accounts=tuple(accounts_with_units.values())),
-            findings,
-            finished_at=caller.now(),
-            own_root_user=own_root_user,
-        )
+    try:
+        # The organization is read while AWS says whose the credentials are. No root session is
+        # opened before, because the ARN of its policy has the partition of the credentials.
+        with directory.survey(request) as survey, closing(audits):
+            members = _begin_audits(audits, request, directory, survey)
+            run, _ = prepare(
+                replace(request, requested_by=caller.arn),
+                execution=execution,
+                account_id=caller.account_id,
+                organization=survey.organization,
+                members=members,
+            )
+            # What only the report needs is read while the accounts are audited.
+            own_root_user = audits.call_threads.submit(read_own_root_user, aws, run)
+            accounts = {account.account_id: account for account in run.accounts}
+            accounts_with_units = with_unit_names(directory.units, accounts)
+            findings = audits.findings()
+            return make_report(
+                replace(run, accounts=tuple(accounts_with_units.values())),
+                findings,
+                finished_at=caller.now(),
+                own_root_user=own_root_user.result(),
+            )
+    except (CallError, RunRefusedError):
+        # If AWS refused the credentials themselves, that explains everything else that failed.
+        caller.wait_for_identity()
+        raise
 
 
 def _begin_audits(
@@ -118,6 +127,9 @@ class _Audits:
         aws: AWS as the caller uses it.
         run_id: The run.
         show: Shows how many audits are done, and how many have begun.
+
+    Attributes:
+        call_threads: Makes the calls that are made in parallel.
     """
 
     def __init__(self, aws: Aws, *, run_id: str, show: Callable[[int, int], None]) -> None:
@@ -125,12 +137,12 @@ class _Audits:
         self._work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
         self._show = show
         self._account_threads = ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL)
-        self._call_threads = ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL)
+        self.call_threads = ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL)
         self._audits: dict[str, Future[Finding]] = {}
         self._lock = threading.Lock()
         self._begun = self._done = 0
         # The SDK loads the model of IAM, which each audit needs, while the first page is listed.
-        self._call_threads.submit(aws.clients.sessions.client, "iam", region=None)
+        self.call_threads.submit(aws.clients.sessions.client, "iam", region=None)
 
     def begin(self, account_ids: Sequence[str]) -> None:
         """Begin to audit accounts."""
@@ -144,7 +156,7 @@ class _Audits:
 
     def close(self) -> None:
         """Begin no more. Audits that have begun are not waited for: they change nothing."""
-        for pool in (self._account_threads, self._call_threads):
+        for pool in (self._account_threads, self.call_threads):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _audit(self, account_id: str) -> Finding:
@@ -155,7 +167,7 @@ class _Audits:
             # An audit removes no policy.
             back_up=lambda backup: "",  # noqa: ARG005
         )
-        finding = runner.run(Assignment(account_id=account_id), executor=self._call_threads)
+        finding = runner.run(Assignment(account_id=account_id), executor=self.call_threads)
         self._count(done=1)
         return finding
 
