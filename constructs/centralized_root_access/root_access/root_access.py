@@ -87,8 +87,8 @@ class CentralizedRootAccess(Construct):
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
-        status: ENABLED with both features, PARTIAL with one, DISABLED with none; a token. For this
-            stack only: see ``organization_id``.
+        status: ENABLED with both features, PARTIAL with one, DISABLED with none or without trusted
+            access; a token. For this stack only: see ``organization_id``.
         status_json: The value of the output: the status as one line of JSON; a token. For this
             stack only: see ``organization_id``.
         organization_id: The organization's id, for example o-8j81brsjuj; a token. The only

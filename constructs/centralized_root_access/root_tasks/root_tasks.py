@@ -72,7 +72,7 @@ class RootTasks(Construct):
     Two state machines: *Audit* is read-only, *Execute* makes changes. Audit audits root
     credentials, and plans any of the four tasks that make changes. Execute takes the run id of such
     a plan and does exactly what its report shows, once. It exists where ``tasks`` lists a task that
-    makes changes. Each execution writes a report to S3.
+    makes changes. Both write their reports to S3.
 
     **The stack is deployed in the organization's management account, or in the account that is the
     delegated administrator for IAM, in a Region that is enabled by default.** In any other one AWS
@@ -110,9 +110,9 @@ class RootTasks(Construct):
             notices: the findings of the first full audit, and what changed at each later one.
             The policies of an imported topic and of its key must let CloudWatch and the function
             that writes reports publish. Default: none.
-        security_hub_findings: True to import a finding for every account, at each full audit, into
-            Security Hub CSPM of the stack's account and Region, which has to be enabled there.
-            ``tasks`` has to list ``RootTask.AUDIT``. Default: no findings.
+        security_hub_findings: True to import a finding for every account, when a full audit is
+            published, into Security Hub CSPM of the stack's account and Region, which has to be
+            enabled there. ``tasks`` has to list ``RootTask.AUDIT``. Default: no findings.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5,
             because a new account's functions have a concurrency of 10 in all.
         role_path: The IAM path of the roles that open root sessions, which nothing else should use:

@@ -263,7 +263,7 @@ def _latest_key(name: str) -> str:
 
 
 class BackupStore:
-    """The policies that runs removed. A backup is never overwritten and never expires."""
+    """The policies that runs removed or replaced. A backup never expires."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
