@@ -266,8 +266,7 @@ def test_no_call_starts_once_the_response_is_sent(
         apply_request(
             {"RequestType": "Create", "ResourceProperties": {"Features": BOTH_FEATURES}},
             FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootAccess",
-                remaining_seconds=180,
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootAccess"
             ),
             clients=function.client,
             clock=function.time.clock(),

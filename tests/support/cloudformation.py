@@ -65,7 +65,6 @@ class FakeCloudFormation:
         properties: The properties that the resource has now; None while it does not exist.
         physical_id: Its physical id.
         data: Its attributes.
-        events: The events that reached the function, in order.
         rolled_back: How the rollback after a failed Update ended.
         delivers_twice: Whether each event reaches the function twice, as it may with Lambda.
     """
@@ -75,7 +74,6 @@ class FakeCloudFormation:
     properties: Mapping[str, Any] | None = None
     physical_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
-    events: list[Mapping[str, Any]] = field(default_factory=list)
     rolled_back: DeploymentOutcome | None = None
     delivers_twice: bool = False
 
@@ -105,24 +103,14 @@ class FakeCloudFormation:
             self.rolled_back = self._send("Update", old, old=properties)
         return outcome
 
-    def deploy(self, **properties: object) -> DeploymentOutcome:
-        """Create or update the resource, as `cdk deploy` does."""
-        if self.properties is None:
-            return self.create(**properties)
-        return self.update(**properties)
-
     def delete(self) -> DeploymentOutcome:
         """Delete the resource, as if it had no DeletionPolicy."""
         assert self.properties is not None, "the resource does not exist"
         outcome = self._send("Delete", self.properties)
         if outcome.succeeded:
-            self.forget()
+            self.properties = self.physical_id = None
+            self.data = {}
         return outcome
-
-    def forget(self) -> None:
-        """Remove the resource from the stack, as with DeletionPolicy Retain: no event."""
-        self.properties = self.physical_id = None
-        self.data = {}
 
     def _send(
         self,
@@ -162,7 +150,6 @@ class FakeCloudFormation:
         errors: list[Exception | None] = []
         for _ in range(deliveries):
             for _ in range(_INVOCATIONS):
-                self.events.append(event)
                 try:
                     # What reaches the function has gone through JSON.
                     error = self.function(json.loads(json.dumps(event))).error

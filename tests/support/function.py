@@ -28,16 +28,13 @@ class FakeTime:
     Attributes:
         seconds: The time.
         starts: When each sleep ended, which is when the next attempt starts.
-        while_sleeping: Called at each sleep: what others do meanwhile.
     """
 
     seconds: float = 0.0
     starts: list[float] = field(default_factory=list)
-    while_sleeping: Callable[[], None] = lambda: None
 
     def sleep(self, seconds: float) -> None:
         """Let seconds pass."""
-        self.while_sleeping()
         self.seconds += seconds
         self.starts.append(self.seconds)
 
@@ -55,11 +52,10 @@ class FakeContext:
     """Lambda's context object."""
 
     invoked_function_arn: str
-    remaining_seconds: float
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the time until Lambda ends the invocation."""
-        return int(self.remaining_seconds * 1000)
+        return int(_TIMEOUT_SECONDS * 1000)
 
 
 @dataclass(kw_only=True)
@@ -67,11 +63,9 @@ class HandledEvent:
     """What came of one event in the function, before it was sent as a response.
 
     Attributes:
-        resource: What a Create or an Update returned; None for a Delete or a failure.
         error: Why the response was FAILED; None if it was SUCCESS.
     """
 
-    resource: Mapping[str, Any] | None = None
     error: Exception | None = None
 
 
@@ -82,13 +76,11 @@ class CustomResourceFunction:
     Attributes:
         account_id: The account that it is deployed in.
         time: Its time.
-        remaining_seconds: How long an invocation may take.
         log: What it logged.
     """
 
     account_id: str = MANAGEMENT
     time: FakeTime = field(default_factory=FakeTime)
-    remaining_seconds: float = _TIMEOUT_SECONDS
     log: list[Mapping[str, object]] = field(default_factory=list)
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -98,8 +90,7 @@ class CustomResourceFunction:
         respond(
             event,
             FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootAccess",
-                remaining_seconds=self.remaining_seconds,
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootAccess"
             ),
             handle=functools.partial(self._apply_request, handled=handled),
             sleep=self.time.sleep,
@@ -117,7 +108,7 @@ class CustomResourceFunction:
     ) -> dict[str, Any]:
         """Do the work of the entry module's `handle`, and remember what came of it for the test."""
         try:
-            resource = handled.resource = apply_request(
+            return apply_request(
                 event,
                 context,
                 clients=self.client,
@@ -128,7 +119,6 @@ class CustomResourceFunction:
         except Exception as error:
             handled.error = error
             raise
-        return resource
 
     def _record(self, **event: object) -> None:
         """Record a line of the log."""

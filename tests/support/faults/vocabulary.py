@@ -21,14 +21,12 @@ class Fault:
             response arrives.
         exception: What botocore raises if no response arrives.
         takes_effect: Whether the call takes effect although it fails.
-        is_ambiguous: Whether its caller cannot know if it took effect.
     """
 
     name: str
     responses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     exception: type[BotoCoreError] | None = None
     takes_effect: bool = False
-    is_ambiguous: bool = False
 
     def __repr__(self) -> str:
         return self.name
@@ -43,15 +41,10 @@ class Fault:
         return client_error(**response, operation=operation)
 
 
-def error_response(
-    code: str, *, status: int = 400, message: str = "This is a test.", reason: str = ""
-) -> Fault:
-    """Return the fault that every service refuses the call with an error.
-
-    A call that a server failed at may have taken effect.
-    """
-    response = {"code": code, "status": status, "message": message, "reason": reason}
-    return Fault(name=code, responses={_EVERY_SERVICE: response}, is_ambiguous=status >= 500)
+def error_response(code: str, *, status: int = 400, reason: str = "") -> Fault:
+    """Return the fault that every service refuses the call with an error."""
+    response = {"code": code, "status": status, "reason": reason}
+    return Fault(name=code, responses={_EVERY_SERVICE: response})
 
 
 THROTTLED = Fault(
@@ -93,7 +86,6 @@ SERVER_ERROR_BEFORE = Fault(
         "iam": {"code": "ServiceFailure", "status": 500},
         "organizations": {"code": "ServiceException", "status": 500},
     },
-    is_ambiguous=True,
 )
 SERVER_ERROR_AFTER = replace(
     SERVER_ERROR_BEFORE, name="server error after the call took effect", takes_effect=True
@@ -102,7 +94,6 @@ CONNECTION_FAILED = Fault(name="no connection", exception=EndpointConnectionErro
 NO_RESPONSE_BEFORE = Fault(
     name="connection closed before the call took effect",
     exception=ConnectionClosedError,
-    is_ambiguous=True,
 )
 NO_RESPONSE_AFTER = replace(
     NO_RESPONSE_BEFORE, name="connection closed after the call took effect", takes_effect=True
