@@ -1,9 +1,8 @@
-"""Every snippet in the documentation is code that works, and every command exists."""
+"""Every snippet in the documentation is code that works, and what no test runs exists."""
 
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +23,12 @@ from centralized_root_access.preflight import (
     session_calls,
 )
 from centralized_root_access.preflight.documents import parse_policy
-from support.apps import REPOSITORY
-from support.pages import (
-    CodeBlock,
-    code_blocks,
-    commands_in_block,
-    parse_command_line,
-    run_with_stubs,
-)
-from support.processes import run_successfully
+from support.page_commands import COMMAND_LINE, runner_of, typed_in_process, typed_on_local_aws
+from support.pages import CodeBlock, Step, code_blocks, parse_command_line, run_with_stubs, steps
 
-PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "python")
 # The AWS CLI's own commands, that are not calls of a service.
-OWN_COMMANDS = {"cloudformation deploy", "s3 cp", "s3 ls"}
-# An option of the AWS CLI for a parameter of another name.
-OWN_OPTIONS = {"notification_endpoint": "endpoint"}
-# The AWS CLI's own name of a service.
-SERVICES = {"s3api": "s3"}
-GLOBAL_OPTIONS = {"query", "output", "region", "profile", "no_cli_pager"}
+OWN_COMMANDS = {"cloudformation deploy", "s3 ls"}
+GLOBAL_OPTIONS = {"query", "output", "region"}
 
 
 # A test of its own runs what is on the page of the local AWS.
@@ -51,11 +38,7 @@ PYTHON = [
     for block in code_blocks("python")
     if block.page.name != ELSEWHERE and not re.search(r"^    \*,$|\) -> ", block.text, re.MULTILINE)
 ]
-TYPED = [
-    block
-    for block in code_blocks("", "console", "sh")
-    if block.page.name != ELSEWHERE and commands_in_block(block, PROGRAMS)
-]
+RUN = [*typed_in_process(), *typed_on_local_aws()]
 
 
 def names(text: str) -> dict[str, Any]:
@@ -110,77 +93,32 @@ def test_json_on_a_page_is_json(block: CodeBlock) -> None:
     json.loads(block.text)
 
 
-@pytest.mark.parametrize("block", TYPED, ids=str)
-def test_a_command_on_a_page_exists_with_its_arguments(
-    block: CodeBlock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A policy of the reader's, and one that stands for a backup's key.
-    for policy in ("fixed.json", "BACKUP"):
-        (tmp_path / policy).touch()
-    monkeypatch.chdir(tmp_path)
-    calls = run_with_stubs(commands_in_block(block, PROGRAMS), programs=PROGRAMS, folder=tmp_path)
-    assert calls
-    for program, *arguments in calls:
-        CHECKS[program](arguments)
-
-
 def check_aws(arguments: Sequence[str]) -> None:
     """Assert that botocore knows the service, the operation and its parameters."""
     service, command, *rest = arguments
-    assert command != "describe-stack-resources", "of a large stack it lists the first 100 alone"
     if f"{service} {command}" in OWN_COMMANDS:
         return
-    model = botocore.session.get_session().get_service_model(SERVICES.get(service, service))
+    model = botocore.session.get_session().get_service_model(service)
     (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
     shape = model.operation_model(operation).input_shape
     members = {xform_name(member) for member in (shape.members if shape else ())}
     options = {word[2:].replace("-", "_") for word in rest if word.startswith("--")}
-    options = {OWN_OPTIONS.get(option, option) for option in options}
     assert options <= members | GLOBAL_OPTIONS
 
 
-@cache
-def cdk_help(command: str) -> str:
-    """Return the help of a command of the CDK CLI, which takes seconds to start."""
-    cdk = REPOSITORY / "node_modules" / ".bin" / "cdk"
-    return run_successfully(cdk, command, "--help")
+CHECKS = {"aws": check_aws, COMMAND_LINE: parse_command_line}
+# The commands of these programs that no test runs.
+NOT_RUN = [
+    step
+    for block in code_blocks("", "console", "sh")
+    for step in steps(block)
+    if step.program in CHECKS and step not in RUN and not runner_of(step)
+]
 
 
-def check_cdk(arguments: Sequence[str]) -> None:
-    """Assert that the help of the CDK CLI lists each option."""
-    documented = cdk_help(arguments[0])
-    for option in arguments[1:]:
-        if option.startswith("--"):
-            # What can be negated is listed without its "no".
-            assert re.search(rf"--{option[2:].removeprefix('no-')}\b", documented), option
-
-
-def check_pip(arguments: Sequence[str]) -> None:
-    """Assert that something is installed: pip itself would get it from an index."""
-    assert arguments[0] == "install"
-
-
-def check_python(arguments: Sequence[str]) -> None:
-    """Assert that `python -m` has a module of this project, or a valid command line."""
-    assert arguments[0] == "-m"
-    module = REPOSITORY / arguments[1].replace(".", "/")
-    if arguments[1] == "centralized_root_access":
-        parse_command_line(arguments[2:])
-    else:
-        assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()
-
-
-def check_nothing_else(arguments: Sequence[str]) -> None:
-    """Assert that there is an argument. Another test looks for the targets of make."""
-    assert arguments
-
-
-CHECKS = {
-    "aws": check_aws,
-    "cdk": check_cdk,
-    "centralized-root-access": parse_command_line,
-    "jq": check_nothing_else,
-    "make": check_nothing_else,
-    "pip": check_pip,
-    "python": check_python,
-}
+@pytest.mark.parametrize("step", NOT_RUN, ids=str)
+def test_a_command_that_no_test_runs_exists_with_its_arguments(step: Step, tmp_path: Path) -> None:
+    calls = run_with_stubs(step.command, programs=list(CHECKS), folder=tmp_path)
+    assert calls
+    for program, *arguments in calls:
+        CHECKS[program](arguments)

@@ -75,21 +75,6 @@ def code_blocks(*languages: str) -> Iterator[CodeBlock]:
                 )
 
 
-def commands_in_block(block: CodeBlock, programs: Sequence[str]) -> str:
-    """Return what a reader would type of a block; nothing where it has output or a picture alone.
-
-    Args:
-        block: A block without a language, or of a console.
-        programs: The programs that a reader has.
-    """
-    if re.search(r"^\$ ", block.text, re.MULTILINE):
-        typed = re.findall(r"^\$ ((?:.*\\\n)*.*)$", block.text, re.MULTILINE)
-        return "\n".join(typed)
-    # It is typed if it begins with a program, which may be in `NAME=$(program ...)`.
-    first = re.match(r"(?:\w+=\$\()?([\w./-]+) ", block.text)
-    return block.text if first and first[1] in programs else ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """A command on a page.
