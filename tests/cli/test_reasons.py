@@ -61,6 +61,8 @@ def test_a_hostile_reason_is_text_wherever_it_is_shown(
     assert HIDDEN_CHARACTERS.isdisjoint(question + listed + mail + markdown + card)
     assert f"Reason: `` {ESCAPED_REASON.replace('|', chr(92) + 'x7c')} ``" in markdown
     assert "&lt;!channel&gt;" in card
+    page = command_line.root_tasks.read_object(f"runs/{PLAN_RUN}/report.html")
+    assert (b"&lt;b onload" in page, b"<b onload" in page) == (True, False)
     assert "`" not in card.replace("```", "")
     # The apostrophe keeps a spreadsheet from taking the reason for a formula.
     rows = csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout))
