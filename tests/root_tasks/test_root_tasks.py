@@ -587,6 +587,11 @@ def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(
     assert counted["AccountsAudited"] == 0
     assert counted["AccountsInaccessible"] == 3
     assert "AccountsWithRootCredentials" not in counted
+    # Where there is no account to read, the number is known.
+    for account_id in root_tasks.organization.members:
+        root_tasks.organization.suspend(account_id)
+    root_tasks.run()
+    assert root_tasks.metrics()[-1]["AccountsWithRootCredentials"] == 0
 
 
 def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(
