@@ -449,6 +449,7 @@ def test_an_undone_call_is_not_the_reason_for_what_else_differs(
     effects, _, others = notice.message.partition("Different from the stack, for another reason:")
     assert "- RootCredentialsManagement is disabled\n" in effects
     assert f"- {NO_SESSIONS}\n" in others
+    assert "aws iam enable-organizations-root-sessions\n" in text_by_mail(notice.publication)
 
 
 def test_a_repair_that_would_enable_nothing_is_not_promised(

@@ -56,10 +56,10 @@ class DriftCheck(Construct):
     Attributes:
         drift_alarm: In alarm while the last successful check found drift, even if it repaired it.
             It fires on the first such check, and ends with the next one that finds none.
-        checks_stopped_alarm: In alarm when no check could say for three intervals whether there is
-            drift.
+        checks_stopped_alarm: In alarm when no check has succeeded or found drift for three
+            intervals.
         metric_in_desired_state: 1 while the organization matches the stack, 0 while it does not; no
-            data point when a check failed, unless it found drift and could not repair it.
+            data point from a check that could not read what it needs, unless it found drift.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class DriftCheck(Construct):
             label="Successful drift checks",
             description=alarm_description(
                 f"For {INTERVALS_UNTIL_STOPPED} intervals no drift check of centralized root "
-                "access could say whether there is drift: it would not be noticed.",
+                "access has succeeded or found drift: new drift may not be noticed.",
                 f"See why: {follow_logs}",
                 "See whether there is drift (options: the stack's lists): "
                 "centralized-root-access status",

@@ -171,9 +171,9 @@ class CentralizedRootAccess(Construct):
                 the check's notices: who left drift by which call and when, and what was repaired.
                 The policies of an imported topic and of its key must let CloudWatch and the check's
                 role publish. Default: none.
-            security_hub_findings: True to import one finding for the organization, at each check,
-                into Security Hub CSPM of the stack's account and Region, which has to be enabled
-                there. Default: no finding.
+            security_hub_findings: True to import one finding for the organization, at each check
+                that can read root access, into Security Hub CSPM of the stack's account and Region,
+                which has to be enabled there. Default: no finding.
 
         Returns:
             The check, with its ``drift_alarm``, its ``checks_stopped_alarm`` and its

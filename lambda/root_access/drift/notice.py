@@ -103,7 +103,8 @@ def contradiction_notice(
                 region="REGION",
             ),
             _lookup("See what undid it", undone_by),
-        ],
+        ]
+        + _corrections(others),
         message=paragraphs(
             "This call contradicted the stack. Its effect was undone before the drift check looked "
             f"at organization {organization_id}: in between, root access or a delegated "
