@@ -1,5 +1,6 @@
 """The layout that packaging and imports rest on."""
 
+import re
 import sys
 import tomllib
 import venv
@@ -49,6 +50,15 @@ def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
         MODULES
     )
     run(boto3_python, "\n".join(f"import {module}" for module in MODULES))
+
+
+def test_only_the_sdk_and_the_response_to_cloudformation_open_connections() -> None:
+    opening = r"^ *(?:from|import) (?:http|requests|socket|ssl|urllib3|urllib\.request)\b"
+    sources = (
+        path for root in ("constructs", "lambda") for path in (REPOSITORY / root).rglob("*.py")
+    )
+    found = [path for path in sources if re.search(opening, path.read_text(), re.MULTILINE)]
+    assert found == [FUNCTIONS / "root_access" / "handler.py"]
 
 
 def test_the_functions_open_sessions_at_the_regions_own_sts(boto3_python: Path) -> None:
