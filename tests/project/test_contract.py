@@ -442,6 +442,8 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
     # What the dashboard reads besides.
     names = {metric["Name"] for each in (logged, *others) for metric in each["Metrics"]}
     assert names >= {"FindingsImported", "FindingsRefused", "ManagementRootUserUnprotected"}
+    both = [["OrganizationId"], ["StateMachineName"]]
+    assert all(each["Dimensions"] == both for each in (logged, *others))
     for read in alarms.values():
         (dimension,) = read["Dimensions"]
         assert read["Namespace"] == logged["Namespace"]

@@ -196,3 +196,4 @@ def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_ma
     reading_mode = Mode.AUDIT if task is Task.AUDIT else Mode.PLAN
     assert made[reading_mode].issuperset(judged.for_everything)
     assert DEFINITIONS[task].makes_changes is bool(judged.for_each_type)
+    assert DEFINITIONS[task].changes_policies or {call[:4] for call in judged.all} == {"iam:"}
