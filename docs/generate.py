@@ -32,6 +32,7 @@ _TITLE = f"""\
 # API reference
 
 Generated from the docstrings by `make docs`; do not edit. All names are imported from `{PACKAGE}`.
+[Words](words.md) explains the project's own, such as *run* and *root session*.
 """
 
 _FIRST_LINE = "<!-- Generated from the commands by `make docs`; do not edit. -->\n"

@@ -101,6 +101,8 @@ def test_an_account_is_named_if_its_input_lists_it_and_does_not_leave_it_out(
 ) -> None:
     of_two_accounts = report_of(account_result(MEMBER), account_result(OTHER_MEMBER), full=False)
     assert explicit_accounts(input_, of_two_accounts) == named
+    # Nobody names the accounts of a full audit.
+    assert explicit_accounts(None, report_of(account_result(MEMBER))) == set()
 
 
 def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class RootSessionGuardrail(Construct):
     """A guardrail that denies ``sts:AssumeRoot`` to everyone but certain roles.
 
-    Without it, each principal with ``sts:AssumeRoot`` in the management account or a delegated
+    Without it, anyone with ``sts:AssumeRoot`` in the management account or in a delegated
     administrator can open root sessions in every member account. It is two policies with the same
     statements: a service control policy on the accounts of delegated administrators, and a resource
     control policy on the member accounts, which also applies to callers in the management account.

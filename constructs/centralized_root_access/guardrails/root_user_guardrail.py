@@ -27,7 +27,7 @@ ROOT_USER_DENIAL = (
 class RootUserGuardrail(Construct):
     """A guardrail that denies root users of member accounts every action, but not root sessions.
 
-    It is a service control policy after AWS's own pattern. A root user can do nothing, even if
+    It is a service control policy by AWS's own pattern. A root user can do nothing, even if
     signed in; sessions opened with AssumeRoot, such as those of :class:`RootTasks`, are exempt. The
     management account's root user is not affected: no service control policy applies to that
     account.
@@ -57,9 +57,9 @@ class RootUserGuardrail(Construct):
     Attributes:
         policy_id: The ID of the policy; a token.
         policy_arn: The ARN of the policy, which AWS names when the policy denies a call; a token.
-        policy_name: The name of the policy, which has to be unique in the organization. It is so
-            among the stacks of one account; a stack of another account needs another name, or the
-            construct another id.
+        policy_name: The name of the policy, which has to be unique in the organization. Among the
+            stacks of one account it is unique. If two accounts have stacks of the same name, give
+            one of the stacks another name, or its construct another id.
 
     Raises:
         ValueError: An argument is malformed; no target is listed; the organization's root is listed

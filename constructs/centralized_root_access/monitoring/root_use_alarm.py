@@ -112,9 +112,9 @@ class RootUseAlarm(Construct):
         notification_topic: A standard SNS topic in the stack's Region for the alarms. The policy of
             an imported topic, and that of its key, must let ``cloudwatch.amazonaws.com`` publish,
             because the CDK cannot change them. Default: none.
-        root_user_notices: True to publish notices of the events that ``root_user_alarm`` fires on
-            to the ``notification_topic``, which is required. That takes one of the log group's two
-            subscription filters. Default: only the alarms.
+        root_user_notices: True to publish notices of the events on which ``root_user_alarm`` fires.
+            They need a ``notification_topic``, and one of the log group's two subscription filters.
+            Default: no notices.
         management_account: The organization's management account, for the notices: no policy binds
             its root user. Default: the account of the :class:`CentralizedRootAccess` in the same
             app; without one, ``root_user_notices`` needs it.

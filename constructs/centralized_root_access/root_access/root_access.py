@@ -71,7 +71,7 @@ class CentralizedRootAccess(Construct):
         scope: The stack, or a construct in it.
         id: The construct's id; the output's key is ``<id>Status``, where ``<id>`` is without
             characters other than letters and digits.
-        features: The features to enable. The other one of the two is disabled for the whole
+        features: The features to enable. A feature that you leave out is disabled for the whole
             organization, with the warning ``centralized-root-access:disables<feature>``. A feature
             that this release does not know is left unchanged. Default: both, and nothing is
             disabled. In AWS GovCloud (US), list only ``ROOT_SESSIONS``. Trusted access stays
@@ -88,13 +88,13 @@ class CentralizedRootAccess(Construct):
 
     Attributes:
         status: ENABLED with both features, PARTIAL with one, DISABLED with none or without trusted
-            access; a token. For this stack only: see ``organization_id``.
-        status_json: The value of the output: the status as one line of JSON; a token. For this
-            stack only: see ``organization_id``.
-        organization_id: The organization's id, for example o-8j81brsjuj; a token. The only
-            attribute for other stacks, because its value never changes: CloudFormation refuses to
-            change an export that another stack imports, so an update would change the organization,
-            fail, and change it back.
+            access; a token. Not for other stacks: see ``organization_id``.
+        status_json: The value of the output: the status as one line of JSON; a token. Not for other
+            stacks: see ``organization_id``.
+        organization_id: The organization's id, for example o-8j81brsjuj; a token. Other stacks may
+            use this attribute, because its value does not change. CloudFormation refuses to change
+            an export that another stack imports, so if they used another attribute, an update could
+            change the organization, fail, and change it back.
 
     Raises:
         ValueError: An argument is malformed; the stack is in a China Region; the app already has
@@ -157,8 +157,8 @@ class CentralizedRootAccess(Construct):
 
         It runs on the interval; in us-east-1 also when CloudTrail records one of the calls that
         change root access. That needs us-east-1 in the stack's ``env``, and a trail that logs
-        management events there, such as an organization trail. Each check writes a log line and a
-        metric, which has two alarms.
+        management events there, such as an organization trail. A check writes a log line, and a
+        metric that has two alarms.
 
         Args:
             interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1
@@ -171,9 +171,9 @@ class CentralizedRootAccess(Construct):
                 the check's notices: who left drift by which call and when, and what was repaired.
                 The policies of an imported topic and of its key must let CloudWatch and the check's
                 role publish. Default: none.
-            security_hub_findings: True to import one finding for the organization, at each check
-                that can read root access, into Security Hub CSPM of the stack's account and Region,
-                which has to be enabled there. Default: no finding.
+            security_hub_findings: True to have the checks that can read root access import one
+                finding for the organization into Security Hub CSPM of the stack's account and
+                Region, which has to be enabled there. Default: no finding.
 
         Returns:
             The check, with its ``drift_alarm``, its ``checks_stopped_alarm`` and its

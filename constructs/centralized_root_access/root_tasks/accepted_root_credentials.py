@@ -15,10 +15,10 @@ _MAX_REASON_CHARACTERS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedCredentials:
-    """Root credentials that audits accept: shown in every report, but no alarm.
+    """Root credentials that audits accept: reports show them, but they set off no alarm.
 
-    Anything else that an audit finds in the account counts as always: another type of credential,
-    or a second one of a type. So does everything from the day after ``until``.
+    Anything else that an audit finds in the account still counts: another type of credential, or a
+    second one of a type. From the day after ``until`` everything counts again.
 
     Example::
 

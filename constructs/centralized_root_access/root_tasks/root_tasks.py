@@ -70,14 +70,14 @@ class RootTasks(Construct):
     """Root tasks in the member accounts of an organization, for ten accounts or ten thousand.
 
     Two state machines: *Audit* is read-only, *Execute* makes changes. Audit audits root
-    credentials, and plans any of the four tasks that make changes. Execute takes the run id of such
-    a plan and does exactly what its report shows, once. It exists where ``tasks`` lists a task that
-    makes changes. Both write their reports to S3.
+    credentials, and plans any of the four tasks that make changes. Execute takes the run ID of such
+    a plan, and does what its report shows: once, and nothing else. It exists if ``tasks`` lists a
+    task that makes changes. Both write their reports to S3.
 
     **The stack is deployed in the organization's management account, or in the account that is the
-    delegated administrator for IAM, in a Region that is enabled by default.** In any other one AWS
-    refuses the root sessions in members that have not enabled it. :class:`CentralizedRootAccess`
-    enables the features that the tasks need.
+    delegated administrator for IAM, in a Region that is enabled by default.** In another
+    Region AWS refuses root sessions in member accounts that have not enabled it.
+    :class:`CentralizedRootAccess` enables the features that the tasks need.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html
 
@@ -88,30 +88,29 @@ class RootTasks(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id; the outputs' keys are ``<id>AuditStateMachineArn``,
-            ``<id>ExecuteStateMachineArn``, ``<id>Bucket`` and, for each role that opens root
+            ``<id>ExecuteStateMachineArn``, ``<id>Bucket`` and, for the roles that open root
             sessions, such as ``<id>AuditRoleArn``. There ``<id>`` has no characters other than
             letters and digits.
-        tasks: The tasks that executions may ask for. Default: only the audit, which changes
-            nothing.
-        protected_accounts: Account IDs of 12 digits in which no run makes changes: plans and
+        tasks: The tasks that runs may carry out. Default: the audit, which changes nothing.
+        protected_accounts: The accounts, as 12 digits, in which no run makes changes: plans and
             executions skip them, and every role but the audit's is denied root sessions there.
             Audits include them. Default: none.
         accepted_credentials: The root credentials that stay on purpose, by the ID of an account, or
-            of an organizational unit for each account in it. Audits show them as *accepted*, and
+            of an organizational unit for all accounts in it. Audits show them as *accepted*, and
             the alarm leaves them out. Default: none.
         root_email_domains: The domains that the e-mail addresses of root users may have, because
-            anyone who controls the mailbox can become root after a recovery. An audit reports each
-            account with an address in another domain, such as a subdomain. Default: any.
+            anyone who controls the mailbox can become root after a recovery. Audits report the
+            accounts whose address is in another domain, such as a subdomain. Default: any.
         audit_interval: How often every account of the organization is audited: whole minutes, from
             1 minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
-        allow_policy_override: True to let a plan set any policy of a bucket or a queue. Default: it
-            can only remove one, and give back one that a run has backed up.
+        allow_policy_override: True to let a plan set any policy of a bucket or a queue. Default: a
+            plan can only remove a policy, or give back one that a run has backed up.
         notification_topic: A standard SNS topic in the stack's Region for the alarms, and for
-            notices: the findings of the first full audit, and what changed at each later one.
+            notices: what the first full audit found, and what has changed since at a later one.
             The policies of an imported topic and of its key must let CloudWatch and the function
             that writes reports publish. Default: none.
-        security_hub_findings: True to import a finding for every account, when a full audit is
-            published, into Security Hub CSPM of the stack's account and Region, which has to be
+        security_hub_findings: True to have the full audits that are published import a finding for
+            every account into Security Hub CSPM of the stack's account and Region, which has to be
             enabled there. ``tasks`` has to list ``RootTask.AUDIT``. Default: no findings.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5,
             because a new account's functions have a concurrency of 10 in all.
@@ -120,11 +119,13 @@ class RootTasks(Construct):
             ``/centralized-root-access/``.
         encryption_key: The KMS key of the bucket and the log group; an alias is refused.
             The policy of an imported key must let CloudWatch Logs use it. An old key is needed as
-            long as anything is encrypted with it. Default: each service encrypts with its own.
+            long as anything is encrypted with it. Default: S3 and CloudWatch Logs encrypt with keys
+            of their own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
-        credentials_alarm: In alarm while accounts had root credentials at the last full audit.
+        credentials_alarm: In alarm while the last full audit found root credentials that are not
+            accepted.
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
         management_root_user_alarm: In alarm while the management account's root user is
             unprotected: it had an access key, or no MFA, at the last full audit there.
@@ -244,7 +245,7 @@ class RootTasks(Construct):
         self.audit_state_machine: sfn.StateMachine = build_state_machine(
             self, read_only, max_concurrency=max_concurrency, makes_changes=False
         )
-        """The state machine of read-only runs: audits and plans.
+        """The state machine of audits and plans.
 
         The input ``{}`` audits every account.
         """
@@ -288,7 +289,7 @@ class RootTasks(Construct):
         """Grant the commands ``audit`` and ``plan``.
 
         They read this stack, which ``--stack`` has to name, and start, follow and list runs.
-        Neither changes anything, and one state machine serves both.
+        Neither changes anything. One state machine serves both, so one grant does, too.
 
         Args:
             grantee: The principal.
@@ -303,9 +304,9 @@ class RootTasks(Construct):
         """Grant the command ``execute``.
 
         It reads this stack, which ``--stack`` has to name, executes plans, and follows and lists
-        executions. The grant does not include planning. The command shows the plan first:
-        :meth:`grant_read_reports`. To keep a principal from executing plans regardless of what else
-        allows it, deny ``states:StartExecution`` on the state machine, and
+        executions. The grant does not include planning. The command shows the plan first, for which
+        it needs :meth:`grant_read_reports`. To keep a principal from executing plans regardless of
+        what else allows it, deny ``states:StartExecution`` on the state machine, and
         ``states:RedriveExecution`` on its executions, which no grant includes.
 
         Args:
@@ -341,7 +342,7 @@ class RootTasks(Construct):
         return self._grant_with_key(grantee, [stopping] + self._to_read_results_of_executions())
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant the command ``report``, with which the others end.
+        """Grant the command ``report``; the others end with a report, for which they need it, too.
 
         It reads this stack, which ``--stack`` has to name, and every report. Reports have the names
         of accounts and e-mail addresses. The executions hold the hashes of the report and of the

@@ -1,4 +1,4 @@
-"""The execute command: do exactly what a plan lists, once a person has confirmed it."""
+"""The execute command: do what a plan lists, once a person has confirmed it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def execute(
     output: Output,
     target: TargetOptions,
 ) -> ExitCode:
-    """Execute PLAN: exactly what its report lists, once. It shows the plan, and asks.
+    """Execute PLAN once: what its report lists, and nothing else. It shows the plan, and asks.
 
     Exit code: 0 everything planned is done; 1 something planned is not done; 2 not executed,
     nothing was left to do, or the report cannot be shown.

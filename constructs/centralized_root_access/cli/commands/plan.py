@@ -86,7 +86,7 @@ def _planning(task: Task) -> Decorator:
 def plan() -> None:
     """Plan a root task in member accounts.
 
-    A plan changes nothing: `execute` does exactly what it lists.
+    A plan changes nothing: `execute` does what it lists, and nothing else.
 
     Exit code: 0 planned; 1 planned, but something could not be planned or read, or an account that
     was named was skipped; 2 nothing is planned.
