@@ -408,29 +408,30 @@ def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(
 
 
 @pytest.mark.parametrize(
-    ("executor", "is_the_planner"),
-    [("planner/jane", True), ("planner/john", False), ("executor/jane", False), (None, False)],
-    ids=["the same session", "another session name", "another role", "not stated"],
+    ("planner", "executor", "said"),
+    [
+        ("planner/jane", "planner/jane", "{executor}, the same principal that planned it"),
+        ("planner/jane", "planner/john", "{executor}; planned by {planner}"),
+        ("planner/jane", "executor/jane", "{executor}; planned by {planner}"),
+        ("planner/jane", None, "an unknown principal; planned by {planner}"),
+        (None, "planner/jane", "{executor}; planned by an unknown principal"),
+    ],
+    ids=["the same session", "another session name", "another role", "not stated", "no planner"],
 )
 def test_an_execution_says_who_planned_it_and_marks_the_same_principal(
-    root_tasks: RootTasks, executor: str | None, *, is_the_planner: bool
+    root_tasks: RootTasks, planner: str | None, executor: str | None, said: str
 ) -> None:
     role = f"arn:aws:sts::{MANAGEMENT}:assumed-role/"
-    plan = root_tasks.run({**PLAN_DELETION, "requestedBy": f"{role}planner/jane"})
-    stated = {} if executor is None else {"requestedBy": role + executor}
-    execution = root_tasks.run_execute_machine({"plan": plan.run_id, **stated})
+    planner, executor = (name and role + name for name in (planner, executor))
+    by_planner = {} if planner is None else {"requestedBy": planner}
+    plan = root_tasks.run({**PLAN_DELETION, **by_planner})
+    by_executor = {} if executor is None else {"requestedBy": executor}
+    execution = root_tasks.run_execute_machine({"plan": plan.run_id, **by_executor})
     report = root_tasks.report(execution)
-    assert (report["plannedBy"], report["requestedBy"]) == (
-        f"{role}planner/jane",
-        stated.get("requestedBy"),
-    )
+    assert (report["plannedBy"], report["requestedBy"]) == (planner, executor)
     assert root_tasks.report(plan)["plannedBy"] is None
     page = root_tasks.read_object(f"executions/{execution.run_id}/report.html").decode()
-    executed_by = stated.get("requestedBy", "an unknown principal")
-    if is_the_planner:
-        assert f"{executed_by}, the same principal that planned it" in page
-    else:
-        assert f"{executed_by}; planned by {role}planner/jane" in page
+    assert said.format(planner=planner, executor=executor) in page
 
 
 # What others write to the bucket
