@@ -82,7 +82,10 @@ def _planning(task: Task) -> Decorator:
     return decorate
 
 
-@click.group(short_help="Plan a root task. A plan changes nothing.")
+@click.group(
+    short_help="Plan a root task. A plan changes nothing.",
+    epilog=example("plan delete --account 222222222222"),
+)
 def plan() -> None:
     """Plan a root task in member accounts.
 
