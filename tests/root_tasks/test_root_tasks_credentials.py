@@ -302,10 +302,9 @@ def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTask
     # Step Functions forgets a name after 90 days; the bucket has not forgotten it.
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     plan = root_tasks.run(PLAN_DELETION)
-    assert (
-        refusal_reason_and_data(root_tasks.execute(plan, name=first.run_id))[0]
-        is RefusalReason.NAME_ALREADY_USED
-    )
+    again = root_tasks.execute(plan, name=first.run_id)
+    assert refusal_reason_and_data(again)[0] is RefusalReason.NAME_ALREADY_USED
+    assert again.status == "FAILED"
     assert root_tasks.outcomes(root_tasks.execute(plan, name="weekly-2")) == {MEMBER: "DONE"}
 
 
@@ -442,7 +441,7 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
         (1, {"unusedForDays": 0}, "PLANNED"),
         # It is being used now.
         (0, {"unusedForDays": 0}, "IN_USE"),
-        (0, {"includeInUse": True}, "PLANNED"),
+        (0, {"includeInUse": True, "unusedForDays": 90}, "PLANNED"),
         (None, {"unusedForDays": 3650}, "PLANNED"),
     ]
     for days_ago, input_, outcome in cases:
