@@ -47,7 +47,7 @@ def audit(
 ) -> ExitCode:
     """Audit which root users have credentials. This changes nothing.
 
-    Without accounts and organizational units: every account of the organization.
+    Without accounts and organizational units, it audits every account of the organization.
 
     Exit code: 0 no root credentials, or only accepted ones; 1 root credentials were found that are
     not accepted, or the management account's root user is unprotected; 2 neither was found, but an

@@ -148,8 +148,8 @@ def delete(
     metavar="TIME",
     default="1d",
     show_default=True,
-    help="When it is to be closed, by deleting the credentials again: hours or days from now, "
-    "such as 8h or 3d, or a date. Until then, audits accept the password.",
+    help="When the recovery is to end, with the deletion of the credentials: hours or days from "
+    "now, such as 8h or 3d, or a date. Until then, audits accept the password.",
 )
 @_planning(Task.RECOVER)
 def recover(*, accounts: tuple[str, ...], until: str) -> dict[str, object]:
@@ -173,8 +173,8 @@ _policy_option = click.option(
     "--policy",
     type=policy_input,
     metavar="FILE|BACKUP",
-    help="Set this policy, by one call, instead of removing the one that is attached: the key of a "
-    "backup, from a report, or a file, which needs RootTasks(allow_policy_override=True).",
+    help="Set this policy by one call, instead of removing the attached one: a backup, by its key "
+    "in a report, or a file, which needs RootTasks(allow_policy_override=True).",
 )
 
 
@@ -194,7 +194,7 @@ _policy_option = click.option(
 def unlock_bucket(
     *, buckets: tuple[tuple[str, str], ...], policy: dict[str, str] | None
 ) -> dict[str, object]:
-    """Plan to remove or set the policy of a bucket. The one that it has is backed up."""
+    """Plan to remove or set the policy of a bucket. Its present policy is backed up."""
     by_account: dict[str, list[str]] = {}
     for account, name in buckets:
         by_account.setdefault(account, []).append(name)
@@ -216,6 +216,6 @@ def unlock_bucket(
 def unlock_queue(
     *, queues: tuple[str, ...], skip_backup: bool, policy: dict[str, str] | None
 ) -> dict[str, object]:
-    """Plan to remove or set the policy of a queue. The one that it has is backed up."""
+    """Plan to remove or set the policy of a queue. Its present policy is backed up."""
     # None: the option was not given, and the input gets no such key.
     return {"queues": list(queues), "skipBackup": skip_backup or None} | (policy or {})

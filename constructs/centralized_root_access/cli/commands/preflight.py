@@ -53,7 +53,7 @@ def role_arn(value: str) -> str:
     "policy_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Show what this policy, which is not there yet, would deny that is not denied today.",
+    help="Show what this new policy would deny that is allowed today.",
 )
 @repeatable_option(
     "target",
@@ -63,7 +63,7 @@ def role_arn(value: str) -> str:
 @click.option(
     "--replaces",
     metavar="POLICY",
-    help="With --policy: the policy of which it is the new document.",
+    help="With --policy: the policy that FILE is to replace.",
 )
 @click.option(
     "--session-role",
@@ -98,8 +98,8 @@ def preflight(
 
     It needs no deployment, opens no root session, and changes nothing. The credentials must be of
     the management account, or of a delegated administrator. Use --region for the Region that
-    RootTasks is in, or will be: policies may name it. Before you execute a plan, --from-report
-    shows what policies deny of it.
+    RootTasks is in, or will be: policies may name it. With --from-report it shows what policies
+    deny of a plan, before you execute the plan.
 
     Exit code: 0 nothing is denied; 1 a task is denied, or a part of one; 2 nothing is, but a policy
     could not be read, an account that was named was skipped, none was checked, or a delegated

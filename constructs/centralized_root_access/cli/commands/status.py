@@ -43,7 +43,11 @@ FEATURES = tuple(feature.value for feature in RootAccessFeature)
     metavar="ACCOUNT",
     help="A delegated administrator that the construct lists. Repeatable. Default: not managed.",
 )
-@click.option("--no-delegated-administrators", is_flag=True, help="The construct lists none.")
+@click.option(
+    "--no-delegated-administrators",
+    is_flag=True,
+    help="The construct's list of delegated administrators is empty.",
+)
 @format_option(TABLE, JSON)
 @caller_options
 def status(

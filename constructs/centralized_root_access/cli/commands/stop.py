@@ -26,7 +26,7 @@ _NO_CHANGE = "It changes nothing in any account."
 def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     """Stop RUN for good, and show what it had done; `report RUN` shows it again.
 
-    Changes that are made stay made, and batches that have started may still finish.
+    Changes that were made stay made, and batches that have started may still finish.
 
     Exit code: 0 stopped; 2 not stopped, or what it had done cannot be shown.
     """
