@@ -72,7 +72,7 @@ class RefusalReason(Enum):
     INPUT_NOT_A_PLAN = (
         "Executing a plan acts on exactly what the plan lists: the input must be "
         '{{"plan": "<run ID>"}}, which may have the "reportSha256" of its report.json, '
-        '"requestedBy", and nothing else; got {value}.'
+        '"requestedBy", "reason", and nothing else; got {value}.'
     )
     PLAN_NOT_EXECUTED_HERE = (
         "This state machine audits and plans. To execute a plan, start the Execute state machine "

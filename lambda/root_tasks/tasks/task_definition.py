@@ -60,7 +60,7 @@ class TaskDefinition:
         words: What it does, in words.
         setting_words: What it does in words if it sets a policy; None if it cannot.
         feature: The feature of centralized root access that its sessions need.
-        input_keys: The keys that its input may have, besides "task" and "requestedBy".
+        input_keys: The keys that its input may have, besides "task" and those of every input.
         parse: Returns what an input asks for; raises RunRefusedError. It decides whether the
             accounts have to be named.
         plan: Reads an account and changes nothing. Of a task that makes changes, the finding has
