@@ -221,6 +221,10 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
     assert [call for call in root_sessions if call.error is None] == []
     assert traces_of_run(organization, run_names(organization)) == before
     assert acceptance_command.snapshots() == []
+    organization.deny(account_id=MANAGEMENT, action="organizations:ListParents")
+    different = acceptance_command.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
+    # In other states the cases of that call are not seen.
+    assert different.exit_code == int(features is None)
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["listed", "hidden"])

@@ -80,6 +80,10 @@ def test_a_call_that_could_not_be_undone_is_not_a_case() -> None:
         field_changed_by(Call(operation="organizations:LeaveOrganization"))
 
 
+def test_a_level_includes_those_before_it() -> None:
+    assert list(filter(Level.MEMBER.includes, Level)) == [Level.READ, Level.FEATURE, Level.MEMBER]
+
+
 def test_a_level_begins_with_changes_not_recorded_and_ends_with_what_risks_something() -> None:
     for level in (Level.FEATURE, Level.MEMBER):
         *cases, last = (case for case in sort_cases(all_cases()) if case.level is level)

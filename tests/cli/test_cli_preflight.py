@@ -214,13 +214,13 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     policy_id = attach_policy(
         organization,
         MEMBER,
-        {**DENY_ROOT, "Sid": "", "Action": "sqs:*"},
+        {**DENY_ROOT, "Sid": "", "Action": ["sqs:*", "s3:*"]},
         {**DENY_ROOT, "Action": "s3:*"},
     )
     shown = command_line.run("preflight", "--format", "csv")
     rows = list(csv.DictReader(shown.stdout.splitlines()))
-    # Three accounts with five tasks each.
-    assert len(rows) == 15
+    # Three accounts with five tasks each, and a second statement that denies one of these.
+    assert len(rows) == 16
     assert {row["accountId"] for row in rows} == {MEMBER, OTHER_MEMBER, THIRD_MEMBER}
     # Sessions can be opened: what is denied are calls in them.
     assert {row["session"] for row in rows} == {"ALLOWED"}
@@ -231,6 +231,7 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     }
     assert denials == {
         ("DENIED", "unlock-queue", policy_id, "1"),
+        ("DENIED", "unlock-bucket", policy_id, "1"),
         ("DENIED", "unlock-bucket", policy_id, "DenyRootUsers"),
     }
 

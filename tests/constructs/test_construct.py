@@ -77,6 +77,8 @@ def test_the_custom_resource_waits_for_its_policy_and_stays_with_a_deleted_stack
     assert POLICY_ID in resource["DependsOn"]
     assert resource["DeletionPolicy"] == "Retain"
     assert resource["UpdateReplacePolicy"] == "Retain"
+    # Nothing but CloudFormation, with the deployment's permissions, invokes the function.
+    assert resources_of_type(smallest, "AWS::Lambda::Permission") == {}
 
 
 def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(

@@ -200,12 +200,14 @@ def test_backups_and_the_latest_report_never_expire_and_no_one_may_delete_an_obj
 ) -> None:
     bucket = only_resource(full_template, "AWS::S3::Bucket")["Properties"]
     rules = bucket["LifecycleConfiguration"]["Rules"]
-    expire = {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule}
-    assert expire == {"runs/", "executions/", "recoveries/"}
+    expire = {
+        rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule
+    }
+    assert expire == dict.fromkeys(("runs/", "executions/", "recoveries/"), 400)
     old_versions_expire = {
         rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule
     }
-    assert old_versions_expire == expire | {"latest/"}
+    assert old_versions_expire == expire.keys() | {"latest/"}
     policy = only_resource(full_template, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
     # The bucket's policy denies it to everyone but the functions, whose roles do not allow it.
     _without_tls, everyone_else, *_by_objects = policy["Statement"]

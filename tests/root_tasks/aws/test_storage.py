@@ -275,6 +275,9 @@ def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
     fail_first_calls(s3, "GetObject", (403, "AccessDenied"))
     with pytest.raises(CallError):
         storage.runs.read_result(RUN, 0, checksum=checksum)
+    s3.put_object(Bucket=BUCKET, Key=key, Body=stored_objects(s3)[key] + b" ")
+    with pytest.raises(ChecksumMismatchError):
+        storage.runs.read_result(RUN, 0, checksum=checksum)
     s3.delete_object(Bucket=BUCKET, Key=key)
     # S3 denies an object that is not there to a role that may not list the whole bucket.
     for failure in ((403, "AccessDenied"), (404, "NoSuchKey")):

@@ -65,6 +65,13 @@ NOT_LOOKED_AT = (
     "The management account's root user was not looked at: the audit did not run in its account."
 )
 FIRST_ID, SECOND_ID = "300000000001", "300000000002"
+UNLOCKED_BUCKET = Item(
+    type=ItemType.BUCKET_POLICY,
+    id="locked",
+    outcome=Outcome.DONE,
+    policy="{}",
+    backup="backups/key",
+)
 NOTHING_PLANNED = report_of(account_result(FIRST_ID, Outcome.NOTHING_TO_DO), task=Task.DELETE)
 
 
@@ -265,8 +272,14 @@ def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
                 "Try again.)",
             ],
         ),
+        (
+            report_of(
+                account_result(FIRST_ID, name="payments-production", items=(UNLOCKED_BUCKET,))
+            ),
+            ["BUCKET_POLICY locked: DONE (Backup: backups/key)"],
+        ),
     ],
-    ids=["a plan", "an execution"],
+    ids=["a plan", "an execution", "a policy"],
 )
 def test_the_csv_has_a_line_for_each_item(report: Report, lines: list[str]) -> None:
     read = {row["name"]: row["items"] for row in csv_rows(as_csv(report))}
