@@ -11,7 +11,6 @@ import pytest
 from aws_calls.failures import FailureKind, error_of_call
 from centralized_root_access.cli.runs.plan_state import PlanState
 from root_tasks.aws.report_bucket import Bucket
-from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER_MEMBER
 from support.command_line import (
     AUDIT_RUN,
@@ -21,10 +20,8 @@ from support.command_line import (
     NOW,
     PLAN_DELETE,
     PLAN_RUN,
-    RUN_NAME_SUFFIX,
     STACK_NAME,
     CommandLine,
-    CommandOutput,
     TypedInput,
     input_of_last_execution,
     lock_bucket,
@@ -308,33 +305,6 @@ def test_an_execution_that_was_stopped_meanwhile_says_how_to_see_what_it_had_don
 
 
 # Policies
-
-
-def unlock(command_line: CommandLine) -> CommandOutput:
-    """Unlock a bucket, and return what was shown with the command that gives its policy back."""
-    lock_bucket(command_line)
-    assert command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked").exit_code == 0
-    unlocked = command_line.run("execute", f"plan-unlock-bucket-{RUN_NAME_SUFFIX}", "--yes")
-    assert unlocked.exit_code == 0
-    return unlocked
-
-
-def test_an_unlocked_bucket_gets_its_policy_back_by_the_command_that_is_shown(
-    command_line: CommandLine,
-) -> None:
-    unlocked = unlock(command_line)
-    command = suggested_command(unlocked)
-    planned = run_suggested_command(command_line, unlocked)
-    assert planned.exit_code == 0
-    assert planned.lines[-1].startswith(
-        "Plan: set bucket policies. To be set in 1 of 1 account: 1 bucket policy. Nothing"
-    )
-    assert f"Policy of locked in {MEMBER}, to be set (- goes, + is new):" in planned.stdout
-    assert input_of_last_execution(command_line) == {
-        "task": Task.UNLOCK_BUCKET,
-        "buckets": {MEMBER: ["locked"]},
-        "backup": command[-1],
-    }
 
 
 def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(

@@ -13,11 +13,9 @@ from root_tasks.messages import HOW_TO_DEPLOY
 from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.command_line import (
     AUDIT_RUN,
-    PLAN_RUN,
     CommandLine,
     CommandOutput,
     give_root_credentials,
-    suggested_command,
 )
 
 
@@ -41,19 +39,6 @@ def test_each_command_of_a_notice_can_be_pasted(
     assert "channel" not in str(command_line.root_tasks.cards[-1]["content"]["nextSteps"])
 
 
-def test_what_is_in_use_is_planned_only_by_the_step_after_a_plan_that_left_it_out(
-    command_line: CommandLine,
-) -> None:
-    command_line.root_tasks.organization.put_root_credentials(
-        account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now
-    )
-    after_audit = suggested_command(command_line.run("audit"))
-    assert after_audit == ["plan", "delete", "--account", MEMBER]
-    after_plan = suggested_command(command_line.run(*after_audit))
-    in_use = ["--from-report", PLAN_RUN, "--outcome", "in-use", "--include-in-use"]
-    assert after_plan == ["plan", "delete"] + in_use
-
-
 def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: CommandLine) -> None:
     root_tasks = command_line.root_tasks
     root_tasks.settings = dataclasses.replace(
@@ -71,9 +56,7 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     )
     give_root_credentials(command_line, OTHER_MEMBER)
     command_line.now += timedelta(minutes=1)
-    next_step = suggested_command(command_line.run("audit"))
-    assert next_step == ["plan", "delete", "--account", OTHER_MEMBER]
-    assert command_line.run(*next_step).exit_code == 0
+    command_line.run("audit")
     second = list(command_line.services.inputs_by_run)[1]
     command_line.now += timedelta(minutes=1)
     planned = command_line.run("plan", "delete", "--from-report", second)

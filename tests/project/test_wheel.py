@@ -1,4 +1,4 @@
-"""The wheel: built from the sdist, installed elsewhere, and the same as the checkout."""
+"""The sdist and the wheel that is built from it, and what the command line does from there."""
 
 import email
 import os
@@ -13,13 +13,7 @@ import pytest
 
 from support.apps import REPOSITORY
 from support.processes import run_process, run_successfully
-from support.pythons import (
-    Environment,
-    build,
-    clean_variables,
-    create_environment,
-    own_dependencies,
-)
+from support.pythons import build, clean_variables
 
 pytestmark = pytest.mark.slow
 
@@ -28,17 +22,6 @@ pytestmark = pytest.mark.slow
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return the sdist and the wheel, built once."""
     return build(REPOSITORY, tmp_path_factory.mktemp("dist"))
-
-
-@pytest.fixture(scope="module")
-def elsewhere(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Return an environment that has the wheel, outside of the checkout."""
-    return create_environment(
-        Path(sys.executable),
-        tmp_path_factory.mktemp("elsewhere") / "venv",
-        wheel=built[1],
-        dependencies=own_dependencies(),
-    )
 
 
 def sources(folder: Path) -> set[str]:
@@ -79,21 +62,6 @@ def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) ->
         "lambda",
         "pyproject.toml",
     }
-
-
-def test_installed_elsewhere_the_project_comes_from_its_wheel(
-    elsewhere: Environment, tmp_path: Path
-) -> None:
-    code = (
-        "import centralized_root_access as library, constructs\n"
-        "from centralized_root_access.base.code import lambda_root\n"
-        "print(library.__file__, lambda_root(), constructs.__file__, sep='\\n')"
-    )
-    imported = run_successfully(elsewhere.python, "-c", code, cwd=tmp_path, env=clean_variables())
-    library, functions, constructs = map(Path, imported.split())
-    assert library.is_relative_to(elsewhere.site_packages)
-    assert functions.is_relative_to(elsewhere.site_packages)
-    assert constructs.parent == own_dependencies() / "constructs"
 
 
 def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:

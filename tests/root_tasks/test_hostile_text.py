@@ -337,6 +337,7 @@ def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: Ro
     result = root_tasks.results(executed)[MEMBER]
     assert result["outcome"] == "UNKNOWN"
     assert "KeyError" in result["reason"]
+    assert LOOK_AGAIN in result["reason"]
     (backup,) = root_tasks.object_keys("backups/")
     assert [(item["outcome"], item["backup"]) for item in result["items"]] == [("UNKNOWN", backup)]
 
