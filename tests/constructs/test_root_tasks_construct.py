@@ -13,7 +13,6 @@ from aws_cdk import aws_iam as iam
 
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
-from root_tasks.model.task import Task
 from support.accounts import MEMBER
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
@@ -68,10 +67,6 @@ def test_the_same_lists_in_any_order_and_with_repetitions_give_the_same_template
         "protected_accounts": ["333333333333", "222222222222", "333333333333"],
     }
     assert root_tasks_template(**arguments) == root_tasks_template(**reordered)
-
-
-def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
-    assert {task.name: task.value for task in RootTask} == {task.name: task.value for task in Task}
 
 
 @pytest.mark.parametrize("task", RootTask)

@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from constructs import Construct
@@ -21,6 +22,12 @@ PARAMETERS = {template.name: template.parameters for template in TEMPLATES}
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
 
 
+@pytest.fixture(scope="module")
+def generator() -> dict[str, Any]:
+    """Return the functions of docs/generate.py."""
+    return runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))
+
+
 def test_the_api_reference_describes_every_argument() -> None:
     for section in re.split("^##+ ", API, flags=re.MULTILINE):
         table = re.search(r"^\| argument .*?\n\n", section, re.MULTILINE | re.DOTALL)
@@ -28,13 +35,17 @@ def test_the_api_reference_describes_every_argument() -> None:
         assert described == re.findall(r"^    (\w+): ", section, re.MULTILINE), section
 
 
-def test_what_is_generated_is_up_to_date() -> None:
-    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))
-    assert generator["reference"]() == API, "Run `make docs`."
-    assert (
-        generator["report_schema"]()
-        == (REPOSITORY / "docs" / "reference" / "report.schema.json").read_text()
-    ), "Run `make docs`."
+@pytest.mark.parametrize(
+    ("what", "file"),
+    [
+        ("reference", "docs/reference/api.md"),
+        ("report_schema", "docs/reference/report.schema.json"),
+        ("command_line", "docs/reference/command-line.md"),
+        ("readme", "README.md"),
+    ],
+)
+def test_what_is_generated_is_up_to_date(generator: dict[str, Any], what: str, file: str) -> None:
+    assert generator[what]() == (REPOSITORY / file).read_text(), "Run `make docs`."
 
 
 def anchors(page: Path) -> set[str]:
@@ -94,12 +105,6 @@ def test_the_docs_have_the_query_for_access_keys_that_reports_have() -> None:
     assert shown == [KEY_QUERY]
 
 
-def test_the_readme_says_what_is_confirmed_on_aws_by_the_recordings() -> None:
-    assert runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))["readme"]() == README, (
-        "Run `make docs`."
-    )
-
-
 NOT_RUN = "**No deployment has run on AWS yet.**"
 BY_OTHERS = "[recorded by another project](NOTICE)"
 SUITE = "[`python -m acceptance`](docs/contributing/acceptance.md)"
@@ -152,7 +157,7 @@ def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
     ids=["no-run", "local", "ended-early", "read", "feature", "member", "deploy"],
 )
 def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
-    origin: str | None, sentences: str, tmp_path: Path
+    generator: dict[str, Any], origin: str | None, sentences: str, tmp_path: Path
 ) -> None:
     # Each name is a response. A run of ours replaces the other project's "b".
     recordings = [("Recorded from AWS by another project.", "https://example.com", "abd")]
@@ -163,7 +168,6 @@ def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
         responses = [{"name": name} for name in names]
         document = {"origin": where, "source": source, "responses": responses}
         (tmp_path / f"{number}.json").write_text(json.dumps(document))
-    generator = runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))
     assert " ".join(generator["confirmation"](tmp_path).split()) == sentences
 
 

@@ -2,7 +2,6 @@
 
 from support.apps import REPOSITORY
 from support.page_commands import (
-    NOT_RUN,
     RUNS_NAMED,
     RUNS_PAGE,
     reason_not_to_run,
@@ -34,8 +33,3 @@ def test_each_block_with_a_name_is_run_by_the_test_of_its_page() -> None:
         assert f'"{name}"' in (REPOSITORY / RUNS_NAMED[page]).read_text(), (page, name)
     for page, test in RUNS_PAGE.items():
         assert page.partition(":")[0] in (REPOSITORY / test).read_text(), page
-
-
-def test_nothing_is_listed_as_not_run_that_no_page_has() -> None:
-    commands = [step.command for step in typed()]
-    assert [s for s in NOT_RUN if not any(command.startswith(s) for command in commands)] == []
