@@ -10,7 +10,6 @@ import pytest
 
 from cloudformation.parameter_template import build_parameter_template
 from cloudformation.templates import ROOT_ACCESS
-from local_aws.services import LocalAws
 from support.apps import REPOSITORY, Assembly
 from support.processes import run_process, run_successfully
 from support.template_values import resolved_sections
@@ -85,14 +84,3 @@ def test_it_deploys_what_the_template_does_with_the_code_as_assets(
     expected = resolved_sections(template, given, region="us-east-1", account_id="111111111111")
     found = resolved_sections(synthesized, {}, region="us-east-1", account_id="111111111111")
     assert found == expected
-
-
-def test_it_is_deployed(local_aws: LocalAws, app: Path, assembly: Assembly) -> None:
-    deployed = local_aws.cdk(
-        "deploy", "--app", str(assembly.folder), "--require-approval", "never", folder=app
-    )
-    assert deployed.returncode == 0, deployed.stdout
-    assert local_aws.organization.root_access().features == {
-        "RootCredentialsManagement",
-        "RootSessions",
-    }

@@ -50,13 +50,6 @@ def test_settings_are_read_as_they_were_written() -> None:
             "has unknown keys: a",
         ),
         (f'{{{OTHERS}, "bucket": null}}', "bucket", "is not a string"),
-        (
-            f'{{{OTHERS}, "maxAccounts": true}}',
-            "maxAccounts",
-            "is not a number from 0 to 1,000,000,000",
-        ),
-        (f'{{{OTHERS}, "colors": "red"}}', "colors", "is not a list"),
-        (f'{{{OTHERS}, "colors": ["blue"]}}', "colors[0]", "is not a valid Color"),
     ],
     ids=lambda value: value[:40],
 )

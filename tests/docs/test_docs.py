@@ -138,14 +138,6 @@ def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
             ),
         ),
         (
-            "AWS by an acceptance run of the level feature",
-            confirmed(
-                "feature",
-                "Not confirmed: deleting and unlocking, and policies; "
-                "a deployment and its alarms. ",
-            ),
-        ),
-        (
             "AWS by an acceptance run of the level member",
             confirmed("member", "Not confirmed: a deployment and its alarms. "),
         ),
@@ -154,7 +146,7 @@ def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
             confirmed("deploy", "", first="**A deployment has run on AWS.**"),
         ),
     ],
-    ids=["no-run", "local", "ended-early", "read", "feature", "member", "deploy"],
+    ids=["no-run", "local", "ended-early", "read", "member", "deploy"],
 )
 def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
     generator: dict[str, Any], origin: str | None, sentences: str, tmp_path: Path

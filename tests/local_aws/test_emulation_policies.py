@@ -16,7 +16,7 @@ from local_aws.emulation.organization_policies import (
 )
 from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.emulation import AUDIT_TASK_POLICY, error_raised_by, open_root_session
-from support.scp import sample_policies
+from support.scp import policy_document, sample_policies, statement
 
 DELEGATE = MEMBER
 SESSION_ROLES = "arn:aws:iam::*:role/centralized-root-access/*"
@@ -24,14 +24,7 @@ SESSION_ROLES = "arn:aws:iam::*:role/centralized-root-access/*"
 
 def deny(action: str | list[str], condition: dict[str, Any], **elements: str) -> dict[str, Any]:
     """Return a policy that denies an action under a condition."""
-    statement = {
-        "Effect": "Deny",
-        "Action": action,
-        "Resource": "*",
-        "Condition": condition,
-        **elements,
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return policy_document(statement(**elements, Action=action, Condition=condition))
 
 
 DENY_ROOT = deny("*", {"ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"}})
@@ -147,7 +140,7 @@ def test_get_caller_identity_is_never_denied(
         ("SERVICE_CONTROL_POLICY", deny("*", {}, Principal="*")),
         ("RESOURCE_CONTROL_POLICY", deny("sts:*", {})),
         ("RESOURCE_CONTROL_POLICY", deny("iam:*", {}, Principal="*")),
-        ("RESOURCE_CONTROL_POLICY", deny("sts:*", {}, Principal="*", Effect="Allow")),
+        ("RESOURCE_CONTROL_POLICY", deny("sts:*", {}, Principal="*", effect="Allow")),
     ],
     ids=[
         "no JSON",

@@ -75,12 +75,9 @@ CUSTOM_RESOURCE_FILES = (
 # What WebAssembly lacks, and not Python 3.14.
 EXCEPTIONS = (
     # How deep a document may be nested depends on the stack, which is Node's.
-    "test_codec.py::test_damaged_bytes_are_a_decoding_error[objects in objects]",
     "test_codec.py::test_damaged_bytes_are_a_decoding_error[lists in lists]",
     # jsonschema needs native packages.
     "test_report.py::test_every_report_keeps_to_the_documented_schema",
-    # The functions' Python has no command line.
-    "test_task_registry.py::test_the_command_line_checks_a_sixth_task_by_its_name",
 )
 
 

@@ -20,6 +20,7 @@ from root_tasks.report.render import as_csv, as_json
 from root_tasks.run.parse_input import parse_request
 from root_tasks.run.plans import parse_plan_request
 from support.accounts import MEMBER, OTHER_MEMBER
+from support.properties import JSON_VALUES
 from support.reports import HIDDEN_CHARACTERS, account_result, hostile_audit, report_of
 from support.root_tasks import Execution, RootTasks, lock_bucket_and_queue
 
@@ -89,18 +90,11 @@ def test_a_malformed_input_is_refused_with_one_short_line(
         assert_is_one_short_line(str(refused))
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
 # Keys that inputs of tasks have.
 KEYS = ("task", "accounts", "organizationalUnits", "buckets", "queues", "skipBackup", "backup")
-inputs = json_values | st.dictionaries(
+inputs = JSON_VALUES | st.dictionaries(
     st.sampled_from([*KEYS, "policyOverride"]) | st.text(max_size=8),
-    json_values | st.sampled_from(list(Task)),
+    JSON_VALUES | st.sampled_from(list(Task)),
     max_size=5,
 )
 

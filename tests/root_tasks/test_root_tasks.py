@@ -22,21 +22,14 @@ from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, add_accounts, set_feature
 from support.root_tasks import (
+    ONE_CREDENTIAL_OF_EACH_TYPE,
+    PLAN_DELETION,
     DeployedSettings,
     RootTasks,
     accounts_of_sessions_by_run,
     calls_in_root_sessions,
     refusal_reason_and_data,
 )
-
-ONE_CREDENTIAL_OF_EACH_TYPE: dict[str, Any] = {
-    "password": True,
-    "access_keys": 1,
-    "certificates": 1,
-    "mfa_devices": 1,
-}
-PLAN_DELETION = {"task": Task.DELETE, "accounts": ["all"]}
-
 
 # Pre-flight
 

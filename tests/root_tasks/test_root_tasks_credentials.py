@@ -34,20 +34,15 @@ from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
 from support.arrange import enable_root_access
 from support.root_tasks import (
+    ONE_CREDENTIAL_OF_EACH_TYPE,
+    PLAN_DELETION,
     DeployedSettings,
     RootTasks,
     calls_in_root_sessions,
     refusal_reason_and_data,
 )
 
-# The inputs of the Audit state machine that plan to delete, and to recover.
-PLAN_DELETION = {"task": Task.DELETE, "accounts": ["all"]}
-ONE_CREDENTIAL_OF_EACH_TYPE: dict[str, Any] = {
-    "password": True,
-    "access_keys": 1,
-    "certificates": 1,
-    "mfa_devices": 1,
-}
+# The input of the Audit state machine that plans to recover.
 PLAN_RECOVERY = {"task": Task.RECOVER, "accounts": [MEMBER]}
 # The IDs that the emulation gives the credentials of this account.
 KEY, CERTIFICATE = f"AKIA{MEMBER}0001", f"CERT{MEMBER}{1:016}"

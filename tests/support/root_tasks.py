@@ -52,6 +52,14 @@ if TYPE_CHECKING:
 
 
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
+ONE_CREDENTIAL_OF_EACH_TYPE: dict[str, Any] = {
+    "password": True,
+    "access_keys": 1,
+    "certificates": 1,
+    "mfa_devices": 1,
+}
+# The input of the Audit state machine that plans to delete.
+PLAN_DELETION = {"task": Task.DELETE, "accounts": ["all"]}
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
 AUDIT_MACHINE_ARN = _ARN.format(account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE)
 _SNAPSHOT = (

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from root_tasks.model.codec import DecodingError, Document, decode, encode
+from support.properties import JSON_VALUES
 
 
 class Color(StrEnum):
@@ -77,17 +78,8 @@ def test_whatever_bytes_there_are_only_a_decoding_error_is_raised(data: bytes) -
         decode(Page, data)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-
-
 @given(
-    st.sampled_from(["pageNumber", "writtenAt", "isDraft", "words", "color", "inner"]), json_values
+    st.sampled_from(["pageNumber", "writtenAt", "isDraft", "words", "color", "inner"]), JSON_VALUES
 )
 def test_whatever_value_a_field_has_only_a_decoding_error_is_raised(key: str, value: Any) -> None:
     data = encoded_page(**{key: value})
