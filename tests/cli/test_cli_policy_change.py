@@ -78,6 +78,20 @@ def test_a_policy_is_judged_where_it_would_be_attached(
     assert pipeline.denied_accounts(DENY_ROOT, "--target", "Workloads") == [MEMBER]
 
 
+def test_what_is_denied_today_is_not_held_against_the_policy(
+    pipeline: Pipeline, organization: LocalOrganization
+) -> None:
+    today = {**DENY_ROOT, "Action": "sqs:*"}
+    attach_policy(organization, MEMBER, today)
+    found = pipeline.check_as_json({**today, "Action": ["sqs:*", "s3:*"]}, "--target", MEMBER)
+    assert found["accounts"][0]["tasks"] == {
+        "audit": "ALLOWED",
+        "delete": "ALLOWED",
+        "recover": "ALLOWED",
+        "unlock-bucket": "DENIED",
+    }
+
+
 @pytest.mark.parametrize(
     ("denied_today", "denied_newly"),
     [
