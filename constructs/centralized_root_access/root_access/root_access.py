@@ -82,8 +82,8 @@ class CentralizedRootAccess(Construct):
             delegated administrators are not managed, and not changed.
         encryption_key: The KMS key of the log groups; an alias is refused. The policy of an
             imported key must let CloudWatch Logs use it. Keep the old key when this changes,
-            because existing logs stay encrypted with it. Default: CloudWatch Logs encrypts with its
-            own.
+            because existing logs stay encrypted with it. Default: CloudWatch Logs encrypts with a
+            key of its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:

@@ -114,8 +114,8 @@ class RootTasks(Construct):
             enabled there. ``tasks`` has to list ``RootTask.AUDIT``. Default: no findings.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5,
             because a new account's functions have a concurrency of 10 in all.
-        role_path: The IAM path of the roles that open root sessions, which nothing else should use:
-            it is one pattern for the ``session_roles`` of a :class:`RootUseAlarm`. Default:
+        role_path: The IAM path of the roles that open root sessions. No other role should have it,
+            because a :class:`RootUseAlarm` may know the ``session_roles`` by their path. Default:
             ``/centralized-root-access/``.
         encryption_key: The KMS key of the bucket and the log group; an alias is refused.
             The policy of an imported key must let CloudWatch Logs use it. An old key is needed as
@@ -139,8 +139,8 @@ class RootTasks(Construct):
         metric_accounts_with_root_credentials: Those that have root credentials which are not
             accepted.
         metric_accounts_inaccessible: The accounts that were inaccessible in a full audit.
-        metric_management_root_user_unprotected: 1 where the management account's own root user has
-            no MFA, or an access key; otherwise 0. No data point from a delegated administrator, or
+        metric_management_root_user_unprotected: 1 if the management account's own root user has an
+            access key, or no MFA; otherwise 0. No data point from a delegated administrator, or
             if it could not be read.
         metric_findings_imported: The findings that a full audit imported. None without
             ``security_hub_findings``.
@@ -270,9 +270,9 @@ class RootTasks(Construct):
         self.session_roles: list[iam.IRole] = [function_role(function) for function in batches]
         """The roles that open root sessions, for the ``session_roles`` of a :class:`RootUseAlarm`.
 
-        For an alarm in another stack, list their path: while another stack imports a role's ID or
-        its ARN, CloudFormation refuses to remove it, such as that of a task that is no longer
-        listed, and to replace it, as a change of ``role_path`` does.
+        For an alarm in another stack, list their path instead. While another stack imports the ID
+        or the ARN of a role, CloudFormation refuses to remove the role, for example when its task
+        is no longer listed, and to replace it, for example when ``role_path`` changes.
         """
 
         # What watches them.

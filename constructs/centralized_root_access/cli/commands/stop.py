@@ -24,7 +24,7 @@ _NO_CHANGE = "It changes nothing in any account."
 @click.option("--yes", is_flag=True, help="Do not ask. Needed if there is no terminal.")
 @target_options
 def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
-    """Stop RUN for good, and show what it had done; `report RUN` shows it again.
+    """Stop RUN for good, and show what an execution had done; `report RUN` shows it again.
 
     Changes that were made stay made, and batches that have started may still finish.
 
