@@ -24,6 +24,7 @@ from support.faults.clients import change_before, inject
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     INVALID_INPUT,
+    NO_RESPONSE_AFTER,
     NO_RESPONSE_BEFORE,
     THROTTLING_EXCEPTION,
     TRUSTED_ACCESS_NOT_VISIBLE,
@@ -204,6 +205,14 @@ def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
     error = create_error(stack)
     assert Step(operation=Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT) in error.applied
     assert error.possibly_applied == ()
+
+
+def test_a_change_whose_response_is_always_lost_may_have_been_applied(
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
+) -> None:
+    inject(function.on_event, ENABLE_SESSIONS, NO_RESPONSE_AFTER)
+    assert create_error(stack).possibly_applied == (Step(operation=ENABLE_SESSIONS),)
+    assert ROOT_SESSIONS in organization.root_access().features
 
 
 def test_a_feature_that_a_read_shows_late_is_enabled_once(

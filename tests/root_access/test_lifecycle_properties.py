@@ -90,8 +90,9 @@ failing_calls = st.builds(
     FailingCalls,
     action=st.sampled_from((*Operation, *READS, Operation.REGISTER, Operation.DEREGISTER)),
     fault=st.sampled_from(FAULTS),
-    account_id=st.sampled_from(("", "", *MEMBERS)),
-    times=st.sampled_from((1, 2, None)),
+    # Most of them all the time: a call that succeeds in the end is less of a test.
+    account_id=st.sampled_from(("",) * 9 + MEMBERS),
+    times=st.sampled_from((None, None, 1)),
 )
 changes = st.builds(
     ChangeByOthers,
@@ -164,7 +165,8 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     if changed:
         return
     wanted = administrators or []
-    assert failing or len(wanted) > limit or OUTSIDE_ORGANIZATION in wanted, (
+    # All of them are registered before others are deregistered.
+    assert failing or len({*wanted, *existing}) > limit or OUTSIDE_ORGANIZATION in wanted, (
         f"nothing stood in the way: {error}"
     )
     assert_error_is_true(error, effects(before, after))
