@@ -1,7 +1,6 @@
 """How commands that show a report end: never with 0 where what was asked for was not done."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 
 import pytest
@@ -170,5 +169,5 @@ def test_a_plan_of_nothing_says_so_and_whether_it_could_look(
         command_line.root_tasks.organization.deny(account_id=MEMBER, action="iam:*")
     shown = run_and_report(command_line, *PLAN_DELETE)
     assert (shown.exit_code, shown.stderr) == (2, f"Exit code 2: {why}Nothing is planned.\n")
-    (listed,) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    (listed,) = command_line.listed_runs()
     assert listed["planExpiresAt"] is None

@@ -158,7 +158,7 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
     assert shown.exit_code == 2
     assert f"{UNEXPECTED_ERROR}: KeyError in test_cli_failures.py" in shown.stderr
     assert "a name of an account" not in shown.stderr
-    assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
+    assert shown.json == {"error": shown.stderr.strip()}
 
 
 # As a process of its own

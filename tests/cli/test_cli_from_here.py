@@ -30,9 +30,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
         "audit", "--from-here", "--format", "json", "--output", str(tmp_path)
     )
     assert from_here.exit_code == 1
-    assert {
-        row["accountId"]: row["outcome"] for row in json.loads(from_here.stdout)["results"]
-    } == {
+    assert {row["accountId"]: row["outcome"] for row in from_here.json["results"]} == {
         MANAGEMENT: "PROTECTED",
         MEMBER: "HAS_CREDENTIALS",
         OTHER_MEMBER: "HAS_CREDENTIALS",
@@ -40,7 +38,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     }
     assert (tmp_path / "report.json").read_text() == from_here.stdout
     # No next step names a run that another command could not find.
-    report = json.loads(from_here.stdout)
+    report = from_here.json
     assert report["runId"] not in json.dumps(report["nextSteps"])
     assert report["requestedBy"] == CALLER_ARN
     assert command_line.services.requests == []
@@ -122,7 +120,7 @@ def test_the_accounts_are_selected_as_in_a_deployment(command_line: CommandLine)
         (("--organizational-unit", "Root"), {MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER}),
     ):
         shown = command_line.run("audit", "--from-here", "--format", "json", *option)
-        assert {result["accountId"] for result in json.loads(shown.stdout)["results"]} == accounts
+        assert {result["accountId"] for result in shown.json["results"]} == accounts
         assert not shown.stderr, "a program is not told how to keep the report"
     for option in (("--account", OUTSIDE_ORGANIZATION), ("--organizational-unit", "Nowhere")):
         assert option[1] in command_line.refusal("audit", "--from-here", *option)

@@ -47,7 +47,7 @@ class Pipeline:
     def check_as_json(self, new_statement: Mapping[str, object], *options: str) -> dict[str, Any]:
         """Return the JSON of the check, with its exit code."""
         shown = self.check(new_statement, "--format", "json", *options)
-        return {**json.loads(shown.stdout), "exitCode": shown.exit_code}
+        return {**shown.json, "exitCode": shown.exit_code}
 
     def denied_accounts(self, new_statement: Mapping[str, object], *options: str) -> list[str]:
         """Return the accounts in which a task would become denied, of which the exit code tells."""
@@ -173,7 +173,7 @@ def test_a_resource_control_policy_is_known_by_its_principal(
     shown = pipeline.command_line.run(
         "preflight", "--policy", str(pipeline.file), "--target", MEMBER, "--format", "json"
     )
-    found = json.loads(shown.stdout)
+    found = shown.json
     assert found["change"] == {
         "policyType": "RESOURCE_CONTROL_POLICY",
         "targetIds": [MEMBER],

@@ -77,7 +77,7 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
 ) -> None:
     condition_nobody_can_decide = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": condition_nobody_can_decide})
-    found = json.loads(command_line.run("preflight", "--task", "audit", "--format", "json").stdout)
+    found = command_line.run("preflight", "--task", "audit", "--format", "json").json
     (undecided,) = [cause for account in found["accounts"] for cause in account["causes"]]
     assert (undecided["result"], undecided["reason"]) == ("UNKNOWN", "UNDECIDED_DENY")
     assert undecided["undecided"] == ["Bool aws:MultiFactorAuthPresent false"]
@@ -287,7 +287,7 @@ def test_policies_that_may_not_be_read_are_a_sentence(
     assert shown.exit_code == 2
     assert f"organizations:{operation}: AccessDenied" in shown.stderr
     assert "Traceback" not in shown.stderr
-    assert json.loads(shown.stdout)["error"] in shown.stderr
+    assert shown.json["error"] in shown.stderr
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "json"])
@@ -403,7 +403,7 @@ def test_the_task_and_the_accounts_are_those_of_a_plan(
     shown = command_line.run(
         *check.partition("centralized-root-access ")[2].split(), "--format", "json"
     )
-    found = json.loads(shown.stdout)
+    found = shown.json
     assert (shown.exit_code, found["tasks"]) == (1, ["delete"])
     assert {account["accountId"]: account["result"] for account in found["accounts"]} == {
         MEMBER: "ALLOWED",
@@ -412,7 +412,7 @@ def test_the_task_and_the_accounts_are_those_of_a_plan(
 
 
 def test_a_run_that_plans_nothing_has_no_pre_flight(command_line: CommandLine) -> None:
-    audit = json.loads(command_line.run("audit", "--format", "json").stdout)["runId"]
+    audit = command_line.run("audit", "--format", "json").json["runId"]
     assert f"Run {audit} plans nothing." in command_line.refusal(
         "preflight", "--from-report", audit
     )
@@ -459,5 +459,5 @@ def test_a_statement_that_is_not_to_be_edited_is_shown_with_what_to_do_instead(
     shown = command_line.run("preflight", "--task", "audit").stdout
     assert sentence in shown
     assert "To exempt root sessions" not in shown
-    found = json.loads(command_line.run("preflight", "--format", "json").stdout)
+    found = command_line.run("preflight", "--format", "json").json
     assert [fix["suggested"] for fix in found["fixes"]] == [None]

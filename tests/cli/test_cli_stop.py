@@ -65,10 +65,7 @@ def outcomes_and_reasons(command_line: CommandLine) -> dict[str, tuple[str, str 
     """Return the outcome and the reason of each account in the report of the run."""
     shown = command_line.run("report", EXECUTION, "--format", "json")
     assert shown.exit_code == 2
-    return {
-        row["accountId"]: (row["outcome"], row.get("reason"))
-        for row in json.loads(shown.stdout)["results"]
-    }
+    return {row["accountId"]: (row["outcome"], row.get("reason")) for row in shown.json["results"]}
 
 
 def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
@@ -226,7 +223,7 @@ def test_an_audit_without_its_report_shows_what_is_accepted(command_line: Comman
     command_line.root_tasks.settings = DeployedSettings(accepted_credentials=[accepted])
     time_out_without_report(command_line, Task.AUDIT, accounts=[MEMBER])
     shown = command_line.run("report", "run-1", "--format", "json")
-    (row,) = json.loads(shown.stdout)["results"]
+    (row,) = shown.json["results"]
     assert (row["outcome"], row["reason"]) == ("ACCEPTED", "Accepted until 2030-01-01: billing.")
 
 
@@ -235,7 +232,7 @@ def test_a_full_audit_without_its_report_says_why_it_has_no_own_root_user(
 ) -> None:
     time_out_without_report(command_line, Task.AUDIT)
     shown = command_line.run("report", "run-1", "--format", "json")
-    summary = json.loads(shown.stdout)["summary"]
+    summary = shown.json["summary"]
     assert summary.endswith(
         "The management account's root user was not looked at: the run ended early."
     )

@@ -118,7 +118,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
         f"This plan was executed by {execution}.\n",
         f"executed by {execution}",
     )
-    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    listed = command_line.listed_runs()
     states = {run["run"]: (run["planExpiresAt"], run["execution"]) for run in listed}
     assert states == {plan: (expiry, execution), execution: (None, None), "refused": (None, None)}
     again = command_line.run("execute", plan, "--yes")
@@ -132,7 +132,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     del command_line.root_tasks.executions[
         command_line.root_tasks.arn(execution, machine=EXECUTE_MACHINE)
     ]
-    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    listed = command_line.listed_runs()
     assert [run["execution"] for run in listed if run["run"] == plan] == [execution]
     mark = f"runs/{plan}/executed-by.json"
     sentence = command_line.root_tasks.read_object(mark).replace(
@@ -169,7 +169,7 @@ def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
     assert suggested_command(shown) == ["execute", plan]
     command_line.now += timedelta(minutes=1)
     command_line.root_tasks.run_execute_machine({"plan": plan}, name="executing")
-    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    listed = command_line.listed_runs()
     assert [run["execution"] for run in listed if run["run"] == plan] == ["executing"]
 
 
@@ -177,7 +177,7 @@ def test_an_execution_that_could_not_start_is_not_said_to_have_executed_its_plan
     command_line: CommandLine,
 ) -> None:
     def execution_of(plan: str) -> str | None:
-        listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+        listed = command_line.listed_runs()
         execution: str | None
         (execution,) = (run["execution"] for run in listed if run["run"] == plan)
         return execution
@@ -282,7 +282,7 @@ def test_an_execution_is_called_executed_also_if_its_report_cannot_be_shown(
     )
     assert f"`centralized-root-access report {EXECUTION_RUN}`" in shown.stderr
     assert "was altered" in shown.stderr
-    assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
+    assert shown.json == {"error": shown.stderr.strip()}
 
 
 def test_an_execution_that_was_stopped_meanwhile_says_how_to_see_what_it_had_done(

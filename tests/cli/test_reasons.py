@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 
 import pytest
@@ -39,7 +38,7 @@ def test_a_plans_reason_is_that_of_its_execution_unless_that_has_its_own(
         in command_line.run("execute", PLAN_RUN, "--reason", "Emergency").stderr
     )
     assert input_of_last_execution(command_line)["reason"] == "Emergency"
-    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    listed = command_line.listed_runs()
     assert [run["reason"] for run in listed] == ["Emergency", TICKET]
     assert f"reason: {TICKET}, " in " ".join(command_line.run("runs").lines)
 

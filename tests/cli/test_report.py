@@ -1,7 +1,6 @@
 """Reports: whether a run wrote the one that is there, and how it is shown, saved and opened."""
 
 import errno
-import json
 import stat
 from pathlib import Path
 from unittest.mock import Mock
@@ -234,7 +233,7 @@ def test_a_report_that_cannot_be_saved_is_shown_all_the_same(
     assert shown.exit_code == 2
     assert MEMBER in shown.stdout
     if format_ == "json":
-        assert "results" in json.loads(shown.stdout)
+        assert "results" in shown.json
     said = f"Unable to save the report as {tmp_path / 'report.json'}: Is a directory."
     assert shown.stderr.splitlines()[-1] == said
     assert "cannot be shown" not in shown.stderr

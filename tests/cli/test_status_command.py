@@ -135,7 +135,7 @@ def test_the_command_in_a_notice_of_drift_shows_what_the_check_found(
     (notice,) = drift_check.published
     (command,) = re.findall(" centralized-root-access (status.*)", text_by_mail(notice.publication))
     shown = command_line.run(*command.split(), "--format", "json")
-    assert json.loads(shown.stdout)["deviations"] == line["deviations"]
+    assert shown.json["deviations"] == line["deviations"]
 
 
 @pytest.mark.parametrize(

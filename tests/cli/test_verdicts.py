@@ -103,7 +103,7 @@ def test_the_management_accounts_root_user_has_one_verdict(
     assert row.startswith(f"  {verdict.row}")
     assert verdict.sentence in shown.lines[-1]
     command = ("report", AUDIT_RUN) if not where else ("audit", *which, *where)
-    report = json.loads(command_line.run(*command, "--format", "json").stdout)
+    report = command_line.run(*command, "--format", "json").json
     outcomes = {result["accountId"]: result["outcome"] for result in report["results"]}
     assert outcomes[MANAGEMENT] == verdict.outcome.upper()
     advised = PROTECT_OWN in [step["what"] for step in report["nextSteps"]]

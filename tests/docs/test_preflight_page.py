@@ -1,6 +1,5 @@
 """The pages on the pre-flight show what the command prints."""
 
-import json
 import re
 import shlex
 
@@ -43,7 +42,7 @@ def test_the_pages_have_examples() -> None:
 
 
 def test_the_page_lists_every_member_of_the_json(seeded: CommandLine) -> None:
-    found = json.loads(seeded.run("preflight", "--format", "json").stdout)
+    found = seeded.run("preflight", "--format", "json").json
     (denied,) = [account for account in found["accounts"] if account["causes"]]
     members = found | denied | denied["causes"][0] | found["fixes"][0]
     section = REFERENCE.partition("## For programs")[2].partition("\n## ")[0]

@@ -302,6 +302,11 @@ class CommandOutput:
         """The lines of stdout."""
         return self.stdout.splitlines()
 
+    @property
+    def json(self) -> Any:
+        """What stdout has as JSON."""
+        return json.loads(self.stdout)
+
 
 @dataclass(kw_only=True)
 class CommandLine:
@@ -323,6 +328,11 @@ class CommandLine:
     def root_tasks(self) -> RootTasks:
         """The deployed RootTasks, whose state machines run in this process."""
         return self.services.root_tasks
+
+    def listed_runs(self) -> list[dict[str, Any]]:
+        """Return the runs that `runs` lists."""
+        runs: list[dict[str, Any]] = self.run("runs", "--format", "json").json["runs"]
+        return runs
 
     def run(self, *arguments: str) -> CommandOutput:
         """Run a command to its end."""
