@@ -85,9 +85,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
 
     command_line.root_tasks.now = command_line.now
     plan = plan_deletion(command_line)
-    expiry = json.loads(command_line.root_tasks.read_object(f"runs/{plan}/report.json"))[
-        "planExpiresAt"
-    ]
+    expiry = command_line.root_tasks.read_json(f"runs/{plan}/report.json")["planExpiresAt"]
     until = f"{expiry[:10]} {expiry[11:16]} UTC"
     command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
     hint = (

@@ -1,7 +1,6 @@
 """The next steps after a run: commands that can be pasted, and what they lead to."""
 
 import dataclasses
-import json
 import re
 from datetime import timedelta
 from unittest.mock import Mock
@@ -66,7 +65,7 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
         f"<dd>1 account of report {second}; "
         in root_tasks.read_object(f"runs/{run_id}/report.html").decode()
     )
-    selection = json.loads(root_tasks.read_object(f"runs/{run_id}/report.json"))["selection"]
+    selection = root_tasks.read_json(f"runs/{run_id}/report.json")["selection"]
     assert (selection["accounts"], selection["fromReport"]) == ([OTHER_MEMBER], second)
 
 

@@ -113,7 +113,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     )
     command_line.run("audit")
     folder = f"runs/{AUDIT_RUN}"
-    report = json.loads(command_line.root_tasks.read_object(f"{folder}/report.json"))
+    report = command_line.root_tasks.read_json(f"{folder}/report.json")
     for result in report["results"]:
         result["accountId"] += HOSTILE_TEXT
         result["name"] = result["organizationalUnit"] = HOSTILE_TEXT

@@ -1,7 +1,6 @@
 """One verdict on each account: exit code, row, summary, page, metric, notice and finding agree."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -228,7 +227,7 @@ def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_the
     assert planned.said in " ".join(shown.lines)
     assert planned.summary in shown.lines[-1]
     plan = list(command_line.services.inputs_by_run)[-1]
-    report = json.loads(root_tasks.read_object(f"runs/{plan}/report.json"))
+    report = root_tasks.read_json(f"runs/{plan}/report.json")
     (result,) = (each for each in report["results"] if each["accountId"] == MEMBER)
     assert {item["type"]: item["outcome"] for item in result["items"]} == planned.items
     page = (

@@ -463,7 +463,7 @@ def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks:
         planned=(Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA1")),
     )
     root_tasks.write_report(run, results=[store_result(root_tasks, Task.DELETE, finding)])
-    (assignment,) = json.loads(root_tasks.read_object("runs/a/plan.json"))["assignments"]
+    (assignment,) = root_tasks.read_json("runs/a/plan.json")["assignments"]
     assert [target["type"] for target in assignment["targets"]] == ["PASSWORD"]
 
 
@@ -567,7 +567,7 @@ def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     # CloudWatch's alarms do not see data points of hours ago.
     moment = root_tasks.now if has_alarms else looked_at
     assert counted["_aws"]["Timestamp"] == moment.timestamp() * 1000
-    report = json.loads(root_tasks.read_object("latest/report.json"))
+    report = root_tasks.read_json("latest/report.json")
     assert datetime.fromisoformat(report["finishedAt"]) == looked_at
 
 

@@ -1,6 +1,5 @@
 """Deleting root credentials and allowing recovery: bound to a plan, in the safe order."""
 
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -665,7 +664,7 @@ def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: R
     root_tasks.omit_from_response("iam:GetLoginProfile", "LoginProfile", "CreateDate")
     plan = root_tasks.run(PLAN_DELETION)
     assert root_tasks.outcomes(plan)[MEMBER] == "INACCESSIBLE"
-    assert json.loads(root_tasks.read_object(f"runs/{plan.run_id}/plan.json"))["assignments"] == []
+    assert root_tasks.read_json(f"runs/{plan.run_id}/plan.json")["assignments"] == []
 
 
 def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTasks) -> None:

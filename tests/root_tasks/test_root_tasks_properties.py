@@ -121,8 +121,7 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
         assert s3.get_bucket_policy(Bucket="locked")["Policy"] == OTHERS_POLICY
     if any(call.operation == "DeleteBucketPolicy" and not call.error for call in writes):
         backups = [
-            json.loads(root_tasks.read_object(key))["policy"]
-            for key in root_tasks.object_keys("backups/")
+            root_tasks.read_json(key)["policy"] for key in root_tasks.object_keys("backups/")
         ]
         assert backups == [locking_policy]
     if writes and has_report(root_tasks, execution):

@@ -192,7 +192,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: LockedResource) ->
     assert locked.policy is None
     (reference,) = locked.backups
     assert locked.item(executed)["backup"] == reference
-    backup = json.loads(locked.root_tasks.read_object(reference))
+    backup = locked.root_tasks.read_json(reference)
     assert json.loads(backup["policy"]) == json.loads(locked.policy_text("Everybody"))
     assert (backup["accountId"], backup["region"]) == (MEMBER, REGION)
     # Without a policy there is nothing to do.
@@ -440,7 +440,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
         )
     executed = locked.execute(plan)
     (reference,) = locked.backups
-    backup = json.loads(locked.root_tasks.read_object(reference))
+    backup = locked.root_tasks.read_json(reference)
     for finished, outcome, key in ((plan, "PLANNED", None), (executed, "DONE", reference)):
         assert locked.outcome_and_message(finished) == (outcome, SENTENCE_OF_EACH_POLICY)
         shown = locked.item(finished)

@@ -495,6 +495,10 @@ class RootTasks:
         body: bytes = self._s3.get_object(Bucket=REPORT_BUCKET, Key=key)["Body"].read()
         return body
 
+    def read_json(self, key: str) -> Any:
+        """Read an object of the bucket that is JSON."""
+        return json.loads(self.read_object(key))
+
     def write_object(self, key: str, body: bytes) -> None:
         """Write an object of the bucket."""
         self._s3.put_object(Bucket=REPORT_BUCKET, Key=key, Body=body)
@@ -506,8 +510,8 @@ class RootTasks:
 
     def report(self, execution: Execution) -> dict[str, Any]:
         """The report of an execution."""
-        report: dict[str, Any] = json.loads(
-            self.read_object(f"{execution.folder}/{execution.run_id}/report.json")
+        report: dict[str, Any] = self.read_json(
+            f"{execution.folder}/{execution.run_id}/report.json"
         )
         return report
 

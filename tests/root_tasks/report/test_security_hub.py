@@ -1,6 +1,5 @@
 """The findings of full audits in Security Hub, and an audit that cannot import them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -376,7 +375,7 @@ def test_only_the_audit_that_is_the_latest_imports_its_findings(root_tasks: Root
     latest: list[str] = []
 
     def note_latest(**_: object) -> None:
-        latest.append(json.loads(root_tasks.read_object("latest/report.json"))["runId"])
+        latest.append(root_tasks.read_json("latest/report.json")["runId"])
 
     root_tasks.on_event("before-call.securityhub.BatchImportFindings", note_latest)
     audit = root_tasks.run()

@@ -77,7 +77,7 @@ class Audits:
         """Store the result of an audit's batch again, as if the batch ended now."""
         folder = f"runs/{name}/results/audit/00000-"
         (result,) = self.results[name]
-        body = json.loads(self.root_tasks.read_object(f"{folder}{result['sha256']}.json"))
+        body = self.root_tasks.read_json(f"{folder}{result['sha256']}.json")
         body["finishedAt"] = format_time(self.root_tasks.now)
         written = json.dumps(body).encode()
         self.root_tasks.write_object(f"{folder}{sha256(written)}.json", written)
@@ -102,7 +102,7 @@ class Audits:
     @property
     def latest(self) -> dict[str, Any]:
         """The latest report."""
-        report: dict[str, Any] = json.loads(self.root_tasks.read_object("latest/report.json"))
+        report: dict[str, Any] = self.root_tasks.read_json("latest/report.json")
         return report
 
     @property
@@ -315,7 +315,7 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
             assert not any(has_password), "what was found is published"
             continue
         assert counts == [sum(has_password)]
-        latest = json.loads(root_tasks.read_object("latest/report.json"))
+        latest = root_tasks.read_json("latest/report.json")
         assert latest["runId"] == f"audit-{number}"
         if any(has_password):
             reads = enumerate(read_minutes)
@@ -361,7 +361,7 @@ def test_an_audit_that_is_withheld_imports_nothing_and_says_so(audits: Audits) -
     # B looked before A did, and found nothing; its report comes after the one of A.
     audits.take("start B, read B, credentials appear, start A, read A, report A, report B")
     assert root_tasks.findings()[MEMBER]["Compliance"] == {"Status": "FAILED"}
-    report = json.loads(root_tasks.read_object("runs/B/report.json"))
+    report = root_tasks.read_json("runs/B/report.json")
     (warning,) = report["warnings"]
     assert warning.startswith("Another full audit was published after this one had begun")
     assert (report["changes"], report["publishedAt"], report["rootFree"]) == (None, None, None)
