@@ -125,21 +125,21 @@ def _put_root_credentials(organization: Organization) -> list[str]:
     now = datetime.now(UTC)
     first, second, third = organization.members
     organization.put_root_credentials(
-        account_id=first,
+        first,
         password=True,
         access_keys=1,
         access_key_last_used=now - timedelta(days=194),
         created_at=now - timedelta(days=2800),
     )
     organization.put_root_credentials(
-        account_id=second,
+        second,
         password=True,
         mfa_devices=1,
         password_last_used=now - timedelta(days=412),
         created_at=now - timedelta(days=1900),
     )
     organization.put_root_credentials(
-        account_id=third, password=True, certificates=1, created_at=now - timedelta(days=3100)
+        third, password=True, certificates=1, created_at=now - timedelta(days=3100)
     )
     return [first, second, third]
 

@@ -66,25 +66,21 @@ def seed_organization(organization: Organization) -> None:
     # Years ago, as root users' credentials usually are.
     created_at = now - timedelta(days=1900)
     organization.put_root_credentials(
-        account_id="333333333333",
+        "333333333333",
         password=True,
         mfa_devices=1,
         password_last_used=now - timedelta(days=412),
         created_at=created_at,
     )
     organization.put_root_credentials(
-        account_id="444444444444",
+        "444444444444",
         password=True,
         access_keys=1,
         access_key_last_used=now - timedelta(days=3),
         created_at=created_at,
     )
-    organization.put_root_credentials(
-        account_id=SANDBOX, password=True, certificates=1, created_at=created_at
-    )
-    organization.put_root_credentials(
-        account_id=ACQUIRED, password=True, access_keys=2, created_at=created_at
-    )
+    organization.put_root_credentials(SANDBOX, password=True, certificates=1, created_at=created_at)
+    organization.put_root_credentials(ACQUIRED, password=True, access_keys=2, created_at=created_at)
     organization.attach_policy(name="DenyRootUsers", document=DENY_ROOT_USERS, target_id=ACQUIRED)
     organization.suspend(CLOSED)
     organization.clear_calls()

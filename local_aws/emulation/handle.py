@@ -260,8 +260,8 @@ class Organization:
 
     def put_root_credentials(
         self,
-        *,
         account_id: str,
+        *,
         password: bool = False,
         access_keys: int = 0,
         mfa_devices: int = 0,
@@ -336,9 +336,7 @@ class Organization:
             for principal in seed.trusted_services:
                 organization.enable_trusted_access(principal, at=emulation.now())
             # Whoever signs up has a password, and AWS asks for MFA at the next sign-in.
-            self.put_root_credentials(
-                account_id=MANAGEMENT_ACCOUNT_ID, password=True, mfa_devices=1
-            )
+            self.put_root_credentials(MANAGEMENT_ACCOUNT_ID, password=True, mfa_devices=1)
 
     @overload
     def client(self, service: Literal["iam"], **options: Unpack[ClientOptions]) -> "IAMClient": ...

@@ -136,9 +136,7 @@ DANGERS: dict[Refusal, Danger] = {
     Refusal.OTHER_ORGANIZATION: Danger(options={"organization": "o-zzzzzzzzzz"}),
     Refusal.NOT_MANAGEMENT: Danger(caller={"account_id": MEMBER}, options={"account": MEMBER}),
     Refusal.ROOT_CALLER: Danger(
-        arrange=lambda organization: organization.put_root_credentials(
-            account_id=MANAGEMENT, access_keys=1
-        ),
+        arrange=lambda organization: organization.put_root_credentials(MANAGEMENT, access_keys=1),
         caller={"root_user": True},
     ),
     Refusal.NOT_ALL_FEATURES: Danger(),
@@ -161,9 +159,7 @@ DANGERS: dict[Refusal, Danger] = {
         options=WITH_MEMBER,
     ),
     Refusal.ROOT_CREDENTIALS: Danger(
-        arrange=lambda organization: organization.put_root_credentials(
-            account_id=OTHER_MEMBER, mfa_devices=1
-        ),
+        arrange=lambda organization: organization.put_root_credentials(OTHER_MEMBER, mfa_devices=1),
         level=Level.MEMBER,
         options=WITH_MEMBER,
     ),
@@ -211,7 +207,7 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
     if features is not None:
         add_accounts(organization, MAX_ACCOUNTS)
         enable_root_access(organization, *features, delegated_administrators=[THIRD_MEMBER])
-    before = traces_of_run(organization, run_names(organization))
+    before = traces_of_run(organization)
     organization.clear_calls()
     finished = acceptance_command.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
     assert finished.exit_code == 0, finished.output
@@ -219,7 +215,7 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
     assert [call for call in aws.operations if not call.partition(":")[2].startswith(READS)] == []
     root_sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
     assert [call for call in root_sessions if call.error is None] == []
-    assert traces_of_run(organization, run_names(organization)) == before
+    assert traces_of_run(organization) == before
     assert acceptance_command.snapshots() == []
     organization.deny(account_id=MANAGEMENT, action="organizations:ListParents")
     different = acceptance_command.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
@@ -233,12 +229,12 @@ def test_a_feature_that_was_enabled_is_enabled_again_afterwards(
 ) -> None:
     organization = acceptance_command.organization
     enable_root_access(organization, ROOT_SESSIONS, hidden=hidden)
-    before = traces_of_run(organization, run_names(organization))
+    before = traces_of_run(organization)
     finished = acceptance_command.run(
         "--level", "feature", "--run", "--allow-changes", member=OTHER_MEMBER, delegate=MEMBER
     )
     assert finished.exit_code == 0, finished.output
-    assert traces_of_run(organization, run_names(organization)) == before
+    assert traces_of_run(organization) == before
 
 
 SECRET_MEMBER, SECRET_DELEGATE, SECRET_OTHER = "678967896789", "567856785678", "789078907890"
@@ -274,14 +270,13 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         acceptance_command = AcceptanceCommand(
             organization, tmp_path_factory.mktemp("member"), monkeypatch
         )
-        names = run_names(organization, member=SECRET_MEMBER, delegate=SECRET_DELEGATE)
-        before = traces_of_run(organization, names)
+        before = traces_of_run(organization, member=SECRET_MEMBER)
         finished = acceptance_command.run(
             "--level", "member", "--run", member=SECRET_MEMBER, delegate=SECRET_DELEGATE
         )
         assert finished.exit_code == 0, finished.output
         assert "of the level member, which may leave an empty bucket" in finished.stdout
-        assert traces_of_run(organization, names) == before
+        assert traces_of_run(organization, member=SECRET_MEMBER) == before
         assert acceptance_command.snapshots() == []
         written = {
             kind: next(acceptance_command.folder.glob(f"*.{kind}.*")).read_text()
@@ -459,14 +454,14 @@ def test_an_interrupted_run_restores_what_it_has_changed(
     acceptance_command: AcceptanceCommand, number: int
 ) -> None:
     organization = acceptance_command.organization
-    before = traces_of_run(organization, run_names(organization))
+    before = traces_of_run(organization)
     # Both calls are in the midst of a run's changes.
     acceptance_command.options = {"on_call": raise_at_call(number, KeyboardInterrupt())}
     finished = acceptance_command.run(
         "--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER
     )
     assert finished.exit_code == 130
-    assert traces_of_run(organization, run_names(organization)) == before
+    assert traces_of_run(organization) == before
     assert acceptance_command.snapshots() == []
     assert "Restore it" not in finished.stderr
 
@@ -487,7 +482,7 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
     organization: LocalOrganization, call: str, code: str
 ) -> None:
     enable_policies(organization)
-    before = traces_of_run(organization, run_names(organization))
+    before = traces_of_run(organization)
     refused: list[int] = []
 
     def refuse_three_times(**_: object) -> None:
@@ -505,7 +500,7 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
     scene.converge(State(password=True, bucket="open", queue="open", policy="on password"))
     scene.restore(State())
     assert len(refused) == 3
-    assert traces_of_run(organization, run_names(organization)) == before
+    assert traces_of_run(organization) == before
 
 
 def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(
@@ -522,7 +517,7 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(
         in finished.stderr
     )
     assert "Restore it: " in finished.stderr
-    left = traces_of_run(organization, run_names(organization))
+    left = traces_of_run(organization)
     assert left["queues"] != []
     # Everything else is as before: a service that is not IAM had trusted access.
     assert (left["trusted access"], left["features"], left["buckets"]) == (
@@ -532,14 +527,14 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(
     )
     acceptance_command.options = {}
     assert acceptance_command.restore(*acceptance_command.snapshots()).exit_code == 0
-    assert traces_of_run(organization, run_names(organization))["queues"] == []
+    assert traces_of_run(organization)["queues"] == []
 
 
 def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
     organization: LocalOrganization,
 ) -> None:
     enable_policies(organization)
-    before = traces_of_run(organization, run_names(organization))
+    before = traces_of_run(organization)
     listed_policies: list[object] = []
     created_policies: list[object] = []
 
@@ -562,12 +557,12 @@ def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
     scene.converge(State(bucket="locked", queue="locked", policy="on password"))
     state_before_restoring = scene.state
     scene.restore(State())
-    assert traces_of_run(organization, run_names(organization)) == before
+    assert traces_of_run(organization) == before
     # A person has deleted everything before, and the list still has the policy.
     scene.state = state_before_restoring
     listed_policies += created_policies[-1:]
     scene.restore(State())
-    assert traces_of_run(organization, run_names(organization)) == before
+    assert traces_of_run(organization) == before
     assert {"sqs:ListQueues", "s3:ListBuckets"}.isdisjoint(aws.operations)
 
 
@@ -611,7 +606,7 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(
     organization = acceptance_command.organization
     enable_policies(organization)
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, hidden=True)
-    before = traces_of_run(organization, run_names(organization))
+    before = traces_of_run(organization)
     # A kill after most of the cases: the shell's exit code for one is 137.
     acceptance_command.options = {"on_call": raise_at_call(600, SystemExit(137))}
     assert (
@@ -620,7 +615,7 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(
         ).exit_code
         == 137
     )
-    assert traces_of_run(organization, run_names(organization)) != before
+    assert traces_of_run(organization) != before
     recorded = json.loads(next(acceptance_command.folder.glob("*.recording.json")).read_text())
     assert len(recorded["responses"]) > 10
     assert "by a part of an acceptance run" in recorded["origin"]
@@ -629,7 +624,7 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(
     acceptance_command.options = {}
     finished = acceptance_command.restore(path)
     assert finished.exit_code == 0, finished.output
-    assert traces_of_run(organization, run_names(organization)) == before
+    assert traces_of_run(organization) == before
     assert acceptance_command.snapshots() == []
 
 

@@ -49,7 +49,7 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
         # Plans show when a credential was created.
         patch.setattr(organization._emulation, "now", lambda: CREDENTIALS_CREATED)
         organization.put_root_credentials(
-            account_id=MEMBER, password=True, access_keys=1, access_key_last_used=KEY_LAST_USED
+            MEMBER, password=True, access_keys=1, access_key_last_used=KEY_LAST_USED
         )
     # The lines of the page are as long as this.
     monkeypatch.setenv("COLUMNS", "109")

@@ -18,10 +18,8 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     organization = command_line.root_tasks.organization
-    organization.put_root_credentials(
-        account_id=MEMBER, password=True, access_keys=2, mfa_devices=1
-    )
-    organization.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1, certificates=1)
+    organization.put_root_credentials(MEMBER, password=True, access_keys=2, mfa_devices=1)
+    organization.put_root_credentials(OTHER_MEMBER, access_keys=1, certificates=1)
     organization.deny(account_id=THIRD_MEMBER, action="iam:GetAccountSummary")
     organization.clear_calls()
     # A stack that the shell names for all commands is no obstacle.
@@ -88,7 +86,7 @@ def test_the_management_account_is_audited_as_documented_and_without_a_session(
     assert command_line.run(*documented.split()).exit_code == 0
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
     # Another account that is named counts as before.
-    organization.put_root_credentials(account_id=MEMBER, password=True)
+    organization.put_root_credentials(MEMBER, password=True)
     both = command_line.run("audit", "--from-here", "--account", MANAGEMENT, "--account", MEMBER)
     assert both.exit_code == 1
 

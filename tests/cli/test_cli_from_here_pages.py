@@ -113,7 +113,7 @@ def add_members(organization: LocalOrganization, members: Sequence[Member]) -> N
                 AccountId=account_id, SourceParentId=root_id, DestinationParentId=units[member.unit]
             )
         if member.keys:
-            organization.put_root_credentials(account_id=account_id, access_keys=member.keys)
+            organization.put_root_credentials(account_id, access_keys=member.keys)
         if member.denied:
             organization.deny(account_id=account_id, action="iam:GetAccountSummary")
         if member.suspended:

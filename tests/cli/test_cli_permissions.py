@@ -130,7 +130,7 @@ def statements_under(heading: str, page: Path = COMMAND_LINE_PAGE) -> Any:
 def names(command_line: CommandLine) -> dict[str, str]:
     """Return the names of an audit, a plan, an execution, and a backup that it made."""
     root_tasks = command_line.root_tasks
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     s3 = root_tasks.organization.client("s3", account_id=MEMBER)
     for bucket in ("locked", "still-locked"):
         s3.create_bucket(Bucket=bucket)
@@ -348,7 +348,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
     command_line: CommandLine, person: Person
 ) -> None:
     organization = command_line.root_tasks.organization
-    organization.put_root_credentials(account_id=MEMBER, password=True)
+    organization.put_root_credentials(MEMBER, password=True)
     add_unit(organization, "Workloads", MEMBER)
     person.permissions = policy_on_page("audit --from-here")
     # Where the SDK leaves out an account's path, other calls say which units it is in.

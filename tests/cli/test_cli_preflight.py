@@ -396,7 +396,7 @@ def test_the_task_and_the_accounts_are_those_of_a_plan(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     for account_id in (MEMBER, OTHER_MEMBER):
-        organization.put_root_credentials(account_id=account_id, access_keys=1)
+        organization.put_root_credentials(account_id, access_keys=1)
     planned = command_line.run("plan", "delete", "--account", "all")
     (check,) = [line for line in planned.stderr.splitlines() if "preflight --from-report" in line]
     attach_policy(organization, OTHER_MEMBER, {**DENY_ROOT, "Action": "iam:D*"})
@@ -421,7 +421,7 @@ def test_a_run_that_plans_nothing_has_no_pre_flight(command_line: CommandLine) -
 def test_a_plan_of_one_account_names_no_pre_flight(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    organization.put_root_credentials(MEMBER, access_keys=1)
     assert "preflight" not in command_line.run("plan", "delete", "--account", "all").stderr
 
 

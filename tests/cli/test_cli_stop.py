@@ -54,7 +54,7 @@ def start_execution_of_three_batches(command_line: CommandLine) -> list[str]:
     organization = command_line.root_tasks.organization
     accounts = sorted(add_accounts(organization, 11))
     for account_id in accounts:
-        organization.put_root_credentials(account_id=account_id, password=True)
+        organization.put_root_credentials(account_id, password=True)
     execute_first_batch(command_line, {"task": Task.DELETE, "accounts": accounts})
     (batches,) = command_line.services.batch_outputs.values()
     batches.append((1, {}))
@@ -202,7 +202,7 @@ def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
 def time_out_without_report(command_line: CommandLine, task: Task, **targets: object) -> None:
     """Let run-1 of a task time out after its batch and before its report; MEMBER has a password."""
     root_tasks, services = command_line.root_tasks, command_line.services
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     input_ = {"task": task, **targets}
     execution = root_tasks.run(input_, name="run-1")
     arn = root_tasks.arn("run-1")

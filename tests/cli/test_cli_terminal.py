@@ -28,14 +28,12 @@ def organization() -> Iterator[LocalOrganization]:
     """An organization behind a URL, in which two accounts have credentials and one is denied."""
     with serve_organization() as organization:
         enable_root_access(organization, *BOTH_FEATURES)
-        organization.put_root_credentials(
-            account_id=MEMBER, password=True, access_keys=2, mfa_devices=1
-        )
+        organization.put_root_credentials(MEMBER, password=True, access_keys=2, mfa_devices=1)
         organization.deny(account_id=OTHER_MEMBER, action="iam:GetAccountSummary")
         other_account = organization.add_account(
             name=NAME_OF_OTHER_SCRIPTS, email="other@example.com"
         )
-        organization.put_root_credentials(account_id=other_account, password=True)
+        organization.put_root_credentials(other_account, password=True)
         yield organization
 
 

@@ -44,7 +44,7 @@ def test_a_person_sees_the_plan_and_decides(
 ) -> None:
     plan, organization = PLAN_RUN, command_line.root_tasks.organization
     organization.put_root_credentials(
-        account_id=MEMBER,
+        MEMBER,
         password=True,
         password_last_used=command_line.root_tasks.now - timedelta(days=1),
     )

@@ -81,12 +81,12 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
     root_tasks, services = command_line.root_tasks, command_line.services
     organization, now = root_tasks.organization, root_tasks.now
     protected = organization.add_account(name="protected", email="protected@example.com")
-    organization.put_root_credentials(account_id=MEMBER, password=True, mfa_devices=1)
+    organization.put_root_credentials(MEMBER, password=True, mfa_devices=1)
     organization.put_root_credentials(
-        account_id=OTHER_MEMBER, password=True, access_keys=1, access_key_last_used=now
+        OTHER_MEMBER, password=True, access_keys=1, access_key_last_used=now
     )
     for account_id in (THIRD_MEMBER, protected):
-        organization.put_root_credentials(account_id=account_id, access_keys=1)
+        organization.put_root_credentials(account_id, access_keys=1)
     organization.deny(account_id=THIRD_MEMBER, action="iam:*")
 
     # The first look, without a deployment.

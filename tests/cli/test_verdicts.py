@@ -92,7 +92,7 @@ def test_the_management_accounts_root_user_has_one_verdict(
     if verdict.credentials is None:
         organization.deny(account_id=MANAGEMENT, action="iam:GetAccountSummary")
     else:
-        organization.put_root_credentials(account_id=MANAGEMENT, **verdict.credentials)
+        organization.put_root_credentials(MANAGEMENT, **verdict.credentials)
     shown = command_line.run("audit", *which, *where)
     assert shown.exit_code == verdict.exit_code
     (place,) = (n for n, line in enumerate(shown.lines) if line.startswith(MANAGEMENT))
@@ -219,7 +219,7 @@ def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_the
     }
     root_tasks.settings = DeployedSettings(accepted_credentials=[accepted])
     organization = root_tasks.organization
-    organization.put_root_credentials(account_id=MEMBER, **planned.credentials)
+    organization.put_root_credentials(MEMBER, **planned.credentials)
     audit = command_line.run("audit")
     assert planned.said.removesuffix(f" {WHICH_ONE}") in audit.stdout
     shown = command_line.run("plan", "delete", *planned.command)
@@ -308,7 +308,7 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
     with monkeypatch.context() as patch:
         patch.setattr(organization._emulation, "now", lambda: root_tasks.now)
         organization.put_root_credentials(
-            account_id=MEMBER, password=True, access_keys=1, access_key_last_used=root_tasks.now
+            MEMBER, password=True, access_keys=1, access_key_last_used=root_tasks.now
         )
     organization.deny(account_id=THIRD_MEMBER, action="iam:*")
     monkeypatch.setenv("COLUMNS", "100")

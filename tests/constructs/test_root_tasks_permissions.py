@@ -127,7 +127,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         )
         if RootTask.DELETE in tasks:
             for account_id in (*many, last):
-                organization.put_root_credentials(account_id=account_id, password=True)
+                organization.put_root_credentials(account_id, password=True)
             _plan_and_execute(root_tasks, RootTask.DELETE, accounts=many)
             _execute_with_a_denied_result(root_tasks, RootTask.DELETE, accounts=[last])
         elif RootTask.UNLOCK_QUEUE in tasks:
@@ -158,7 +158,7 @@ def _audit_in_every_way(root_tasks: running.RootTasks) -> None:
     root_tasks.run()
     root_tasks.redrive(overtaken, {})
     # A change that a notice and a finding tell.
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     root_tasks.advance(hours=1)
     root_tasks.run()
 

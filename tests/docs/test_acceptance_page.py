@@ -38,7 +38,7 @@ def test_a_command_of_the_page_works(
 ) -> None:
     """The level `deploy` is in the end-to-end test."""
     enable_policies(organization)
-    before = traces_of_run(organization, run_names(organization))
+    before = traces_of_run(organization)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "connect", lambda profile, region: EmulatedAws(organization))
     # What the command that restores finds.
@@ -51,7 +51,7 @@ def test_a_command_of_the_page_works(
     finished = CliRunner().invoke(command.main, arguments, input=f"{typed}\n")
     assert finished.exit_code == (0 if typed == organization.id else 2), finished.output
     assert ("--run" in arguments or "--restore" in arguments) == bool(organization.calls)
-    assert traces_of_run(organization, run_names(organization)) == before
+    assert traces_of_run(organization) == before
 
 
 def test_each_question_names_its_cases_and_each_case_that_aws_does_not_document_is_asked() -> None:

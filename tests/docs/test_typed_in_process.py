@@ -70,7 +70,7 @@ def workloads(command_line: CommandLine) -> None:
     add_unit(organization, "Sandbox", THIRD_MEMBER)
     add_unit(organization, "Production")
     for account_id in (MEMBER, OTHER_MEMBER):
-        organization.put_root_credentials(account_id=account_id, password=True, mfa_devices=1)
+        organization.put_root_credentials(account_id, password=True, mfa_devices=1)
 
 
 @pytest.mark.usefixtures("profiles", "workloads")
@@ -88,7 +88,7 @@ def test_the_commands_of_the_pages_lead_from_an_audit_to_no_credentials(
                 organization.root_credentials(id_).password for id_ in (MEMBER, OTHER_MEMBER)
             )
             for account_id in (MEMBER, THIRD_MEMBER):
-                organization.put_root_credentials(account_id=account_id, password=True)
+                organization.put_root_credentials(account_id, password=True)
 
     exit_codes = run_pages(
         DELETION, INPUT, command_line=command_line, folder=tmp_path, after=change
@@ -124,7 +124,7 @@ def test_the_commands_of_the_guide_allow_a_recovery_and_close_it(
         allowed.append(organization.root_credentials(MEMBER).password)
         if len(allowed) == 4:
             # As if it had not been closed yet.
-            organization.put_root_credentials(account_id=MEMBER, password=True)
+            organization.put_root_credentials(MEMBER, password=True)
 
     exit_codes = run_pages(RECOVERY, command_line=command_line, folder=tmp_path, after=note)
     assert exit_codes == [("plan", DONE), ("execute", DONE)] * 3
@@ -189,7 +189,7 @@ def test_the_commands_of_a_page_work_in_their_order(
     # The reader has runs of each kind, and credentials that can still be deleted.
     for command in (PLAN_DELETE, ("execute", PLAN_RUN, "--yes"), ("audit",), PLAN_DELETE):
         if command == PLAN_DELETE:
-            organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+            organization.put_root_credentials(MEMBER, access_keys=1)
         assert command_line.run(*command).exit_code in (FOUND, DONE)
         command_line.now += timedelta(minutes=1)
     if page != "preflight.md":

@@ -76,7 +76,7 @@ def deployed(
     for name, account_ids in (("Guarded", (OTHER_MEMBER,)), ("Old", (MEMBER, THIRD_MEMBER))):
         units[name] = add_unit(organization, name, *account_ids)
         for account_id in account_ids:
-            organization.put_root_credentials(account_id=account_id, access_keys=1)
+            organization.put_root_credentials(account_id, access_keys=1)
 
     def build(stack: Stack) -> None:
         """Add every construct to the stack."""

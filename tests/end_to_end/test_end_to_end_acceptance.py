@@ -13,7 +13,7 @@ from botocore import xform_name
 from acceptance.cases import all_cases
 from acceptance.model import Level
 from local_aws.services import LocalAws
-from support.acceptance import run_names, traces_of_run
+from support.acceptance import traces_of_run
 from support.acceptance_role import actions_needed_by, role_actions
 from support.apps import REPOSITORY
 
@@ -37,7 +37,7 @@ def surroundings(aws: LocalAws) -> dict[str, Any]:
     """Return what a run could leave behind."""
     logs = aws.client("logs").describe_log_groups()["logGroups"]
     return {
-        **traces_of_run(aws.organization, run_names(aws.organization)),
+        **traces_of_run(aws.organization),
         "stacks": [
             stack["StackName"] for stack in aws.client("cloudformation").describe_stacks()["Stacks"]
         ],

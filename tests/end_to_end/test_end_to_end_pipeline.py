@@ -77,7 +77,7 @@ def test_the_workflows_commands_lead_from_an_audit_that_fails_to_an_executed_pla
     assert_succeeded(Deployer(local_aws, tmp_path).deploy(build))
     organization = local_aws.organization
     for account_id in (MEMBER, OTHER_MEMBER):
-        organization.put_root_credentials(account_id=account_id, password=True)
+        organization.put_root_credentials(account_id, password=True)
     pipeline = Pipeline(local_aws, tmp_path)
 
     assert pipeline.run("look", event="schedule") == 1, "an audit that finds credentials fails"

@@ -179,14 +179,14 @@ def add_accounts(organization: Organization) -> None:
         organization.add_account(
             name=f"team-{number}", email=f"team-{number}@example.com", account_id=account_id
         )
-    organization.put_root_credentials(account_id=PASSWORD, password=True)
-    organization.put_root_credentials(account_id=KEYS, access_keys=2)
+    organization.put_root_credentials(PASSWORD, password=True)
+    organization.put_root_credentials(KEYS, access_keys=2)
     organization.put_root_credentials(
-        account_id=EVERYTHING, password=True, access_keys=1, mfa_devices=2, certificates=1
+        EVERYTHING, password=True, access_keys=1, mfa_devices=2, certificates=1
     )
-    organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
+    organization.put_root_credentials(MFA_ONLY, mfa_devices=1)
     for account_id in (ALSO_PASSWORD, ACCEPTED, PROTECTED, SUSPENDED):
-        organization.put_root_credentials(account_id=account_id, password=True)
+        organization.put_root_credentials(account_id, password=True)
     organization.suspend(SUSPENDED)
     organization.deny(account_id=DENIED, action="iam:*")
 
@@ -282,7 +282,7 @@ def check_plan(deployed: Deployed, plan: Execution) -> None:
 
 def lose_batches(deployed: Deployed) -> None:
     """A batch whose function does not return is unknown, and is not run again."""
-    deployed.organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
+    deployed.organization.put_root_credentials(MFA_ONLY, mfa_devices=1)
     plan = deployed.run_successfully(task=DELETE, accounts=[MFA_ONLY])
     # Without its settings the function ends before it does anything.
     restore = deployed.change_variables("execute_batch", SETTINGS="{}")
@@ -297,7 +297,7 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
     """A stopped wave's report is made the next day, of results that Step Functions confirms."""
     wave = sorted(DELETABLE | {LOCKED_OUT})
     for account_id in wave:
-        deployed.organization.put_root_credentials(account_id=account_id, password=True)
+        deployed.organization.put_root_credentials(account_id, password=True)
     plan = deployed.run_successfully(task=DELETE, accounts=wave)
     # Nothing is at this address: the function of the report calls S3 again and again.
     connect = deployed.change_variables(
@@ -325,7 +325,7 @@ def run_command(aws: LocalAws, *arguments: str) -> subprocess.CompletedProcess[s
 def execute_plan(deployed: Deployed, plan: Execution) -> None:
     """Execute a plan beside another plan: it deletes what it lists, devices last."""
     # Not in the plan.
-    deployed.organization.put_root_credentials(account_id=LOCKED_OUT, access_keys=1)
+    deployed.organization.put_root_credentials(LOCKED_OUT, access_keys=1)
     others = {"task": DELETE, "accounts": ["all"], "exclude": sorted(DELETABLE)}
     execution, _ = deployed.run_at_once({"plan": plan.run_id}, others)
     assert deployed.accounts(execution, "DONE") == DELETABLE

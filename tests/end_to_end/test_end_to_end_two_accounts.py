@@ -96,7 +96,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     shutil.copy(REPOSITORY / "examples" / "two_accounts.py", folder)
     with running_local_aws() as aws:
         example = Deployed(aws=aws, folder=folder)
-        aws.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
+        aws.organization.put_root_credentials(OTHER_MEMBER, password=True)
         example.run_successfully("two-accounts", "two accounts")
         yield example
 
@@ -173,7 +173,7 @@ def test_a_members_root_user_is_contained_and_released_as_the_runbook_says(
     deployed: Deployed, inbox: Callable[[], list[str]], deployed_before: bool
 ) -> None:
     organization = deployed.organization
-    organization.put_root_credentials(account_id=THIRD_MEMBER, password=True, access_keys=1)
+    organization.put_root_credentials(THIRD_MEMBER, password=True, access_keys=1)
     root_user = organization.client("iam", account_id=THIRD_MEMBER, root_user=True)
     root_user.get_user()
     before = deployed.policies_of(THIRD_MEMBER)
@@ -209,7 +209,7 @@ def test_a_members_root_user_is_contained_and_released_as_the_runbook_says(
 def test_the_management_accounts_root_user_is_looked_at_as_the_runbook_says(
     deployed: Deployed,
 ) -> None:
-    deployed.organization.put_root_credentials(account_id=MANAGEMENT, password=True, mfa_devices=1)
+    deployed.organization.put_root_credentials(MANAGEMENT, password=True, mfa_devices=1)
     for _ in range(2):
         # The commands only look, so they show the same again.
         shown = deployed.run_successfully("operating", "management")

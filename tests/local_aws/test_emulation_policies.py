@@ -124,7 +124,7 @@ def test_get_caller_identity_is_never_denied(
     organization_with_root_access: LocalOrganization,
 ) -> None:
     attach(organization_with_root_access, "service", DENY_ROOT, OTHER_MEMBER)
-    organization_with_root_access.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1)
+    organization_with_root_access.put_root_credentials(OTHER_MEMBER, access_keys=1)
 
     identity = organization_with_root_access.client(
         "sts", account_id=OTHER_MEMBER, root_user=True

@@ -53,7 +53,7 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     )
     last_used = datetime(2026, 1, 1, tzinfo=UTC)
     organization.put_root_credentials(
-        account_id=account_id, password=True, access_keys=1, password_last_used=last_used
+        account_id, password=True, access_keys=1, password_last_used=last_used
     )
     root = organization.client(
         "iam",

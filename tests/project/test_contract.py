@@ -503,7 +503,7 @@ def test_what_runs_leave_expires_and_backups_do_not(
         for rule in properties["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
     ]
-    deployed.organization.put_root_credentials(account_id=MEMBER, password=True)
+    deployed.organization.put_root_credentials(MEMBER, password=True)
     inputs: dict[str, dict[str, object]] = {
         # What it has is accepted, so a plan has to name it.
         RootTask.DELETE: {"accounts": [MEMBER]},

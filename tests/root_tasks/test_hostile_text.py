@@ -201,7 +201,7 @@ def test_nothing_is_invisible_in_the_terminal_and_in_the_csv(
 @pytest.fixture
 def root_tasks(root_tasks: RootTasks) -> RootTasks:
     """The deployed construct, in whose organization the root user of MEMBER has a password."""
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     return root_tasks
 
 
@@ -247,7 +247,7 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     (warning,) = root_tasks.report(audit)["warnings"]
     assert warning.startswith("This audit was not compared with the latest one.")
     assert root_tasks.report(audit)["changes"] is None
-    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, password=True)
     root_tasks.advance(hours=1)
     root_tasks.run()
     _, message = root_tasks.notices[-1]

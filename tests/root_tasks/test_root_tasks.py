@@ -68,7 +68,7 @@ def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrgani
 def test_every_root_session_names_its_run_and_no_call_in_the_member_account_does(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.put_root_credentials(account_id=MEMBER, password=True)
+    organization.put_root_credentials(MEMBER, password=True)
     for execute in (
         lambda: root_tasks.run({"accounts": [MEMBER]}, name="audit-1"),
         lambda: root_tasks.run({**PLAN_DELETION, "accounts": [MEMBER]}, name="plan-1"),
@@ -149,11 +149,9 @@ def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
 
 
 def test_details_are_read_only_of_what_exists(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, access_keys=2)
-    root_tasks.organization.put_root_credentials(
-        account_id=THIRD_MEMBER, mfa_devices=1, certificates=1
-    )
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, access_keys=2)
+    root_tasks.organization.put_root_credentials(THIRD_MEMBER, mfa_devices=1, certificates=1)
     root_tasks.run()
     by_account = {
         account_id: sorted(
@@ -177,7 +175,7 @@ def test_details_are_read_only_of_what_exists(root_tasks: RootTasks) -> None:
 
 def test_what_the_root_user_has_is_reported_with_its_last_use(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(
-        account_id=MEMBER,
+        MEMBER,
         password_last_used=root_tasks.now,
         access_key_last_used=root_tasks.now,
         **ONE_CREDENTIAL_OF_EACH_TYPE,
@@ -227,7 +225,7 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(root_tasks: RootTa
 def test_what_a_response_omits_is_never_taken_for_clean(
     root_tasks: RootTasks, action: str, path: list[str]
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, **ONE_CREDENTIAL_OF_EACH_TYPE)
+    root_tasks.organization.put_root_credentials(MEMBER, **ONE_CREDENTIAL_OF_EACH_TYPE)
     root_tasks.omit_from_response(action, *path)
     result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
     assert result["outcome"] == "INACCESSIBLE"
@@ -264,7 +262,7 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     root_tasks: RootTasks, action: str, member: str, unlisted: str | None, fault: str
 ) -> None:
     root_tasks.organization.put_root_credentials(
-        account_id=MEMBER, **{**ONE_CREDENTIAL_OF_EACH_TYPE, "access_keys": 2}
+        MEMBER, **{**ONE_CREDENTIAL_OF_EACH_TYPE, "access_keys": 2}
     )
     # Everything is reported as before, except for the list or the last use that this call reads.
     all_ids = ids_of(
@@ -293,10 +291,10 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
 def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=1)
+    root_tasks.organization.put_root_credentials(MEMBER, access_keys=1, mfa_devices=1)
     root_tasks.change_before(
         "iam:ListAccessKeys",
-        lambda: root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1),
+        lambda: root_tasks.organization.put_root_credentials(MEMBER, mfa_devices=1),
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "HAS_CREDENTIALS"
@@ -390,7 +388,7 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks:
 def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    root_tasks.organization.put_root_credentials(MEMBER, access_keys=1)
     plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:DeleteAccessKey")
     execution = root_tasks.execute(plan)
@@ -516,7 +514,7 @@ def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) ->
 
 @pytest.mark.parametrize("password", [True, False], ids=["a password", "no credentials"])
 def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=password)
+    root_tasks.organization.put_root_credentials(MEMBER, password=password)
     root_tasks.organization.deny(account_id=OTHER_MEMBER, action="iam:*")
     root_tasks.run()
     (counted,) = root_tasks.metrics()
@@ -535,11 +533,11 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
         (lambda stack: None, False),
         (lambda stack: stack.organization.deny(account_id=MEMBER, action="iam:*"), True),
         (
-            lambda stack: stack.organization.put_root_credentials(account_id=MEMBER, access_keys=1),
+            lambda stack: stack.organization.put_root_credentials(MEMBER, access_keys=1),
             True,
         ),
         (lambda stack: setattr(stack, "lose_batches", lambda batch: True), True),
-        (lambda stack: stack.organization.put_root_credentials(account_id=MANAGEMENT), True),
+        (lambda stack: stack.organization.put_root_credentials(MANAGEMENT), True),
         (
             lambda stack: setattr(stack, "settings", DeployedSettings(security_hub_findings=True)),
             True,
@@ -557,7 +555,7 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
 def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     root_tasks: RootTasks, arrange: Callable[[RootTasks], object], has_alarms: bool
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
+    root_tasks.organization.put_root_credentials(MANAGEMENT, mfa_devices=1)
     arrange(root_tasks)
     looked_at = root_tasks.now
     # As after a redrive: the batches have ended hours before the report is written.
@@ -596,7 +594,7 @@ def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(
     root_tasks.advance(hours=1)
     root_tasks.run()
     assert root_tasks.notices == []
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     for _ in range(2):
         root_tasks.advance(hours=1)
         root_tasks.run()
@@ -613,7 +611,7 @@ def test_without_a_topic_no_notice_is_sent(root_tasks: RootTasks) -> None:
 
 def test_names_emails_and_awss_messages_are_in_no_log_and_no_output(root_tasks: RootTasks) -> None:
     account_id = root_tasks.organization.add_account(name="secret-name", email="secret@example.com")
-    root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
+    root_tasks.organization.put_root_credentials(account_id, password=True)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:*", message="secret-message")
     execution = root_tasks.execute(root_tasks.run(PLAN_DELETION))
     audit = root_tasks.run()

@@ -51,7 +51,7 @@ MFA = f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"
 @pytest.fixture
 def root_tasks(root_tasks: RootTasks) -> RootTasks:
     """The deployed construct, in whose organization MEMBER has a root credential of each type."""
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, **ONE_CREDENTIAL_OF_EACH_TYPE)
+    root_tasks.organization.put_root_credentials(MEMBER, **ONE_CREDENTIAL_OF_EACH_TYPE)
     return root_tasks
 
 
@@ -81,7 +81,7 @@ def test_a_plan_shows_what_to_decide_by(root_tasks: RootTasks) -> None:
     # 2026-05-08: long enough ago not to be in use.
     used = root_tasks.now - timedelta(days=200)
     root_tasks.organization.put_root_credentials(
-        account_id=MEMBER,
+        MEMBER,
         password_last_used=used,
         access_key_last_used=used,
         **ONE_CREDENTIAL_OF_EACH_TYPE,
@@ -168,7 +168,7 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks
 def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, access_keys=1)
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, access_keys=1)
     plan = root_tasks.run(PLAN_DELETION)
     root_tasks.advance(hours=24, seconds=-1)
     deleted = threading.Event()
@@ -254,7 +254,7 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(PLAN_DELETION)
     executed = root_tasks.execute(plan, name="first")
     assert root_tasks.report(executed)["executedPlan"] == plan.run_id
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     assert refusal_reason_and_data(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_CLAIMED,
         {"run_id": plan.run_id, "execution": "first"},
@@ -294,7 +294,7 @@ def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTask
     first = root_tasks.execute(root_tasks.run(PLAN_DELETION), name="weekly")
     root_tasks.advance(days=95)
     # Step Functions forgets a name after 90 days; the bucket has not forgotten it.
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     plan = root_tasks.run(PLAN_DELETION)
     again = root_tasks.execute(plan, name=first.run_id)
     assert refusal_reason_and_data(again)[0] is RefusalReason.NAME_ALREADY_USED
@@ -337,7 +337,7 @@ def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks
 
 
 def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, password=True)
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [OTHER_MEMBER]})
     key = f"runs/{plan.run_id}/plan.json"
     root_tasks.write_object(
@@ -370,7 +370,7 @@ def test_an_execution_that_the_next_release_cannot_read_fails_and_changes_nothin
 
 def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootTasks) -> None:
     for account_id in (MEMBER, OTHER_MEMBER):
-        root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
+        root_tasks.organization.put_root_credentials(account_id, password=True)
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER, OTHER_MEMBER]})
     shown = root_tasks.read_object(f"runs/{plan.run_id}/report.json")
     for report_sha256 in (
@@ -397,7 +397,7 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
     root_tasks: RootTasks,
 ) -> None:
     for account_id in (OTHER_MEMBER, THIRD_MEMBER):
-        root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
+        root_tasks.organization.put_root_credentials(account_id, password=True)
     plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.suspend(OTHER_MEMBER)
     root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD_MEMBER]))
@@ -441,7 +441,7 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
     for days_ago, input_, outcome in cases:
         moment = None if days_ago is None else root_tasks.now - timedelta(days=days_ago)
         root_tasks.organization.put_root_credentials(
-            account_id=MEMBER,
+            MEMBER,
             password=True,
             access_keys=1,
             password_last_used=moment,
@@ -459,7 +459,7 @@ def test_an_account_with_something_planned_and_something_in_use_is_planned(
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.organization.put_root_credentials(
-        account_id=MEMBER,
+        MEMBER,
         password=True,
         access_keys=1,
         mfa_devices=1,
@@ -490,7 +490,7 @@ def test_an_account_with_something_planned_and_something_in_use_is_planned(
 def test_what_may_be_in_use_is_left_out_of_a_plan(
     root_tasks: RootTasks, include_in_use: bool, outcome: str
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    root_tasks.organization.put_root_credentials(MEMBER, access_keys=1)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:GetAccessKeyLastUsed")
     plan = root_tasks.run({**PLAN_DELETION, "includeInUse": include_in_use})
     (item,) = root_tasks.results(plan)[MEMBER]["items"]
@@ -517,7 +517,7 @@ def test_a_plan_can_be_limited_to_types_of_credentials(root_tasks: RootTasks) ->
 def test_mfa_is_not_planned_while_another_credential_stays(
     root_tasks: RootTasks, others: dict[str, Any]
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1, **others)
+    root_tasks.organization.put_root_credentials(MEMBER, mfa_devices=1, **others)
     plan = root_tasks.run({**PLAN_DELETION, "credentialTypes": ["MFA_DEVICE"]})
     assert root_tasks.items(plan, MEMBER) == [(f"MFA_DEVICE {MFA}", "SKIPPED")]
     assert root_tasks.results(plan)[MEMBER]["reason"] == MFA_LEFT_OUT
@@ -552,7 +552,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
 
 
 def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=2)
+    root_tasks.organization.put_root_credentials(MEMBER, mfa_devices=2)
     plan = root_tasks.run(PLAN_DELETION)
     # Before the first device is deactivated, someone sets a password: the second one has to stay.
     root_user = current_emulation().root_user(MEMBER)
@@ -612,7 +612,7 @@ def test_what_was_created_after_the_plan_is_not_deleted(
     plan = root_tasks.run(PLAN_DELETION)
     # The new credentials have the IDs of the planned ones, and are a second younger.
     root_tasks.organization.advance_clock(1)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, **replaced)
+    root_tasks.organization.put_root_credentials(MEMBER, **replaced)
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]
     assert (result["outcome"], result["reason"]) == ("FAILED", CREDENTIAL_CHANGED)
@@ -642,7 +642,7 @@ def test_what_was_inactive_in_the_plan_and_is_active_again_is_left(
     root_tasks: RootTasks, kind: str, planned: str, later: str, outcome: tuple[str, str | None]
 ) -> None:
     credentials: dict[str, Any] = {"access_keys": 1} if kind == "key" else {"certificates": 1}
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, **credentials)
+    root_tasks.organization.put_root_credentials(MEMBER, **credentials)
     call, listed = STATUS_OF[kind]
     # Of one entry, which changes after the plan.
     current_status = [planned]
@@ -668,9 +668,9 @@ def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: R
 
 
 def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    root_tasks.organization.put_root_credentials(MEMBER, access_keys=1)
     plan = root_tasks.run(PLAN_DELETION)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=2, mfa_devices=1)
+    root_tasks.organization.put_root_credentials(MEMBER, access_keys=2, mfa_devices=1)
     executed = root_tasks.execute(plan)
     new = KEY.replace("0001", "0002")
     assert root_tasks.items(executed, MEMBER) == [
@@ -684,7 +684,7 @@ def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTa
 
 
 def test_an_execution_that_cannot_look_for_other_credentials_says_so(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:ListAccessKeys")
     result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
@@ -737,9 +737,9 @@ def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None
 def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
+    root_tasks.organization.put_root_credentials(MEMBER, mfa_devices=1)
     plan = root_tasks.run(PLAN_DELETION)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    root_tasks.organization.put_root_credentials(MEMBER, access_keys=1)
     executed = root_tasks.execute(plan)
     assert root_tasks.items(executed, MEMBER) == [
         (f"MFA_DEVICE {MFA}", "NOTHING_TO_DO"),
@@ -781,7 +781,7 @@ def test_an_account_without_a_session_fails_and_nothing_was_attempted(
 def test_recovery_is_allowed_where_it_was_planned(
     root_tasks: RootTasks, lost_responses: int
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER)
+    root_tasks.organization.put_root_credentials(MEMBER)
     plan = root_tasks.run(PLAN_RECOVERY)
     assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED"}
     assert not root_tasks.organization.root_credentials(MEMBER).password
@@ -800,7 +800,7 @@ def test_a_recovery_for_another_address_than_the_plan_showed_is_not_allowed(
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.settings = DeployedSettings(root_email_domains=("example.com",))
-    root_tasks.organization.put_root_credentials(account_id=MEMBER)
+    root_tasks.organization.put_root_credentials(MEMBER)
     plan = root_tasks.run(PLAN_RECOVERY)
 
     def change_address(parsed: dict[str, Any], **_: object) -> None:
@@ -819,9 +819,9 @@ def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(
 ) -> None:
     # MEMBER has a password from the start, then none while the second plan is made, then one again.
     planned_with_password = root_tasks.run(PLAN_RECOVERY)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER)
+    root_tasks.organization.put_root_credentials(MEMBER)
     plan = root_tasks.run(PLAN_RECOVERY)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     for finished in (planned_with_password, root_tasks.execute(plan)):
         assert root_tasks.outcomes(finished) == {MEMBER: "NOTHING_TO_DO"}
         assert root_tasks.results(finished)[MEMBER]["items"][0]["message"] == HAS_PASSWORD

@@ -82,7 +82,7 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
     locking_policy = s3.get_bucket_policy(Bucket="locked")["Policy"]
     for account_id in (MEMBER, OTHER_MEMBER):
         organization.put_root_credentials(
-            account_id=account_id, password=True, access_keys=1, mfa_devices=1, certificates=1
+            account_id, password=True, access_keys=1, mfa_devices=1, certificates=1
         )
     input_ = resources if task is Task.UNLOCK_BUCKET else {"accounts": [MEMBER, OTHER_MEMBER]}
     plan = root_tasks.run({"task": task, **input_})
@@ -93,7 +93,7 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
     root_tasks.advance(hours=hours)
     organization.advance_clock(60)
     if changed:
-        organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
+        organization.put_root_credentials(MEMBER, password=True, access_keys=1)
         s3.put_bucket_policy(Bucket="locked", Policy=OTHERS_POLICY)
     disturb(root_tasks, failing, lost)
     execution = root_tasks.execute(plan)

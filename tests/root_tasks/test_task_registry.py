@@ -100,7 +100,7 @@ def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
 def test_a_sixth_task_is_planned_executed_and_reported(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.put_root_credentials(account_id=MEMBER, access_keys=2)
+    organization.put_root_credentials(MEMBER, access_keys=2)
     organization.clear_calls()
     plan = root_tasks.run(
         {"task": TASK_NAME, "accounts": [MEMBER, OTHER_MEMBER], "purpose": "rotation"}

@@ -18,6 +18,8 @@ from acceptance.resources import observe_root_access
 from acceptance.scene import Scene
 from local_aws.emulation import LocalOrganization, Organization
 
+from .accounts import MEMBER, OTHER_MEMBER
+
 if TYPE_CHECKING:
     from mypy_boto3_organizations.literals import PolicyTypeType
 
@@ -116,15 +118,13 @@ def _add_regions(parsed: dict[str, Any], **_: object) -> None:
         bucket["BucketRegion"] = "us-east-1"
 
 
-def run_names(
-    organization: Organization, *, member: str = "333333333333", delegate: str = "222222222222"
-) -> Names:
+def run_names(organization: Organization) -> Names:
     """Return what a run calls its accounts and resources in an organization."""
     return Names(
         organization_id=organization.id,
         management=organization.management_account_id,
-        member=member,
-        delegate=delegate,
+        member=OTHER_MEMBER,
+        delegate=MEMBER,
         run=RUN_ID,
         region="us-east-1",
         role="OrganizationAccountAccessRole",
@@ -145,10 +145,9 @@ def run_scene(organization: Organization) -> Scene:
     return Scene(callers, state=observe_root_access(callers))
 
 
-def traces_of_run(organization: Organization, names: Names) -> dict[str, Any]:
+def traces_of_run(organization: Organization, *, member: str = OTHER_MEMBER) -> dict[str, Any]:
     """Return everything that a run might leave behind, to compare before and after."""
     root_access = organization.root_access()
-    member = str(names.member)
     organizations = organization.client("organizations")
     policies = [
         policy["Id"]

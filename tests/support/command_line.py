@@ -452,7 +452,7 @@ class TypedInput(io.StringIO):
 def give_root_credentials(command_line: CommandLine, account_id: str = MEMBER) -> None:
     """Give a root user a password, an access key and an MFA device."""
     command_line.root_tasks.organization.put_root_credentials(
-        account_id=account_id, password=True, access_keys=1, mfa_devices=1
+        account_id, password=True, access_keys=1, mfa_devices=1
     )
 
 

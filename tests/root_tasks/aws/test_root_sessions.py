@@ -318,7 +318,7 @@ def test_an_account_with_every_credential_takes_three_round_trips(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.put_root_credentials(
-        account_id=MEMBER, password=True, access_keys=2, mfa_devices=2, certificates=2
+        MEMBER, password=True, access_keys=2, mfa_devices=2, certificates=2
     )
     running = Counter[str]()
     trips: list[Any] = []

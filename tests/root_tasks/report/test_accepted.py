@@ -189,7 +189,7 @@ def accounts_with_credentials(root_tasks: RootTasks) -> object:
 
 
 def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     accept_password(root_tasks, MEMBER, root_tasks.now.date())
     # A run uses what is accepted at its start, also if it ends on the next day: this one starts at
     # noon.
@@ -206,7 +206,7 @@ def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: R
 
 
 def test_the_accounts_of_a_unit_are_accepted_in_a_run(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     accept_password(root_tasks, root_tasks.organization.root_id, UNTIL)
     full, named = root_tasks.run(), root_tasks.run({"accounts": [MEMBER]})
     assert [root_tasks.outcomes(audit)[MEMBER] for audit in (full, named)] == [Outcome.ACCEPTED] * 2

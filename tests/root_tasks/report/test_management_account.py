@@ -23,7 +23,7 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
 
 def give_own_root_user(root_tasks: RootTasks, **credentials: Any) -> None:
     """Give the management account's root user these credentials and no others."""
-    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, **credentials)
+    root_tasks.organization.put_root_credentials(MANAGEMENT, **credentials)
 
 
 def page_of(root_tasks: RootTasks, execution: Execution) -> str:

@@ -39,7 +39,7 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
     """A deployed RootTasks that imports findings, in an account that has enabled Security Hub."""
     root_tasks.settings = DeployedSettings(security_hub_findings=True)
     root_tasks.client("securityhub").enable_security_hub()
-    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
+    root_tasks.organization.put_root_credentials(MANAGEMENT, mfa_devices=1)
     return root_tasks
 
 
@@ -219,7 +219,7 @@ def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
 
 def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTasks) -> None:
     organization = root_tasks.organization
-    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    organization.put_root_credentials(MEMBER, access_keys=1)
     organization.deny(account_id=OTHER_MEMBER, action="iam:*")
     audit = root_tasks.run()
     expected = {
@@ -248,11 +248,11 @@ def test_names_and_addresses_reach_neither_security_hub_nor_a_batch(root_tasks: 
 
 
 def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(MEMBER, password=True)
     root_tasks.run()
     before = root_tasks.findings()
     root_tasks.advance(days=1)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER)
+    root_tasks.organization.put_root_credentials(MEMBER)
     root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(minutes=1))
     root_tasks.run()
     after = root_tasks.findings()
@@ -409,7 +409,7 @@ def test_an_audit_ends_no_alarm_that_another_one_set_off_during_the_import(
     root_tasks: RootTasks,
 ) -> None:
     def audit_again() -> None:
-        root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+        root_tasks.organization.put_root_credentials(MEMBER, password=True)
         root_tasks.advance(minutes=1)
         root_tasks.run(name="later")
 

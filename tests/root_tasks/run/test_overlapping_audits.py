@@ -95,9 +95,7 @@ class Audits:
 
     def credentials(self, event: str) -> None:
         """Give a member account a password, or remove its credentials."""
-        self.root_tasks.organization.put_root_credentials(
-            account_id=MEMBER, password=event == "appear"
-        )
+        self.root_tasks.organization.put_root_credentials(MEMBER, password=event == "appear")
 
     @property
     def latest(self) -> dict[str, Any]:
@@ -123,7 +121,7 @@ def audits(root_tasks: RootTasks) -> Audits:
 
 def test_an_unprotected_root_user_sets_off_its_alarm_and_ends_no_other(audits: Audits) -> None:
     audits.take("start B, start A, read B, credentials appear, read A, report A")
-    audits.root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, access_keys=1)
+    audits.root_tasks.organization.put_root_credentials(MANAGEMENT, access_keys=1)
     # B found no credentials, and is withheld because A did. Its look at the own root user is new.
     audits.take("report B")
     *_, of_a, of_b = audits.root_tasks.metrics()
@@ -279,7 +277,7 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
 ) -> None:
     organization.reset()
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
-    organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=own_mfa_devices)
+    organization.put_root_credentials(MANAGEMENT, mfa_devices=own_mfa_devices)
     root_tasks = RootTasks(organization=organization)
     noon = root_tasks.now
     runs: dict[int, dict[str, Any]] = {}

@@ -61,7 +61,7 @@ def test_a_recovery_is_in_time_until_its_end_and_overdue_after_it(
         assert recovered["reason"] == "CHG0012345", "as its plan"
         assert "by 2026-11-24 20:00 UTC, plan to delete" in recovered["nextSteps"][1]["what"]
     else:
-        root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+        root_tasks.organization.put_root_credentials(MEMBER, password=True)
 
     # An audit an hour later, and the one that counts here.
     root_tasks.advance(hours=1)
@@ -108,10 +108,10 @@ def test_a_recovery_that_does_not_count_accepts_nothing_and_says_nothing(
 
 def test_only_a_recovery_that_was_allowed_and_has_an_end_is_stored(root_tasks: RootTasks) -> None:
     # Where there is a password already, nothing is allowed.
-    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, password=True)
     recover(root_tasks, accounts=[MEMBER, OTHER_MEMBER])
     assert root_tasks.object_keys("recoveries/") == [RECOVERY_KEY]
-    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER)
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER)
     without_end = {"task": Task.RECOVER, "accounts": [OTHER_MEMBER]}
     root_tasks.execute(root_tasks.run(without_end))
     assert root_tasks.object_keys("recoveries/") == [RECOVERY_KEY]

@@ -90,7 +90,7 @@ def test_an_audit_leaves_it_to_aws_which_account_is_denied(
 def test_an_account_in_which_a_part_is_denied_has_the_command_as_well(
     root_tasks: RootTasks, organization: LocalOrganization, input_: dict[str, Any], outcome: str
 ) -> None:
-    organization.put_root_credentials(account_id=MEMBER, password=True, certificates=1)
+    organization.put_root_credentials(MEMBER, password=True, certificates=1)
     deny_action(organization, MEMBER, "iam:GetUser")
     organization.clear_calls()
     result = root_tasks.results(root_tasks.run({**input_, "accounts": [MEMBER]}))[MEMBER]
@@ -104,8 +104,8 @@ def test_an_execution_says_item_by_item_what_aws_denies_and_does_the_rest(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     for account_id in (MEMBER, OTHER_MEMBER):
-        organization.put_root_credentials(account_id=account_id, password=True, access_keys=1)
-    organization.put_root_credentials(account_id=THIRD_MEMBER, access_keys=1)
+        organization.put_root_credentials(account_id, password=True, access_keys=1)
+    organization.put_root_credentials(THIRD_MEMBER, access_keys=1)
     organization.clear_calls()
     planned = root_tasks.run(DELETE_ALL)
     deny_root(organization, MEMBER)
@@ -160,7 +160,7 @@ def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str
     """
     has_password = task is not Task.RECOVER
     root_tasks.organization.put_root_credentials(
-        account_id=MEMBER, password=has_password, access_keys=1, mfa_devices=1, certificates=1
+        MEMBER, password=has_password, access_keys=1, mfa_devices=1, certificates=1
     )
     inputs = [lock_bucket_and_queue(root_tasks).get(task, {"accounts": [MEMBER]})]
     calls = _record_session_calls(root_tasks)

@@ -56,7 +56,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         for target_id in (organization.root_id, prod, MEMBER, OTHER_MEMBER):
             attach_policy(organization, target_id, HARMLESS)
         add_accounts(organization, accounts - SEEDED)
-        organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+        organization.put_root_credentials(MEMBER, access_keys=1)
         calls_by_run: dict[str, Counter[str]] = {}
 
         def run(name: str, input_: dict[str, object]) -> Execution:
@@ -112,7 +112,7 @@ def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
     attach_policy(organization, units["Prod"], statement())
     only_without_mfa = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
     attach_policy(organization, MEMBER, statement(Action="iam:*", Condition=only_without_mfa))
-    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
+    organization.put_root_credentials(MEMBER, password=True, access_keys=1)
     return units
 
 

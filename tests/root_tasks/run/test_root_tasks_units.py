@@ -128,7 +128,7 @@ def test_the_report_has_the_names_of_each_accounts_units(
 def test_the_report_of_an_execution_has_the_names_of_the_units(
     root_tasks: RootTasks, unit_ids: Mapping[str, str]
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=OTHER_MEMBER, password=True)
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, password=True)
     plan = root_tasks.run({"task": Task.DELETE, "organizationalUnits": ["Workloads/Prod"]})
     execution = root_tasks.execute(plan)
     assert root_tasks.outcomes(execution) == {OTHER_MEMBER: "DONE"}
