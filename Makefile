@@ -109,7 +109,7 @@ clean:  ## remove everything that was set up or built
 
 $(VENV_READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo '$(PYTHON) is older than Python 3.11. Use a newer one: make PYTHON=python3.12'; exit 1; }
+	  echo '$(PYTHON) is not Python 3.11 or newer. Name one that is: make $(MAKECMDGOALS) PYTHON=python3.12'; exit 1; }
 	@echo '== Setting up $(VENV), once'
 	@$(PYTHON) -P local_aws/install.py --name 'a virtual environment' -- $(PYTHON) -m venv $(VENV)
 	@touch $@

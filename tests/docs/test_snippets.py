@@ -88,6 +88,11 @@ def test_python_on_a_page_runs_and_synthesizes(block: CodeBlock) -> None:
     taken["app"].synth()
 
 
+def test_no_command_has_a_comment_which_the_shell_of_macos_takes_for_arguments() -> None:
+    typed = [step for block in code_blocks("", "console", "sh") for step in steps(block)]
+    assert [str(step) for step in typed if re.search(r"(^|\s)#", step.command)] == []
+
+
 @pytest.mark.parametrize("block", list(code_blocks("json")), ids=str)
 def test_json_on_a_page_is_json(block: CodeBlock) -> None:
     json.loads(block.text)
