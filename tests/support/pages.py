@@ -167,13 +167,16 @@ def run_with_stubs(text: str, *, programs: Sequence[str], folder: Path) -> list[
 
 
 def sentences(page: Path) -> Iterator[str]:
-    """Yield the sentences of a page as a reader sees them: without code blocks, links and marks.
+    """Yield the sentences of a page as a reader sees them: without code, headings, links and marks.
 
     Each item of a list and each cell of a table ends a sentence.
     """
     text = re.sub(r"^ *```.*?^ *```$|<!--.*?-->", "\n\n", page.read_text(), flags=_BLOCK_FLAGS)
+    text = re.sub(r"^#+ .*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"!?\[([^\[\]]*)\]\([^()]*\)", r"\1", text)
-    for paragraph in re.split(r"\n\s*\n|\n *(?:[-#>]+|\d+\.) |\|", text):
+    for paragraph in re.split(r"\n\s*(?:[->]+|\d+\.) |\n\s*\n|\|", text):
         words = " ".join(paragraph.split())
-        for sentence in re.split(r"(?:(?<=[.?!])|(?<=[.?!]\)))\*{0,2} (?=\*{0,2}[A-Z0-9`])", words):
+        for sentence in re.split(
+            r"(?:(?<=[.?!])|(?<=[.?!]\)))\*{0,2} (?=\*{0,2}\(?[A-Z0-9`])", words
+        ):
             yield re.sub(r"\*\*|`", "", sentence)
