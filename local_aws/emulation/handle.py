@@ -176,7 +176,7 @@ class Organization:
                 },
             )
 
-    def deny(self, *, account_id: str, action: str, message: str = "") -> None:
+    def deny(self, account_id: str, action: str, *, message: str = "") -> None:
         """Deny an action to an account.
 
         In a member account the denial also applies to root sessions, as an SCP does. Its message
@@ -190,7 +190,7 @@ class Organization:
         """
         self._emulation.denials[account_id, action] = message
 
-    def allow(self, *, account_id: str, action: str) -> None:
+    def allow(self, account_id: str, action: str) -> None:
         """Remove a denial, if there is one."""
         self._emulation.denials.pop((account_id, action), None)
 

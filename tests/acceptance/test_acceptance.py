@@ -153,9 +153,7 @@ DANGERS: dict[Refusal, Danger] = {
     Refusal.SAME_ACCOUNT: Danger(options={"member": OTHER_MEMBER, "delegate": OTHER_MEMBER}),
     Refusal.MEMBER_REQUIRED: Danger(level=Level.MEMBER),
     Refusal.ROLE_DENIED: Danger(
-        arrange=lambda organization: organization.deny(
-            account_id=MANAGEMENT, action="sts:AssumeRole"
-        ),
+        arrange=lambda organization: organization.deny(MANAGEMENT, "sts:AssumeRole"),
         options=WITH_MEMBER,
     ),
     Refusal.ROOT_CREDENTIALS: Danger(
@@ -217,7 +215,7 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
     assert [call for call in root_sessions if call.error is None] == []
     assert traces_of_run(organization) == before
     assert acceptance_command.snapshots() == []
-    organization.deny(account_id=MANAGEMENT, action="organizations:ListParents")
+    organization.deny(MANAGEMENT, "organizations:ListParents")
     different = acceptance_command.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
     # In other states the cases of that call are not seen.
     assert different.exit_code == int(features is None)

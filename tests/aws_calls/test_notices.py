@@ -132,7 +132,7 @@ def drift(
     def check(organization: LocalOrganization) -> Published:
         enable_root_access(organization, *features, hidden=hidden)
         if denied:
-            organization.deny(account_id=MANAGEMENT, action=denied)
+            organization.deny(MANAGEMENT, denied)
         drift_check = DriftCheck(**settings)
         with contextlib.suppress(ConvergenceError):
             drift_check(event)

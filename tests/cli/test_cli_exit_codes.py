@@ -166,7 +166,7 @@ def test_a_plan_of_nothing_says_so_and_whether_it_could_look(
     command_line: CommandLine, why: str
 ) -> None:
     if why:
-        command_line.root_tasks.organization.deny(account_id=MEMBER, action="iam:*")
+        command_line.root_tasks.organization.deny(MEMBER, "iam:*")
     shown = run_and_report(command_line, *PLAN_DELETE)
     assert (shown.exit_code, shown.stderr) == (2, f"Exit code 2: {why}Nothing is planned.\n")
     (listed,) = command_line.listed_runs()

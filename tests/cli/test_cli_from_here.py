@@ -20,7 +20,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     organization = command_line.root_tasks.organization
     organization.put_root_credentials(MEMBER, password=True, access_keys=2, mfa_devices=1)
     organization.put_root_credentials(OTHER_MEMBER, access_keys=1, certificates=1)
-    organization.deny(account_id=THIRD_MEMBER, action="iam:GetAccountSummary")
+    organization.deny(THIRD_MEMBER, "iam:GetAccountSummary")
     organization.clear_calls()
     # A stack that the shell names for all commands is no obstacle.
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK_NAME)
@@ -106,7 +106,7 @@ def test_an_error_that_nothing_expects_ends_in_a_sentence(
 
 def test_a_person_does_not_wait_for_a_permission_that_is_missing(command_line: CommandLine) -> None:
     organization = command_line.root_tasks.organization
-    organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
+    organization.deny(MANAGEMENT, "organizations:ListAccounts")
     organization.clear_calls()
     assert "organizations:ListAccounts" in command_line.refusal("audit", "--from-here")
     assert [call.operation for call in organization.calls].count("ListAccounts") == 1

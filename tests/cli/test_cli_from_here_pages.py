@@ -115,7 +115,7 @@ def add_members(organization: LocalOrganization, members: Sequence[Member]) -> N
         if member.keys:
             organization.put_root_credentials(account_id, access_keys=member.keys)
         if member.denied:
-            organization.deny(account_id=account_id, action="iam:GetAccountSummary")
+            organization.deny(account_id, "iam:GetAccountSummary")
         if member.suspended:
             organization.suspend(account_id)
 

@@ -280,9 +280,7 @@ def test_policies_that_may_not_be_read_are_a_sentence(
     command_line: CommandLine, organization: LocalOrganization, operation: str
 ) -> None:
     attach_policy(organization, MEMBER, DENY_ROOT)
-    organization.deny(
-        account_id=organization.management_account_id, action=f"organizations:{operation}"
-    )
+    organization.deny(organization.management_account_id, f"organizations:{operation}")
     shown = command_line.run("preflight", "--format", "json")
     assert shown.exit_code == 2
     assert f"organizations:{operation}: AccessDenied" in shown.stderr

@@ -29,7 +29,7 @@ def organization() -> Iterator[LocalOrganization]:
     with serve_organization() as organization:
         enable_root_access(organization, *BOTH_FEATURES)
         organization.put_root_credentials(MEMBER, password=True, access_keys=2, mfa_devices=1)
-        organization.deny(account_id=OTHER_MEMBER, action="iam:GetAccountSummary")
+        organization.deny(OTHER_MEMBER, "iam:GetAccountSummary")
         other_account = organization.add_account(
             name=NAME_OF_OTHER_SCRIPTS, email="other@example.com"
         )

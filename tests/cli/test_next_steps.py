@@ -87,7 +87,7 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
     )
     for account_id in (THIRD_MEMBER, protected):
         organization.put_root_credentials(account_id, access_keys=1)
-    organization.deny(account_id=THIRD_MEMBER, action="iam:*")
+    organization.deny(THIRD_MEMBER, "iam:*")
 
     # The first look, without a deployment.
     deployed, services.stacks = services.stacks, {}
@@ -119,7 +119,7 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
             root_tasks.settings = dataclasses.replace(protecting, protected_accounts=frozenset())
             to_do.append("plan delete --account all")
         if any("When the cause is fixed" in line for line in notes):
-            organization.allow(account_id=THIRD_MEMBER, action="iam:*")
+            organization.allow(THIRD_MEMBER, "iam:*")
     assert [command for command in done if command.startswith("execute")], done
     credentials = {id_: organization.root_credentials(id_) for id_ in organization.members}
     assert [id_ for id_, has in credentials.items() if has.access_keys or has.password] == []

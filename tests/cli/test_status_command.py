@@ -58,7 +58,7 @@ def test_what_cannot_be_seen_is_not_shown_as_disabled_or_not_registered(
     for said in ("none is registered", "unknown (could not be read)"):
         shown = command_line.run("status")
         assert (shown.exit_code, shown.lines[4].rpartition("  ")[2]) == (0, said)
-        organization.deny(account_id=MANAGEMENT, action="organizations:ListDelegatedAdministrators")
+        organization.deny(MANAGEMENT, "organizations:ListDelegatedAdministrators")
 
 
 def test_trusted_access_since_an_unknown_time_is_not_shown_as_disabled(
@@ -150,7 +150,7 @@ def test_the_command_in_a_notice_of_drift_shows_what_the_check_found(
 def test_root_access_that_cannot_be_read_is_one_sentence_and_exits_2(
     organization: LocalOrganization, command_line: CommandLine, arguments: list[str], message: str
 ) -> None:
-    organization.deny(account_id=MANAGEMENT, action="iam:ListOrganizationsFeatures")
+    organization.deny(MANAGEMENT, "iam:ListOrganizationsFeatures")
     assert message in command_line.refusal("status", *arguments)
 
 

@@ -90,7 +90,7 @@ def test_the_management_accounts_root_user_has_one_verdict(
     root_tasks.client("securityhub").enable_security_hub()
     organization = root_tasks.organization
     if verdict.credentials is None:
-        organization.deny(account_id=MANAGEMENT, action="iam:GetAccountSummary")
+        organization.deny(MANAGEMENT, "iam:GetAccountSummary")
     else:
         organization.put_root_credentials(MANAGEMENT, **verdict.credentials)
     shown = command_line.run("audit", *which, *where)
@@ -310,7 +310,7 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
         organization.put_root_credentials(
             MEMBER, password=True, access_keys=1, access_key_last_used=root_tasks.now
         )
-    organization.deny(account_id=THIRD_MEMBER, action="iam:*")
+    organization.deny(THIRD_MEMBER, "iam:*")
     monkeypatch.setenv("COLUMNS", "100")
     if approval.options:
         planned = command_line.run("plan", "delete", *approval.options)
@@ -343,6 +343,6 @@ def test_an_arn_is_not_broken_within_a_line(
     arn = f"arn:aws:organizations::{MANAGEMENT}:policy/o-1/service_control_policy/{'p-1' * 20}"
     message = f"Denied by {arn}, as it says."
     organization = command_line.root_tasks.organization
-    organization.deny(account_id=THIRD_MEMBER, action="iam:*", message=message)
+    organization.deny(THIRD_MEMBER, "iam:*", message=message)
     monkeypatch.setenv("COLUMNS", "80")
     assert arn in command_line.run("audit").stdout

@@ -188,7 +188,7 @@ def add_accounts(organization: Organization) -> None:
     for account_id in (ALSO_PASSWORD, ACCEPTED, PROTECTED, SUSPENDED):
         organization.put_root_credentials(account_id, password=True)
     organization.suspend(SUSPENDED)
-    organization.deny(account_id=DENIED, action="iam:*")
+    organization.deny(DENIED, "iam:*")
 
 
 def build(stack: Stack) -> None:

@@ -52,7 +52,7 @@ def test_a_moto_reset_empties_the_emulation_and_a_reset_restores_the_seed(
     organization_with_root_access: LocalOrganization,
 ) -> None:
     organization_id = organization_with_root_access.id
-    organization_with_root_access.deny(account_id=MANAGEMENT, action="iam:*")
+    organization_with_root_access.deny(MANAGEMENT, "iam:*")
 
     BackendDict.reset()
 
@@ -129,7 +129,7 @@ def test_a_denial_has_the_services_error_and_names_what_the_call_acts_on(
     error: tuple[str, int],
     resource: str,
 ) -> None:
-    organization.deny(account_id=MANAGEMENT, action=action)
+    organization.deny(MANAGEMENT, action)
     service, operation = action.split(":")
     client: Any = organization.client(service)
     methods = {name: method for method, name in client.meta.method_to_api_mapping.items()}
@@ -147,12 +147,12 @@ def test_a_denial_has_a_message_for_one_account_and_can_be_removed(
     organization: LocalOrganization,
 ) -> None:
     organizations = organization.client("organizations")
-    organization.deny(account_id=OTHER_MEMBER, action="organizations:*")
-    organization.deny(account_id=MANAGEMENT, action="organizations:List*", message="Not today.")
+    organization.deny(OTHER_MEMBER, "organizations:*")
+    organization.deny(MANAGEMENT, "organizations:List*", message="Not today.")
 
     assert error_raised_by(organizations.list_accounts)["message"] == "Not today."
 
-    organization.allow(account_id=MANAGEMENT, action="organizations:List*")
+    organization.allow(MANAGEMENT, "organizations:List*")
     assert len(organizations.list_accounts()["Accounts"]) == 4
 
 

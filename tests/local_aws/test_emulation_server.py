@@ -62,9 +62,9 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     seen.append(root.get_user()["User"].get("PasswordLastUsed"))
     # Nothing is used before it is created.
     assert root.get_login_profile()["LoginProfile"]["CreateDate"] == last_used
-    organization.deny(account_id=account_id, action="iam:DeleteLoginProfile")
+    organization.deny(account_id, "iam:DeleteLoginProfile")
     seen.append(error_raised_by(root.delete_login_profile))
-    organization.allow(account_id=account_id, action="iam:DeleteLoginProfile")
+    organization.allow(account_id, "iam:DeleteLoginProfile")
     root.delete_login_profile()
     root_user = organization.client("iam", account_id=account_id, root_user=True)
     seen.append(root_user.get_user()["User"]["Arn"])

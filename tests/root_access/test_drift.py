@@ -322,7 +322,7 @@ def test_a_failed_repair_stays_the_reason_if_its_notice_cannot_be_published_eith
     organization: LocalOrganization,
 ) -> None:
     enable_root_access(organization)
-    organization.deny(account_id=MANAGEMENT, action=f"iam:{ENABLE_SESSIONS}")
+    organization.deny(MANAGEMENT, f"iam:{ENABLE_SESSIONS}")
     drift_check = DriftCheck(repair=True, publishes=False)
     with pytest.raises(ConvergenceError):
         drift_check()

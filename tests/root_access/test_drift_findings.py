@@ -82,9 +82,7 @@ def test_a_repair_that_fails_leaves_the_finding_of_what_the_check_saw(
     organization_with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
     set_feature(organization_with_root_access, ROOT_SESSIONS, enabled=False)
-    organization_with_root_access.deny(
-        account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions"
-    )
+    organization_with_root_access.deny(MANAGEMENT, "iam:EnableOrganizationsRootSessions")
     with pytest.raises(ConvergenceError):
         DriftCheck(security_hub_findings=True, repair=True)()
     assert only_finding(security_hub)["Compliance"] == {"Status": "FAILED"}
@@ -103,9 +101,7 @@ def test_a_drift_check_succeeds_if_security_hub_refuses_its_finding(
 def test_a_drift_check_that_cannot_look_imports_nothing(
     organization_with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    organization_with_root_access.deny(
-        account_id=MANAGEMENT, action="organizations:DescribeOrganization"
-    )
+    organization_with_root_access.deny(MANAGEMENT, "organizations:DescribeOrganization")
     with pytest.raises(CheckFailedError):
         DriftCheck(security_hub_findings=True)()
     assert security_hub.get_findings()["Findings"] == []

@@ -178,7 +178,7 @@ def test_a_denial_that_stays_is_final_after_ninety_seconds(
 ) -> None:
     # Features are only read with trusted access.
     enable_root_access(organization)
-    organization.deny(account_id=MANAGEMENT, action=action)
+    organization.deny(MANAGEMENT, action)
     error = create_error(stack)
     assert (error.failure.operation, error.failure.kind) == (action, FailureKind.ACCESS_DENIED)
     assert f"denies {action}: allow it." in str(error)

@@ -393,7 +393,7 @@ def test_nothing_sensitive_is_logged(
 ) -> None:
     """Neither the URL's signature, nor the names and e-mail addresses that AWS returns."""
     enable_root_access(organization, delegated_administrators=[MEMBER])
-    organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
+    organization.deny(MANAGEMENT, "iam:EnableOrganizationsRootSessions")
     function = CustomResourceFunction()
     endpoint.misbehave(Behavior.RESET, Behavior.SERVER_ERROR)
     function(event_for(endpoint))

@@ -121,7 +121,7 @@ def test_an_account_without_an_organization_is_refused(root_tasks: RootTasks) ->
 
 
 def test_a_denied_call_before_any_account_fails_with_awss_words(root_tasks: RootTasks) -> None:
-    root_tasks.organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
+    root_tasks.organization.deny(MANAGEMENT, "organizations:ListAccounts")
     error = root_tasks.run().error
     assert isinstance(error, CallError)
     failure = error.failure
@@ -269,7 +269,7 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
         root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]["credentials"]
     )
     if fault == "denied":
-        root_tasks.organization.deny(account_id=MEMBER, action=action)
+        root_tasks.organization.deny(MEMBER, action)
     else:
         root_tasks.omit_from_response(action, member)
     result = root_tasks.results(root_tasks.run())[MEMBER]
@@ -390,7 +390,7 @@ def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(
 ) -> None:
     root_tasks.organization.put_root_credentials(MEMBER, access_keys=1)
     plan = root_tasks.run(PLAN_DELETION)
-    root_tasks.organization.deny(account_id=MEMBER, action="iam:DeleteAccessKey")
+    root_tasks.organization.deny(MEMBER, "iam:DeleteAccessKey")
     execution = root_tasks.execute(plan)
     assert (execution.status, execution.totals) == ("FAILED", {"FAILED": 1})
     assert root_tasks.report(execution)["totals"] == {"FAILED": 1}
@@ -515,7 +515,7 @@ def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) ->
 @pytest.mark.parametrize("password", [True, False], ids=["a password", "no credentials"])
 def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -> None:
     root_tasks.organization.put_root_credentials(MEMBER, password=password)
-    root_tasks.organization.deny(account_id=OTHER_MEMBER, action="iam:*")
+    root_tasks.organization.deny(OTHER_MEMBER, "iam:*")
     root_tasks.run()
     (counted,) = root_tasks.metrics()
     assert counted["AccountsAudited"] == 2
@@ -531,7 +531,7 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
     ("arrange", "has_alarms"),
     [
         (lambda stack: None, False),
-        (lambda stack: stack.organization.deny(account_id=MEMBER, action="iam:*"), True),
+        (lambda stack: stack.organization.deny(MEMBER, "iam:*"), True),
         (
             lambda stack: stack.organization.put_root_credentials(MEMBER, access_keys=1),
             True,
@@ -612,7 +612,7 @@ def test_without_a_topic_no_notice_is_sent(root_tasks: RootTasks) -> None:
 def test_names_emails_and_awss_messages_are_in_no_log_and_no_output(root_tasks: RootTasks) -> None:
     account_id = root_tasks.organization.add_account(name="secret-name", email="secret@example.com")
     root_tasks.organization.put_root_credentials(account_id, password=True)
-    root_tasks.organization.deny(account_id=MEMBER, action="iam:*", message="secret-message")
+    root_tasks.organization.deny(MEMBER, "iam:*", message="secret-message")
     execution = root_tasks.execute(root_tasks.run(PLAN_DELETION))
     audit = root_tasks.run()
     published = json.dumps(

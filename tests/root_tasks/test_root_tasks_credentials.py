@@ -491,7 +491,7 @@ def test_what_may_be_in_use_is_left_out_of_a_plan(
     root_tasks: RootTasks, include_in_use: bool, outcome: str
 ) -> None:
     root_tasks.organization.put_root_credentials(MEMBER, access_keys=1)
-    root_tasks.organization.deny(account_id=MEMBER, action="iam:GetAccessKeyLastUsed")
+    root_tasks.organization.deny(MEMBER, "iam:GetAccessKeyLastUsed")
     plan = root_tasks.run({**PLAN_DELETION, "includeInUse": include_in_use})
     (item,) = root_tasks.results(plan)[MEMBER]["items"]
     assert item["outcome"] == root_tasks.outcomes(plan)[MEMBER] == outcome
@@ -686,7 +686,7 @@ def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTa
 def test_an_execution_that_cannot_look_for_other_credentials_says_so(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(MEMBER, password=True)
     plan = root_tasks.run(PLAN_DELETION)
-    root_tasks.organization.deny(account_id=MEMBER, action="iam:ListAccessKeys")
+    root_tasks.organization.deny(MEMBER, "iam:ListAccessKeys")
     result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
     assert result["outcome"] == "DONE"
     assert result["reason"].startswith(f"{OTHERS_NOT_READ} iam:ListAccessKeys: AccessDenied: ")
@@ -711,7 +711,7 @@ def test_mfa_stays_where_a_credential_could_not_be_deleted_or_not_be_looked_for(
     root_tasks: RootTasks, action: str, outcomes: list[str]
 ) -> None:
     plan = root_tasks.run(PLAN_DELETION)
-    root_tasks.organization.deny(account_id=MEMBER, action=f"iam:{action}")
+    root_tasks.organization.deny(MEMBER, f"iam:{action}")
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "FAILED"}
     assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == outcomes
@@ -766,7 +766,7 @@ def test_an_account_without_a_session_fails_and_nothing_was_attempted(
     root_tasks: RootTasks,
 ) -> None:
     plan = root_tasks.run(PLAN_DELETION)
-    root_tasks.organization.deny(account_id=MANAGEMENT, action="sts:AssumeRoot")
+    root_tasks.organization.deny(MANAGEMENT, "sts:AssumeRoot")
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]
     assert result["outcome"] == "FAILED"

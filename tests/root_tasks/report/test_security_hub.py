@@ -220,7 +220,7 @@ def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
 def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTasks) -> None:
     organization = root_tasks.organization
     organization.put_root_credentials(MEMBER, access_keys=1)
-    organization.deny(account_id=OTHER_MEMBER, action="iam:*")
+    organization.deny(OTHER_MEMBER, "iam:*")
     audit = root_tasks.run()
     expected = {
         MANAGEMENT: PASSED,
