@@ -1,6 +1,5 @@
 """How commands that show a report end: never with 0 where what was asked for was not done."""
 
-import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +12,7 @@ from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.command_line import PLAN_DELETE, CommandLine, CommandOutput, give_root_credentials
 from support.properties import property_test
 from support.reports import account_result, report_of
+from support.root_tasks import DeployedSettings
 
 # Reports
 
@@ -121,9 +121,7 @@ def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
 def protect_member(command_line: CommandLine) -> None:
     """Have the stack list the member in protected_accounts."""
     root_tasks = command_line.root_tasks
-    root_tasks.settings = dataclasses.replace(
-        root_tasks.settings, protected_accounts=frozenset({MEMBER})
-    )
+    root_tasks.settings = DeployedSettings(protected_accounts=frozenset({MEMBER}))
 
 
 def suspend_member(command_line: CommandLine) -> None:

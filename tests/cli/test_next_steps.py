@@ -1,6 +1,5 @@
 """The next steps after a run: commands that can be pasted, and what they lead to."""
 
-import dataclasses
 import re
 from datetime import timedelta
 from unittest.mock import Mock
@@ -16,6 +15,7 @@ from support.command_line import (
     CommandOutput,
     give_root_credentials,
 )
+from support.root_tasks import DeployedSettings
 
 
 def test_each_command_of_a_notice_can_be_pasted(
@@ -40,9 +40,7 @@ def test_each_command_of_a_notice_can_be_pasted(
 
 def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: CommandLine) -> None:
     root_tasks = command_line.root_tasks
-    root_tasks.settings = dataclasses.replace(
-        root_tasks.settings, protected_accounts=frozenset({MEMBER})
-    )
+    root_tasks.settings = DeployedSettings(protected_accounts=frozenset({MEMBER}))
     give_root_credentials(command_line)
     audit = command_line.run("audit")
     assert (audit.exit_code, "plan delete" in audit.stderr) == (1, False)
@@ -100,7 +98,7 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
 
     # RootTasks is deployed, and protects an account. Each command is pasted once.
     services.stacks = deployed
-    protecting = dataclasses.replace(root_tasks.settings, protected_accounts=frozenset({protected}))
+    protecting = DeployedSettings(protected_accounts=frozenset({protected}))
     root_tasks.settings = protecting
     notes: list[str] = []
     done: list[str] = []
@@ -116,7 +114,7 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
         if not to_do and root_tasks.settings is protecting:
             # What a person has to do besides: the account is no longer protected.
             assert any("take the accounts out of protected_accounts" in line for line in notes)
-            root_tasks.settings = dataclasses.replace(protecting, protected_accounts=frozenset())
+            root_tasks.settings = DeployedSettings()
             to_do.append("plan delete --account all")
         if any("When the cause is fixed" in line for line in notes):
             organization.allow(THIRD_MEMBER, "iam:*")

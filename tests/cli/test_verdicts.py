@@ -86,7 +86,7 @@ def test_the_management_accounts_root_user_has_one_verdict(
     command_line: CommandLine, verdict: Verdict, which: tuple[str, ...], where: tuple[str, ...]
 ) -> None:
     root_tasks = command_line.root_tasks
-    root_tasks.settings = dataclasses.replace(root_tasks.settings, security_hub_findings=True)
+    root_tasks.settings = DeployedSettings(security_hub_findings=True)
     root_tasks.client("securityhub").enable_security_hub()
     organization = root_tasks.organization
     if verdict.credentials is None:

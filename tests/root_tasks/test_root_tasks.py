@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -336,7 +335,7 @@ def test_an_audit_skips_the_management_account_and_says_which_account_is_protect
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.organization.suspend(OTHER_MEMBER)
-    root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD_MEMBER]))
+    root_tasks.settings = DeployedSettings(protected_accounts=frozenset([THIRD_MEMBER]))
     reasons = {
         id_: result["reason"] for id_, result in root_tasks.results(root_tasks.run()).items()
     }
@@ -604,7 +603,7 @@ def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(
 
 
 def test_without_a_topic_no_notice_is_sent(root_tasks: RootTasks) -> None:
-    root_tasks.settings = replace(root_tasks.settings, notification_topic_arn=None)
+    root_tasks.settings = DeployedSettings(notification_topic_arn=None)
     assert root_tasks.run().totals == {"CLEAN": 3, "PROTECTED": 1}
     assert root_tasks.notices == []
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -120,7 +119,7 @@ def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(
     root_tasks: RootTasks,
 ) -> None:
     plan = root_tasks.run(PLAN_DELETION)
-    root_tasks.settings = replace(root_tasks.settings, tasks=(Task.AUDIT,))
+    root_tasks.settings = DeployedSettings(tasks=(Task.AUDIT,))
     in_code = ["RootTask.AUDIT", "RootTask.DELETE"]
     for refused in (root_tasks.run(PLAN_DELETION), root_tasks.execute(plan)):
         assert refusal_reason_and_data(refused) == (
@@ -400,7 +399,7 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
         root_tasks.organization.put_root_credentials(account_id, password=True)
     plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.suspend(OTHER_MEMBER)
-    root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD_MEMBER]))
+    root_tasks.settings = DeployedSettings(protected_accounts=frozenset([THIRD_MEMBER]))
     root_tasks.organization.client("organizations").remove_account_from_organization(
         AccountId=MEMBER
     )

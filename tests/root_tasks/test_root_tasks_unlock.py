@@ -1,7 +1,6 @@
 """Unlocking a bucket and a queue: no change without a backup, and giving a policy back."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,7 +137,7 @@ class LockedResource:
 
     def plan_replacement(self) -> Execution:
         """Plan to set another policy, in a stack that allows it."""
-        self.root_tasks.settings = replace(self.root_tasks.settings, allow_policy_override=True)
+        self.root_tasks.settings = DeployedSettings(allow_policy_override=True)
         return self.plan(policyOverride=self.policy_text("Fixed"))
 
     def execute(self, plan: Execution, *, name: str | None = None) -> Execution:
@@ -458,7 +457,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
 
 def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: LockedResource) -> None:
     plan = locked.plan_replacement()
-    locked.root_tasks.settings = replace(locked.root_tasks.settings, allow_policy_override=False)
+    locked.root_tasks.settings = DeployedSettings()
     for refused in (locked.plan(policyOverride=locked.policy_text("Fixed")), locked.execute(plan)):
         assert refusal_reason_and_data(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
     assert locked.policy == "Everybody"
