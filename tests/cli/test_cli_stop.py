@@ -1,12 +1,9 @@
 """Runs that end without a report: the stop command, and the report of what they had done."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from unittest.mock import Mock
-
-import pytest
 
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
@@ -15,7 +12,6 @@ from support.command_line import (
     NOW,
     CommandLine,
     CommandOutput,
-    TypedInput,
     give_root_credentials,
     lock_bucket,
     suggested_command,
@@ -264,13 +260,12 @@ def test_a_plan_of_policies_without_its_report_has_left_nothing_to_do(
 
 
 def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine,
 ) -> None:
     start_execution_of_three_batches(command_line)
     assert "There is no terminal to ask at. Use --yes." in command_line.refusal("stop", EXECUTION)
     for said, exit_code in (("n\n", 2), ("", 130)):
-        monkeypatch.setattr(sys, "stdin", TypedInput(said))
-        shown = command_line.run("stop", EXECUTION)
+        shown = command_line.run("stop", EXECUTION, typed=said)
         # The question is on stderr: stdout may be a file.
         assert (shown.exit_code, shown.stdout) == (exit_code, "")
         assert shown.stderr.startswith(

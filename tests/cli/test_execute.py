@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from support.command_line import (
     PLAN_RUN,
     STACK_NAME,
     CommandLine,
-    TypedInput,
     input_of_last_execution,
     lock_bucket,
     member_has_password,
@@ -40,7 +38,7 @@ from support.root_tasks import EXECUTE_MACHINE, DeployedSettings
     ids=["yes", "no", "return", "end of input"],
 )
 def test_a_person_sees_the_plan_and_decides(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, typed: str, exit_code: int
+    command_line: CommandLine, typed: str, exit_code: int
 ) -> None:
     plan, organization = PLAN_RUN, command_line.root_tasks.organization
     organization.put_root_credentials(
@@ -49,8 +47,7 @@ def test_a_person_sees_the_plan_and_decides(
         password_last_used=command_line.root_tasks.now - timedelta(days=1),
     )
     assert command_line.run(*PLAN_DELETE, "--include-in-use").exit_code == 0
-    monkeypatch.setattr(sys, "stdin", TypedInput(typed))
-    shown = command_line.run("execute", plan, "--format", "json")
+    shown = command_line.run("execute", plan, "--format", "json", typed=typed)
     assert shown.exit_code == exit_code
     in_use = "1 was used in the last 90 days (yesterday)"
     for sentence in (
@@ -195,12 +192,11 @@ def test_an_execution_that_could_not_start_is_not_said_to_have_executed_its_plan
 
 @pytest.mark.parametrize("options", [("--yes",), ()], ids=["yes", "asked"])
 def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+    command_line: CommandLine, options: tuple[str, ...]
 ) -> None:
     plan = plan_deletion(command_line)
     replace_in_stored_report(command_line, f"runs/{plan}", MEMBER, OTHER_MEMBER)
-    monkeypatch.setattr(sys, "stdin", TypedInput("y\n"))
-    said = command_line.refusal("execute", plan, *options)
+    said = command_line.refusal("execute", plan, *options, typed="y\n")
     assert "was altered" in said
     assert OTHER_MEMBER not in said
     assert list(command_line.services.inputs_by_run) == [plan]
@@ -306,7 +302,7 @@ def test_an_execution_that_was_stopped_meanwhile_says_how_to_see_what_it_had_don
 
 
 def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
-    command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine, tmp_path: Path
 ) -> None:
     command_line.root_tasks.settings = DeployedSettings(allow_policy_override=True)
     lock_bucket(command_line)
@@ -321,8 +317,7 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
         planned = command_line.run(*command)
         assert planned.exit_code == 0
         assert input_of_last_execution(command_line)["policyOverride"] == fixed
-    monkeypatch.setattr("sys.stdin", TypedInput("y\n"))
-    executed = command_line.run(*suggested_command(planned))
+    executed = command_line.run(*suggested_command(planned), typed="y\n")
     for shown in (planned.stdout, executed.stderr):
         assert f"Policy of locked in {MEMBER}, to be set (- goes, + is new):" in shown
         assert (

@@ -2,16 +2,12 @@
 
 import csv
 import io
-import sys
-
-import pytest
 
 from support.accounts import MEMBER
 from support.command_line import (
     PLAN_DELETE,
     PLAN_RUN,
     CommandLine,
-    TypedInput,
     give_root_credentials,
     input_of_last_execution,
 )
@@ -24,33 +20,26 @@ ESCAPED_REASON = r'=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\
 
 
 def test_a_plans_reason_is_that_of_its_execution_unless_that_has_its_own(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine,
 ) -> None:
     give_root_credentials(command_line)
     planned = command_line.run(*PLAN_DELETE, "--reason", TICKET)
     assert f"\nReason: {TICKET}\n" in planned.stdout
-    monkeypatch.setattr(sys, "stdin", TypedInput("n\n"))
-    asked = command_line.run("execute", PLAN_RUN)
+    asked = command_line.run("execute", PLAN_RUN, typed="n\n")
     assert f" Reason: {TICKET}. This cannot be undone. [y/N]" in asked.stderr
-    monkeypatch.setattr(sys, "stdin", TypedInput("y\n"))
-    assert (
-        "Reason: Emergency."
-        in command_line.run("execute", PLAN_RUN, "--reason", "Emergency").stderr
-    )
+    executed = command_line.run("execute", PLAN_RUN, "--reason", "Emergency", typed="y\n")
+    assert "Reason: Emergency." in executed.stderr
     assert input_of_last_execution(command_line)["reason"] == "Emergency"
     listed = command_line.listed_runs()
     assert [run["reason"] for run in listed] == ["Emergency", TICKET]
     assert f"reason: {TICKET}, " in " ".join(command_line.run("runs").lines)
 
 
-def test_a_hostile_reason_is_text_wherever_it_is_shown(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hostile_reason_is_text_wherever_it_is_shown(command_line: CommandLine) -> None:
     """The report's own forms are proven with those of all hostile texts."""
     give_root_credentials(command_line)
     command_line.run(*PLAN_DELETE, "--reason", HOSTILE_REASON)
-    monkeypatch.setattr(sys, "stdin", TypedInput("n\n"))
-    question = command_line.run("execute", PLAN_RUN).stderr
+    question = command_line.run("execute", PLAN_RUN, typed="n\n").stderr
     listed = command_line.run("runs").stdout
     markdown = command_line.run("report", PLAN_RUN, "--format", "markdown").stdout
     command_line.root_tasks.run({"reason": HOSTILE_REASON})
@@ -69,10 +58,10 @@ def test_a_hostile_reason_is_text_wherever_it_is_shown(
 
 
 def test_the_question_about_a_recovery_says_when_it_is_to_be_closed(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine,
 ) -> None:
     planned = command_line.run("plan", "recover", "--account", MEMBER, "--until", "8h")
-    monkeypatch.setattr(sys, "stdin", TypedInput("n\n"))
     plan = planned.stderr.rpartition("centralized-root-access execute ")[2].split()[0]
     # Eight hours after noon, when it was planned.
-    assert "It is to be closed by 2026-11-24 20:00 UTC." in command_line.run("execute", plan).stderr
+    asked = command_line.run("execute", plan, typed="n\n")
+    assert "It is to be closed by 2026-11-24 20:00 UTC." in asked.stderr

@@ -28,7 +28,6 @@ from support.command_line import (
     EXECUTION_RUN,
     PLAN_RUN,
     CommandLine,
-    TypedInput,
     give_root_credentials,
     lock_bucket,
     plan_deletion,
@@ -211,12 +210,11 @@ def test_what_needs_no_action_is_listed_only_with_all(command_line: CommandLine)
     ids=["plain", "control characters", "a key twice", "long"],
 )
 def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, policy: str, line: str
+    command_line: CommandLine, policy: str, line: str
 ) -> None:
     lock_bucket(command_line, policy)
     planned = command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked")
-    monkeypatch.setattr("sys.stdin", TypedInput("n\n"))
-    asked = command_line.run(*suggested_command(planned))
+    asked = command_line.run(*suggested_command(planned), typed="n\n")
     for shown in (planned.stdout, asked.stderr):
         assert f"Policy of locked in {MEMBER}, to be removed (- goes, + is new):" in shown
         assert line in shown

@@ -9,7 +9,7 @@ import pytest
 
 from root_tasks.report.management_root_user import OWN, PROTECT_OWN
 from support.accounts import MANAGEMENT, MEMBER, THIRD_MEMBER
-from support.command_line import AUDIT_RUN, CALLER_ARN, CommandLine, TypedInput, suggested_command
+from support.command_line import AUDIT_RUN, CALLER_ARN, CommandLine, suggested_command
 from support.root_tasks import DeployedSettings
 
 # The management account
@@ -208,7 +208,7 @@ PLANS = {
 
 @pytest.mark.parametrize("planned", PLANS.values(), ids=PLANS)
 def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_then_said(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, planned: Planned
+    command_line: CommandLine, planned: Planned
 ) -> None:
     root_tasks = command_line.root_tasks
     accepted = {
@@ -238,8 +238,7 @@ def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_the
     if planned.exit_code:
         assert result["outcome"] == "ACCEPTED"
         return
-    monkeypatch.setattr("sys.stdin", TypedInput("y\n"))
-    executed = command_line.run(*suggested_command(shown))
+    executed = command_line.run(*suggested_command(shown), typed="y\n")
     assert executed.exit_code == 0
     assert f"as yours. {planned.asked}".rstrip() in executed.stderr
     stays = planned.items["ACCESS_KEY"] == "ACCEPTED"
@@ -327,8 +326,7 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
         plan = root_tasks.run({"task": "delete", "accounts": [MEMBER]}, name="by-hand").run_id
     page = root_tasks.read_object(f"runs/{plan}/report.html").decode()
     assert approval.page in page
-    monkeypatch.setattr("sys.stdin", TypedInput("n\n"))
-    asked = command_line.run("execute", plan).stderr
+    asked = command_line.run("execute", plan, typed="n\n").stderr
     assert asked.startswith(f"Asked for: {approval.asked_for}.\n")
     lines = asked.splitlines()
     first = lines.index("to be deleted")

@@ -15,7 +15,7 @@ from local_aws.seed import ACQUIRED, DENY_ROOT_USERS, seed_organization
 from root_tasks.model.report_schema import Outcome
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.arrange import add_unit
-from support.command_line import PLAN_DELETE, PLAN_RUN, CommandLine, TypedInput
+from support.command_line import PLAN_DELETE, PLAN_RUN, CommandLine
 from support.page_commands import COMMAND_LINE, typed, typed_in_process
 from support.pages import run_with_stubs
 from support.responding import respond_to
@@ -238,9 +238,8 @@ def run_pages(
                 call_aws(command_line, arguments)
                 continue
             arguments = with_runs_of_reader(arguments, command_line)
-            patch.setattr("sys.stdin", TypedInput("y\n"))
             patch.setattr("webbrowser.open", lambda url: True)
-            shown = command_line.run(*arguments)
+            shown = command_line.run(*arguments, typed="y\n")
             assert shown.exit_code in (FOUND, DONE), (arguments, shown.stderr)
             exit_codes.append((arguments[0], shown.exit_code))
             command_line.now += timedelta(minutes=1)

@@ -9,10 +9,12 @@ import json
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -334,8 +336,8 @@ class CommandLine:
         runs: list[dict[str, Any]] = self.run("runs", "--format", "json").json["runs"]
         return runs
 
-    def run(self, *arguments: str) -> CommandOutput:
-        """Run a command to its end."""
+    def run(self, *arguments: str, typed: str | None = None) -> CommandOutput:
+        """Run a command to its end, at a terminal at which something is typed, or at none."""
         self.capsys.readouterr()
         clock = [0.0]
 
@@ -351,17 +353,17 @@ class CommandLine:
 
         # A run's name ends in four of 31 characters: the first one in "2345", the next in "6789".
         numbers = iter(range(1_000_000))
+        environment = Environment(
+            now=lambda: self.now,
+            monotonic=monotonic,
+            sleep=sleep,
+            random=lambda: next(numbers) % 31 / 31,
+        )
+        stdin = sys.stdin if typed is None else _TypedInput(typed)
         handler = signal.getsignal(signal.SIGINT)
         try:
-            exit_code = run(
-                arguments,
-                environment=Environment(
-                    now=lambda: self.now,
-                    monotonic=monotonic,
-                    sleep=sleep,
-                    random=lambda: next(numbers) % 31 / 31,
-                ),
-            )
+            with patch("sys.stdin", stdin):
+                exit_code = run(arguments, environment=environment)
         finally:
             # An interrupted command ignores further interrupts, for its process ends.
             signal.signal(signal.SIGINT, handler)
@@ -376,9 +378,9 @@ class CommandLine:
             stack=first if stack else None,
         )
 
-    def refusal(self, *arguments: str) -> str:
+    def refusal(self, *arguments: str, typed: str | None = None) -> str:
         """Run a command that has no result and shows none, and return what it says on stderr."""
-        shown = self.run(*arguments)
+        shown = self.run(*arguments, typed=typed)
         assert (shown.exit_code, shown.stdout) == (2, ""), (arguments, shown)
         return shown.stderr
 
@@ -441,7 +443,7 @@ PLAN_DELETE = ("plan", "delete", "--account", MEMBER)
 EMPTY_POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
-class TypedInput(io.StringIO):
+class _TypedInput(io.StringIO):
     """What a person types at a terminal."""
 
     def isatty(self) -> bool:
