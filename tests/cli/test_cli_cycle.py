@@ -44,7 +44,7 @@ def run_cycle(command_line: CommandLine) -> Iterator[str]:
 def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_next(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     with monkeypatch.context() as patch:
         # Plans show when a credential was created.
         patch.setattr(organization._emulation, "now", lambda: CREDENTIALS_CREATED)

@@ -126,7 +126,7 @@ def protect_member(command_line: CommandLine) -> None:
 
 def suspend_member(command_line: CommandLine) -> None:
     """Suspend the member account."""
-    command_line.root_tasks.organization.suspend(MEMBER)
+    command_line.organization.suspend(MEMBER)
 
 
 def run_and_report(command_line: CommandLine, *arguments: str) -> CommandOutput:
@@ -164,7 +164,7 @@ def test_a_plan_of_nothing_says_so_and_whether_it_could_look(
     command_line: CommandLine, why: str
 ) -> None:
     if why:
-        command_line.root_tasks.organization.deny(MEMBER, "iam:*")
+        command_line.organization.deny(MEMBER, "iam:*")
     shown = run_and_report(command_line, *PLAN_DELETE)
     assert (shown.exit_code, shown.stderr) == (2, f"Exit code 2: {why}Nothing is planned.\n")
     (listed,) = command_line.listed_runs()

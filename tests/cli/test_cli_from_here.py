@@ -17,7 +17,7 @@ AUDIT_POLICY_ARN = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredential
 def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     organization.put_root_credentials(MEMBER, password=True, access_keys=2, mfa_devices=1)
     organization.put_root_credentials(OTHER_MEMBER, access_keys=1, certificates=1)
     organization.deny(THIRD_MEMBER, "iam:GetAccountSummary")
@@ -63,7 +63,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
 def test_an_audit_that_cannot_start_says_why_and_opens_no_session(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, account_id: str, sentence: str
 ) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     set_feature(organization, ROOT_CREDENTIALS_MANAGEMENT, enabled=False)
     organization.clear_calls()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", account_id)
@@ -78,7 +78,7 @@ def test_an_audit_that_cannot_start_says_why_and_opens_no_session(
 def test_the_management_account_is_audited_as_documented_and_without_a_session(
     command_line: CommandLine,
 ) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     page = (REPOSITORY / "docs" / "guides" / "two-accounts.md").read_text()
     (documented,) = re.findall(
         r"centralized-root-access (audit --from-here .*) --profile management", page
@@ -105,7 +105,7 @@ def test_an_error_that_nothing_expects_ends_in_a_sentence(
 
 
 def test_a_person_does_not_wait_for_a_permission_that_is_missing(command_line: CommandLine) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     organization.deny(MANAGEMENT, "organizations:ListAccounts")
     organization.clear_calls()
     assert "organizations:ListAccounts" in command_line.refusal("audit", "--from-here")

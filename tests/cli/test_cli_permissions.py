@@ -198,7 +198,7 @@ def test_a_command_needs_exactly_what_is_granted(
     person.permissions = policies_of_grants(grant, "grant_read_reports")
     run_each_command(command_line, names, *commands)
     assert denied_calls_of(person) == denied
-    has_password = command_line.root_tasks.organization.root_credentials(MEMBER).password
+    has_password = command_line.organization.root_credentials(MEMBER).password
     assert has_password is (grant != "grant_execute")
     # The grant itself has nothing that these commands did not need.
     person.permissions = policies_of_grants(grant)
@@ -347,7 +347,7 @@ def test_the_status_needs_exactly_what_is_documented(
 def test_an_audit_from_here_needs_exactly_what_is_documented(
     command_line: CommandLine, person: Person
 ) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     organization.put_root_credentials(MEMBER, password=True)
     add_unit(organization, "Workloads", MEMBER)
     person.permissions = policy_on_page("audit --from-here")
@@ -366,7 +366,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
 def test_the_pre_flight_needs_exactly_what_is_documented(
     command_line: CommandLine, person: Person, tmp_path: Path
 ) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     attach_policy(organization, organization.root_id, statement(Action="ec2:*"))
     add_unit(organization, "Workloads", MEMBER)
     policy = tmp_path / "policy.json"

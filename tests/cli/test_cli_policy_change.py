@@ -163,9 +163,7 @@ def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
     assert (shown.exit_code, shown.lines[1].split()[:2]) == (2, ["unknown", MEMBER])
 
 
-def test_a_resource_control_policy_is_known_by_its_principal(
-    pipeline: Pipeline, organization: LocalOrganization
-) -> None:
+def test_a_resource_control_policy_is_known_by_its_principal(pipeline: Pipeline) -> None:
     # The file begins with the mark of an editor, and its statement is not in a list.
     denial = {**statement(Action="sqs:*"), "Principal": "*"}
     text = json.dumps({**policy_document(), "Statement": denial})

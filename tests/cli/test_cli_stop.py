@@ -47,7 +47,7 @@ def start_execution_of_three_batches(command_line: CommandLine) -> list[str]:
     Return its accounts: five in each of the first two batches, and one in the third, which has not
     started.
     """
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     accounts = sorted(add_accounts(organization, 11))
     for account_id in accounts:
         organization.put_root_credentials(account_id, password=True)
@@ -245,7 +245,7 @@ def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(
     # A person is not asked whether to execute it.
     assert "has nothing that can be executed" in command_line.refusal("execute", "run-1", "--yes")
     assert command_line.services.parameters_of_calls("StartExecution") == []
-    assert command_line.root_tasks.organization.root_credentials(MEMBER).password
+    assert command_line.organization.root_credentials(MEMBER).password
 
 
 def test_a_plan_of_policies_without_its_report_has_left_nothing_to_do(

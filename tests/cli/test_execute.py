@@ -40,7 +40,7 @@ from support.root_tasks import EXECUTE_MACHINE, DeployedSettings
 def test_a_person_sees_the_plan_and_decides(
     command_line: CommandLine, typed: str, exit_code: int
 ) -> None:
-    plan, organization = PLAN_RUN, command_line.root_tasks.organization
+    plan, organization = PLAN_RUN, command_line.organization
     organization.put_root_credentials(
         MEMBER,
         password=True,

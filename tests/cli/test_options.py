@@ -86,7 +86,7 @@ PLAN_DELETE_WITH_EVERY_OPTION = (
 def test_options_are_the_input_of_an_execution(
     command_line: CommandLine, command: str, prefix: str, input_: dict[str, object]
 ) -> None:
-    add_unit(command_line.root_tasks.organization, "Prod")
+    add_unit(command_line.organization, "Prod")
     command_line.services.errors_by_operation["StartExecution"] = (
         "AccessDeniedException",
         "The input is enough.",
@@ -171,7 +171,7 @@ def test_a_file_without_accounts_is_refused(command_line: CommandLine, tmp_path:
 def test_exclusions_are_ids_and_names_with_commas_or_in_a_file(
     command_line: CommandLine, tmp_path: Path, given: str
 ) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     red_unit = add_unit(organization, "Red, Blue")
     add_unit(organization, "Team #1")
     file = tmp_path / "units.txt"
@@ -194,7 +194,7 @@ def test_exclusions_are_ids_and_names_with_commas_or_in_a_file(
 def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     command_line: CommandLine,
 ) -> None:
-    command_line.root_tasks.organization.deny(OTHER_MEMBER, "iam:*")
+    command_line.organization.deny(OTHER_MEMBER, "iam:*")
     command_line.run("audit")
     command_line.now += timedelta(hours=1)
     # By default, an audit of a report looks again at the accounts that could not be read.
@@ -217,7 +217,7 @@ def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(
     for account_id in (MEMBER, OTHER_MEMBER):
         give_root_credentials(command_line, account_id)
     command_line.run("audit")
-    organizations = command_line.root_tasks.organization.client("organizations")
+    organizations = command_line.organization.client("organizations")
     organizations.remove_account_from_organization(AccountId=OTHER_MEMBER)
     command = ("plan", "delete", "--from-report", AUDIT_RUN)
     assert f": {OTHER_MEMBER}. Leave them out," in command_line.refusal(*command)

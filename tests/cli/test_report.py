@@ -136,7 +136,7 @@ def test_a_report_whose_input_is_gone_never_ends_better_than_its_run(
     command_line: CommandLine,
 ) -> None:
     """An account that was named, and skipped, is missing also if no one knows who named it."""
-    command_line.root_tasks.organization.suspend(OTHER_MEMBER)
+    command_line.organization.suspend(OTHER_MEMBER)
     assert command_line.run("audit", "--account", f"{MEMBER},{OTHER_MEMBER}").exit_code == 2
     assert command_line.run("report", AUDIT_RUN).exit_code == 2
     # Step Functions forgets an execution, and with it the input of the run, after 90 days.

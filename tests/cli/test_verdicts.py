@@ -340,7 +340,7 @@ def test_an_arn_is_not_broken_within_a_line(
 ) -> None:
     arn = f"arn:aws:organizations::{MANAGEMENT}:policy/o-1/service_control_policy/{'p-1' * 20}"
     message = f"Denied by {arn}, as it says."
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     organization.deny(THIRD_MEMBER, "iam:*", message=message)
     monkeypatch.setenv("COLUMNS", "80")
     assert arn in command_line.run("audit").stdout

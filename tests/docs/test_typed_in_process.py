@@ -65,7 +65,7 @@ def profiles(command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def workloads(command_line: CommandLine) -> None:
     """Put one of the two accounts that have credentials into the units that the page names."""
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
     add_unit(organization, "New", OTHER_MEMBER, parent_id=add_unit(organization, "Workloads"))
     add_unit(organization, "Sandbox", THIRD_MEMBER)
     add_unit(organization, "Production")
@@ -77,7 +77,7 @@ def workloads(command_line: CommandLine) -> None:
 def test_the_commands_of_the_pages_lead_from_an_audit_to_no_credentials(
     command_line: CommandLine, tmp_path: Path
 ) -> None:
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
 
     left: list[bool] = []
 
@@ -117,7 +117,7 @@ def test_the_commands_of_the_guide_allow_a_recovery_and_close_it(
     command_line: CommandLine, tmp_path: Path
 ) -> None:
     allowed: list[bool] = []
-    organization = command_line.root_tasks.organization
+    organization = command_line.organization
 
     def note(command: str) -> None:
         """Note after each command whether the account has a password."""

@@ -331,6 +331,11 @@ class CommandLine:
         """The deployed RootTasks, whose state machines run in this process."""
         return self.services.root_tasks
 
+    @property
+    def organization(self) -> LocalOrganization:
+        """The organization of the deployed RootTasks."""
+        return self.root_tasks.organization
+
     def listed_runs(self) -> list[dict[str, Any]]:
         """Return the runs that `runs` lists."""
         runs: list[dict[str, Any]] = self.run("runs", "--format", "json").json["runs"]
@@ -453,14 +458,14 @@ class _TypedInput(io.StringIO):
 
 def give_root_credentials(command_line: CommandLine, account_id: str = MEMBER) -> None:
     """Give a root user a password, an access key and an MFA device."""
-    command_line.root_tasks.organization.put_root_credentials(
+    command_line.organization.put_root_credentials(
         account_id, password=True, access_keys=1, mfa_devices=1
     )
 
 
 def member_has_password(command_line: CommandLine) -> bool:
     """Return whether the root user of the member account has a password."""
-    return command_line.root_tasks.organization.root_credentials(MEMBER).password
+    return command_line.organization.root_credentials(MEMBER).password
 
 
 def plan_deletion(command_line: CommandLine) -> str:
@@ -472,7 +477,7 @@ def plan_deletion(command_line: CommandLine) -> str:
 
 def lock_bucket(command_line: CommandLine, policy: str = EMPTY_POLICY) -> None:
     """Create a bucket with a policy in the member account."""
-    s3 = command_line.root_tasks.organization.client("s3", account_id=MEMBER)
+    s3 = command_line.organization.client("s3", account_id=MEMBER)
     s3.create_bucket(Bucket="locked")
     s3.put_bucket_policy(Bucket="locked", Policy=policy)
 
