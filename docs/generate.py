@@ -98,15 +98,16 @@ def _sentences_on_aws(level: str | None, confirmed: int, by_others: int) -> Iter
     """
     suite = "[`python -m acceptance`](docs/contributing/acceptance.md)"
     others = "[recorded by another project](NOTICE)"
+    local_aws = "a [local AWS](docs/guides/local-aws.md)"
     details = "[what is not confirmed](docs/background/not-confirmed.md)"
     if level == "deploy":
         yield "**A deployment has run on AWS.**"
     else:
         yield "**No deployment has run on AWS yet.**"
     if level is None:
-        yield f"AWS's responses to {by_others} calls were {others}, and the local AWS is tested"
-        yield f"against them. No run of {suite} in a test organization has confirmed anything so"
-        yield f"far: {details}."
+        yield f"AWS's responses to {by_others} calls were {others}, and {local_aws}"
+        yield f"is tested against them. No run of {suite} in a test organization has confirmed"
+        yield f"anything so far: {details}."
         return
     yield f"A run of {suite} at the level *{level}* confirmed {confirmed} of AWS's responses."
     if by_others:
@@ -142,14 +143,13 @@ def _class(item: griffe.Class) -> Iterator[str]:
         section.kind is griffe.DocstringSectionKind.parameters for section in sections
     ):
         yield _code(_signature(item.name, constructor))
-    yield from _docstring(item)
     public = [member for member in item.members.values() if member.is_public and member.docstring]
-    attributes = [member for member in public if isinstance(member, griffe.Attribute)]
-    if attributes:
-        rows = [
-            (f"`{one.name}`", f"`{one.annotation or one.value}`", _text(one)) for one in attributes
-        ]
-        yield from _table("attribute", rows)
+    rows = [
+        (f"`{member.name}`", f"`{member.annotation or member.value}`", _text(member))
+        for member in public
+        if isinstance(member, griffe.Attribute)
+    ]
+    yield from _docstring(item, attributes=rows)
     for method in public:
         if isinstance(method, griffe.Function) and not method.name.startswith("__"):
             yield f"### {item.name}.{method.name}\n"
@@ -170,7 +170,9 @@ def _signature(name: str, function: griffe.Function) -> str:
     return "\n".join([f"{name}(", *(f"    {argument}," for argument in arguments), f"){returns}"])
 
 
-def _docstring(item: griffe.Object) -> Iterator[str]:
+def _docstring(item: griffe.Object, *, attributes: Sequence[tuple[str, ...]] = ()) -> Iterator[str]:
+    """Yield a docstring's sections, and before what is raised the attributes of its own types."""
+    own = list(_table("attribute", attributes)) if attributes else []
     for section in item.docstring.parsed if item.docstring else []:
         match section:
             case griffe.DocstringSectionText():
@@ -184,6 +186,8 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
                     "attribute", [(f"`{one.name}`", one.description) for one in section.value]
                 )
             case griffe.DocstringSectionRaises():
+                yield from own
+                own = []
                 rows = [
                     (f"`{error.annotation}`", str(error.description)) for error in section.value
                 ]
@@ -195,6 +199,7 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
                 raise TypeError(
                     f"{item.path} has a section of kind {section.kind}. Add it to _docstring()."
                 )
+    yield from own
 
 
 def _table(head: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

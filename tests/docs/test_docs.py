@@ -108,10 +108,12 @@ def test_the_docs_have_the_query_for_access_keys_that_reports_have() -> None:
 NOT_RUN = "**No deployment has run on AWS yet.**"
 BY_OTHERS = "[recorded by another project](NOTICE)"
 SUITE = "[`python -m acceptance`](docs/contributing/acceptance.md)"
+LOCAL_AWS = "a [local AWS](docs/guides/local-aws.md)"
 DETAILS = "[what is not confirmed](docs/background/not-confirmed.md)."
 NOTHING_CONFIRMED = (
-    f"{NOT_RUN} AWS's responses to 3 calls were {BY_OTHERS}, and the local AWS is tested against "
-    f"them. No run of {SUITE} in a test organization has confirmed anything so far: {DETAILS}"
+    f"{NOT_RUN} AWS's responses to 3 calls were {BY_OTHERS}, and {LOCAL_AWS} is tested "
+    f"against them. No run of {SUITE} in a test organization has confirmed anything so far: "
+    f"{DETAILS}"
 )
 
 

@@ -73,7 +73,10 @@ TASK_IDS = {
 
 
 class CredentialType(StrEnum):
-    """A type of root credential, as reports name it."""
+    """A type of root credential, as reports name it.
+
+    ``PASSWORD``, ``ACCESS_KEY``, ``SIGNING_CERTIFICATE`` or ``MFA_DEVICE``.
+    """
 
     PASSWORD = "PASSWORD"
     ACCESS_KEY = "ACCESS_KEY"

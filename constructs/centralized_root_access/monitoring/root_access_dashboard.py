@@ -22,7 +22,7 @@ class RootAccessDashboard(Construct):
 
     It has the state of the alarms; with ``root_tasks`` the accounts with root credentials, the
     inaccessible ones, the management account's own root user, the findings for Security Hub, and
-    the executions by their end; with ``drift_check`` whether the organization matched the stack. If
+    the runs by their end; with ``drift_check`` whether the organization matched the stack. If
     it is in another Region than what it shows, both stacks need ``cross_region_references=True``.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html

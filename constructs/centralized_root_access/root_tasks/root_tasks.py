@@ -129,7 +129,7 @@ class RootTasks(Construct):
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
         management_root_user_alarm: In alarm while the management account's root user is
             unprotected: it had an access key, or no MFA, at the last full audit there.
-        failed_alarm: In alarm when an execution of a state machine did not succeed. One that was
+        failed_alarm: In alarm when a run did not succeed. One that was
             refused for its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, and gave up. None
             without an interval.
@@ -146,8 +146,8 @@ class RootTasks(Construct):
             ``security_hub_findings``.
         metric_findings_refused: Those that it could not import. None without
             ``security_hub_findings``.
-        metric_failed_executions: The executions of the state machines that did not succeed.
-        metric_refused_executions: The executions that were refused for their input, such as an
+        metric_failed_executions: The runs that did not succeed.
+        metric_refused_executions: The runs that were refused for their input, such as an
             expired plan. They ended as SUCCEEDED, and set off no alarm.
 
     Raises:

@@ -121,7 +121,10 @@ def delete(
     include_in_use: bool,
     credential_types: tuple[str, ...],
 ) -> dict[str, object]:
-    """Plan to delete the root credentials of accounts. Deleting cannot be undone."""
+    """Plan to delete the root credentials of accounts. Deleting cannot be undone.
+
+    Name accounts, units or a report; for every account of the organization, --account all.
+    """
     selected = selection.input
     if (
         not {"accounts", "organizationalUnits"}.intersection(selected)
