@@ -8,16 +8,15 @@ import shlex
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from centralized_root_access.cli.main import main
 from support.accounts import MEMBER
+from support.apps import REPOSITORY, read_page
 from support.command_line import CommandLine
 from support.processes import run_successfully
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "centralized-root-access"
 COMMANDS_AND_EXIT_CODES = (
     (("audit",), 1),
@@ -57,7 +56,7 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
     transcript = re.sub(r"\b[0-9a-f]{64}\b", "b94d27b9" * 8, "\n".join(run_cycle(command_line)))
     assert not organization.root_credentials(MEMBER).password
     section = (
-        (ROOT / "README.md")
+        (REPOSITORY / "README.md")
         .read_text()
         .partition("\n## From audit to clean\n")[2]
         .partition("\n## ")[0]
@@ -73,7 +72,7 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
 
 
 def test_the_page_names_the_grants_of_every_command() -> None:
-    page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
+    page = read_page("reference/command-line.md")
     permissions = page.partition("\n## Permissions\n")[2].partition("\n### ")[0]
     first_cells = "".join(re.findall(r"^\|([^|]+)\|", permissions, re.MULTILINE))
     commands = re.findall(r"`([a-z -]+)`", first_cells)
@@ -82,7 +81,7 @@ def test_the_page_names_the_grants_of_every_command() -> None:
 
 
 def test_completion_is_set_up_as_documented() -> None:
-    page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
+    page = read_page("reference/command-line.md")
     for shell in ("bash", "zsh", "fish"):
         assert f"{shell}_source" in page
     environment = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "zsh_source", "PATH": os.environ["PATH"]}

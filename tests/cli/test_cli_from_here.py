@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
-from support.apps import REPOSITORY
+from support.apps import read_page
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, set_feature, write_calls
 from support.command_line import CALLER_ARN, STACK_NAME, CommandLine
 
@@ -79,7 +79,7 @@ def test_the_management_account_is_audited_as_documented_and_without_a_session(
     command_line: CommandLine,
 ) -> None:
     organization = command_line.organization
-    page = (REPOSITORY / "docs" / "guides" / "two-accounts.md").read_text()
+    page = read_page("guides/two-accounts.md")
     (documented,) = re.findall(
         r"centralized-root-access (audit --from-here .*) --profile management", page
     )

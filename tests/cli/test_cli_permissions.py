@@ -16,6 +16,7 @@ import pytest
 from aws_calls.failures import FailureKind, error_of_call
 from centralized_root_access.cli.base.command_errors import error_sentence
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
+from support.apps import read_page
 from support.arrange import add_unit
 from support.command_line import STACK_NAME, CommandLine, change_each_client
 from support.policies import (
@@ -30,8 +31,7 @@ from support.root_tasks import AUDIT_MACHINE, EXECUTE_MACHINE
 from support.scp import attach_policy, policy_document, statement
 
 IN_STACK = ("--stack", STACK_NAME)
-COMMAND_LINE_PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
-GUIDES = COMMAND_LINE_PAGE.parents[1] / "guides"
+COMMAND_LINE_PAGE = "reference/command-line.md"
 
 
 @dataclass(kw_only=True)
@@ -117,12 +117,12 @@ def policy_on_page(heading: str) -> tuple[PolicyStatement, ...]:
     return parse_statements(statements_under(f"### {heading}\n"))
 
 
-def statements_under(heading: str, page: Path = COMMAND_LINE_PAGE) -> Any:
+def statements_under(heading: str, page: str = COMMAND_LINE_PAGE) -> Any:
     """Return the statements of the first policy that a page has under a heading."""
     # The command of the same name comes first.
-    section = page.read_text().rpartition(heading)[2]
+    section = read_page(page).rpartition(heading)[2]
     block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
-    assert block is not None, f"{page.name} has no policy under {heading!r}"
+    assert block is not None, f"{page} has no policy under {heading!r}"
     return json.loads(block[1])["Statement"]
 
 
@@ -295,7 +295,7 @@ def test_each_grant_that_a_denial_names_allows_the_call(action: str) -> None:
     named = re.findall(r"\w*grant_\w+", error_sentence(denial))
     assert named != []
     for grant in named:
-        assert f"### {grant}\n" in COMMAND_LINE_PAGE.read_text()
+        assert f"### {grant}\n" in read_page(COMMAND_LINE_PAGE)
         assert action in {each for policy in policies_of_grants(grant) for each in policy.actions}
 
 
@@ -309,9 +309,7 @@ def test_who_executes_is_told_of_a_plan_that_is_not_there(
 
 
 def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone() -> None:
-    (statement,) = statements_under(
-        "## Who asked for a run\n", GUIDES / "delete-root-credentials.md"
-    )
+    (statement,) = statements_under("## Who asked for a run\n", "guides/delete-root-credentials.md")
     assert statement["Effect"] == "Deny"
     # What matches it is denied, whatever else allows it.
     (denial,) = parse_statements([{**statement, "Effect": "Allow"}])
@@ -371,7 +369,7 @@ def test_the_pre_flight_needs_exactly_what_is_documented(
     add_unit(organization, "Workloads", MEMBER)
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(policy_document(statement(Action="ec2:*"))))
-    permissions = statements_under("## Permissions\n", GUIDES / "preflight.md")
+    permissions = statements_under("## Permissions\n", "guides/preflight.md")
     person.permissions = parse_statements(permissions)
     # Where the SDK leaves out an account's path, other calls say which units it is in.
     for person.omits_paths in (False, True):

@@ -9,7 +9,7 @@ from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from root_tasks.messages import HOW_TO_DEPLOY
 from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
-from support.apps import REPOSITORY
+from support.apps import read_page
 from support.arrange import add_unit
 from support.command_line import (
     AUDIT_RUN,
@@ -309,7 +309,7 @@ def test_without_a_deployment_the_region_and_the_next_step_are_named(
         assert HOW_TO_DEPLOY in said
         # Only the audit can do without a deployment.
         assert ("--from-here" in said) is (command == ("audit",))
-    title, _, _ = (REPOSITORY / "docs" / "start" / "getting-started.md").read_text().partition("\n")
+    title, _, _ = read_page("start/getting-started.md").partition("\n")
     assert f'The page "{title.removeprefix("# ")}" ' in HOW_TO_DEPLOY
     # The Region is that which the AWS CLI would take.
     monkeypatch.setenv("AWS_REGION", "eu-west-1")

@@ -8,7 +8,7 @@ import hcl2
 
 from cloudformation.templates import TEMPLATES
 from support.accounts import MEMBER, OTHER_MEMBER
-from support.apps import REPOSITORY
+from support.apps import REPOSITORY, read_page
 
 MODULE = REPOSITORY / "examples" / "terraform"
 
@@ -20,9 +20,7 @@ def body(block: dict[str, Any]) -> dict[str, Any]:
 
 # The texts of the module, and of the page's examples that call it.
 MODULE_TEXTS = [file.read_text() for file in sorted(MODULE.glob("*.tf"))]
-PAGE_TEXTS = re.findall(
-    r"```hcl\n(.*?)```", (REPOSITORY / "docs" / "guides" / "without-cdk.md").read_text(), re.DOTALL
-)
+PAGE_TEXTS = re.findall(r"```hcl\n(.*?)```", read_page("guides/without-cdk.md"), re.DOTALL)
 
 
 def blocks(

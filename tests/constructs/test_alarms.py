@@ -17,7 +17,7 @@ from aws_cdk.aws_cloudwatch_actions import SnsAction
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm
 from support.accounts import MEMBER
-from support.apps import REPOSITORY
+from support.apps import read_page
 from support.many_apps import MANAGEMENT_ENVIRONMENT, add_all_arguments
 from support.notices import GOLDEN_NOTICES, read_or_write_golden
 from support.pages import parse_command_line
@@ -32,7 +32,7 @@ from support.templates import (
 
 NO_ACTION_WARNING = "centralized-root-access:noAlarmAction"
 
-RUNBOOK = (REPOSITORY / "docs" / "guides" / "operating.md").read_text()
+RUNBOOK = read_page("guides/operating.md")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
-from support.apps import REPOSITORY
+from support.apps import read_page
 from support.filter_pattern import matches_filter_pattern
 from support.root_events import (
     ADMINISTRATOR_ROLE_ARN,
@@ -41,7 +41,7 @@ QUERIES = [
     " ".join(query.split())
     for query in re.findall(
         r"^```\n(fields .*?)^```$",
-        (REPOSITORY / "docs" / "guides" / "root-use-alarm.md").read_text(),
+        read_page("guides/root-use-alarm.md"),
         re.MULTILINE | re.DOTALL,
     )
 ]
@@ -298,7 +298,7 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
 
 
 def test_the_cis_filter_fires_on_audits_and_the_alarm_on_misuse_alone() -> None:
-    page = (REPOSITORY / "docs" / "reference" / "detections.md").read_text()
+    page = read_page("reference/detections.md")
     (cis,) = re.findall(r"^ +'(\{.*\})'$", page, re.MULTILINE)
     audit, misuse = (
         json.loads(event) for event in re.findall("^```json\n(.*)\n```$", page, re.MULTILINE)

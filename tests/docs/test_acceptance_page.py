@@ -14,9 +14,9 @@ from acceptance.snapshot import Snapshot
 from acceptance.state import State
 from local_aws.emulation import LocalOrganization
 from support.acceptance import EmulatedAws, enable_policies, run_names, traces_of_run
-from support.apps import REPOSITORY
+from support.apps import read_page
 
-PAGE = (REPOSITORY / "docs" / "contributing" / "acceptance.md").read_text()
+PAGE = read_page("contributing/acceptance.md")
 COMMANDS = [
     line
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -56,7 +56,7 @@ def test_a_command_of_the_page_works(
 
 def test_each_question_names_its_cases_and_each_case_that_aws_does_not_document_is_asked() -> None:
     """About a deployment, unlocking and policies, which the README says are not confirmed."""
-    page = (REPOSITORY / "docs" / "background" / "not-confirmed.md").read_text()
+    page = read_page("background/not-confirmed.md")
     part = page.partition("### What a run of the suite will show\n")[2].partition("\n### ")[0]
     questions = [" ".join(paragraph.split()) for paragraph in part.strip().split("\n\n")]
     assert [found for found in questions if not found.startswith("**Whether ")] == []

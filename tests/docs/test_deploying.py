@@ -6,7 +6,7 @@ from aws_cdk import Environment
 from aws_cdk import aws_organizations as organizations
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks, RootUserGuardrail
-from support.apps import REPOSITORY
+from support.apps import read_page
 from support.permissions_table import PAGE, permissions_tables, tables_of_page
 from support.templates import bootstrap_stack, warning_ids
 
@@ -19,7 +19,7 @@ def test_the_tables_of_permissions_are_what_the_roles_are_allowed() -> None:
 
 def test_the_page_about_the_topic_names_each_role_that_publishes() -> None:
     rows = [row for row in PAGE.read_text().splitlines() if "`sns:Publish`" in row]
-    page = (REPOSITORY / "docs" / "guides" / "drift.md").read_text()
+    page = read_page("guides/drift.md")
     assert set(re.findall(r"`\w+Role`", "".join(rows))) == set(re.findall(r"`\w+Role`", page))
 
 
@@ -35,5 +35,5 @@ def test_the_page_lists_every_warning() -> None:
         )
         RootUserGuardrail(stack, "RootUserGuardrail", targets=[unit.attr_id])
         warned |= set(warning_ids(stack))
-    page = (REPOSITORY / "docs" / "reference" / "warnings.md").read_text()
+    page = read_page("reference/warnings.md")
     assert warned == set(re.findall(r"`(centralized-root-access:\w+)`", page))

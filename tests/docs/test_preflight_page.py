@@ -7,11 +7,11 @@ import pytest
 
 from local_aws.emulation import LocalOrganization
 from local_aws.seed import seed_organization
-from support.apps import REPOSITORY
+from support.apps import read_page
 from support.command_line import CommandLine
 
-GUIDE = (REPOSITORY / "docs" / "guides" / "preflight.md").read_text()
-REFERENCE = (REPOSITORY / "docs" / "reference" / "scp-evaluation.md").read_text()
+GUIDE = read_page("guides/preflight.md")
+REFERENCE = read_page("reference/scp-evaluation.md")
 # What a reader would type, and what is printed then.
 SHOWN = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", GUIDE + REFERENCE, re.MULTILINE | re.DOTALL)
 # Organizations chooses them.

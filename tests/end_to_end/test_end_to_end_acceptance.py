@@ -15,7 +15,7 @@ from acceptance.model import Level
 from local_aws.services import LocalAws
 from support.acceptance import traces_of_run
 from support.acceptance_role import actions_needed_by, role_actions
-from support.apps import REPOSITORY
+from support.apps import REPOSITORY, read_page
 
 # Writes down the calls with the run's own credentials: in the local AWS the key ID is the account.
 RECORDER = """
@@ -54,7 +54,7 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
 ) -> None:
     """The command is that of the page on acceptance, word for word."""
     before = surroundings(local_aws)
-    page = (REPOSITORY / "docs" / "contributing" / "acceptance.md").read_text()
+    page = read_page("contributing/acceptance.md")
     [line] = [line for line in page.splitlines() if line.endswith("--level deploy --run")]
     recorder, calls = tmp_path / "recorder", tmp_path / "calls"
     recorder.mkdir()

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from local_aws.emulation import RemoteOrganization
 from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
-from support.apps import REPOSITORY
+from support.apps import REPOSITORY, read_page
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
 from support.deploying import STACK_NAME, rule_and_target, stack_names, subscribed_inbox
 from support.emulation import (
@@ -238,7 +238,7 @@ def test_a_root_session_of_another_is_ended_and_its_effect_undone_as_the_runbook
 
     iam = organization.client("iam")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
-    page = (REPOSITORY / "docs" / "guides" / "operating.md").read_text()
+    page = read_page("guides/operating.md")
     (revoke,) = re.findall(r"^    ```json\n(.*?)^    ```$", page, re.MULTILINE | re.DOTALL)
     (deployed.folder / "revoke.json").write_text(revoke)
     for _ in range(2):

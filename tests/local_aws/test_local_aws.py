@@ -27,10 +27,10 @@ from local_aws.environment import (
 from local_aws.processes import StartError
 from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MANAGEMENT, OUTSIDE_ORGANIZATION
+from support.apps import REPOSITORY
 from support.emulation import http_status_of
 from support.processes import run_process as run_to_end
 
-REPOSITORY = Path(__file__).parents[2]
 USER_SETTINGS = {
     "AWS_PROFILE": "production",
     "AWS_SESSION_TOKEN": "a-real-token",

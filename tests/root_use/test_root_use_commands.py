@@ -5,11 +5,11 @@ import re
 import pytest
 
 from support.accounts import MANAGEMENT, THIRD_MEMBER
-from support.apps import REPOSITORY
+from support.apps import read_page
 from support.root_events import FAILED_SIGN_IN_EVENT, SIGN_IN_EVENT, identity_of_root_user
 from support.root_use import commands_in_notice
 
-RUNBOOK = (REPOSITORY / "docs" / "guides" / "operating.md").read_text()
+RUNBOOK = read_page("guides/operating.md")
 
 
 def words(text: str) -> str:

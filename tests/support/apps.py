@@ -19,6 +19,11 @@ APPS = [REPOSITORY / "app.py", *EXAMPLES]
 _MANAGEMENT = {"CDK_DEFAULT_ACCOUNT": "111111111111", "CDK_DEFAULT_REGION": "us-east-1"}
 
 
+def read_page(name: str) -> str:
+    """Return a page of the documentation, such as guides/drift.md."""
+    return (REPOSITORY / "docs" / name).read_text()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
     """A cloud assembly.
