@@ -121,7 +121,7 @@ def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
 def protect_member(command_line: CommandLine) -> None:
     """Have the stack list the member in protected_accounts."""
     root_tasks = command_line.root_tasks
-    root_tasks.settings = DeployedSettings(protected_accounts=frozenset({MEMBER}))
+    root_tasks.settings = DeployedSettings(protected_accounts=[MEMBER])
 
 
 def suspend_member(command_line: CommandLine) -> None:

@@ -40,7 +40,7 @@ def test_each_command_of_a_notice_can_be_pasted(
 
 def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: CommandLine) -> None:
     root_tasks = command_line.root_tasks
-    root_tasks.settings = DeployedSettings(protected_accounts=frozenset({MEMBER}))
+    root_tasks.settings = DeployedSettings(protected_accounts=[MEMBER])
     give_root_credentials(command_line)
     audit = command_line.run("audit")
     assert (audit.exit_code, "plan delete" in audit.stderr) == (1, False)
@@ -98,7 +98,7 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
 
     # RootTasks is deployed, and protects an account. Each command is pasted once.
     services.stacks = deployed
-    protecting = DeployedSettings(protected_accounts=frozenset({protected}))
+    protecting = DeployedSettings(protected_accounts=[protected])
     root_tasks.settings = protecting
     notes: list[str] = []
     done: list[str] = []

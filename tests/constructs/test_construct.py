@@ -12,7 +12,6 @@ from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access.base.code import lambda_root
-from root_access.state import Feature
 from support.accounts import MEMBER, OTHER_MEMBER
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
 from support.many_apps import add_all_arguments
@@ -64,10 +63,6 @@ def test_the_same_key_in_another_stack_and_an_output_of_another_key_are_accepted
     keys = {"RootTasksAuditRoleArn", "RootTasksAuditStateMachineArn", "RootTasksBucket"}
     assert set(template_of(stack)["Outputs"]) == keys | {"Mine", "RootAccessStatus"}
     assert set(template_of(nested)["Outputs"]) == keys
-
-
-def test_the_construct_and_the_function_have_the_same_features() -> None:
-    assert [str(feature) for feature in RootAccessFeature] == [str(feature) for feature in Feature]
 
 
 def test_the_custom_resource_waits_for_its_policy_and_stays_with_a_deleted_stack(

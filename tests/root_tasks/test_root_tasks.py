@@ -335,7 +335,7 @@ def test_an_audit_skips_the_management_account_and_says_which_account_is_protect
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.organization.suspend(OTHER_MEMBER)
-    root_tasks.settings = DeployedSettings(protected_accounts=frozenset([THIRD_MEMBER]))
+    root_tasks.settings = DeployedSettings(protected_accounts=[THIRD_MEMBER])
     reasons = {
         id_: result["reason"] for id_, result in root_tasks.results(root_tasks.run()).items()
     }

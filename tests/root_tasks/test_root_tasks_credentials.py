@@ -399,7 +399,7 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
         root_tasks.organization.put_root_credentials(account_id, password=True)
     plan = root_tasks.run(PLAN_DELETION)
     root_tasks.organization.suspend(OTHER_MEMBER)
-    root_tasks.settings = DeployedSettings(protected_accounts=frozenset([THIRD_MEMBER]))
+    root_tasks.settings = DeployedSettings(protected_accounts=[THIRD_MEMBER])
     root_tasks.organization.client("organizations").remove_account_from_organization(
         AccountId=MEMBER
     )

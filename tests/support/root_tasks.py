@@ -7,7 +7,7 @@ import functools
 import itertools
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,7 +95,7 @@ class DeployedSettings:
     """
 
     tasks: tuple[Task, ...] = tuple(Task)
-    protected_accounts: frozenset[str] = frozenset()
+    protected_accounts: Collection[str] = ()
     root_email_domains: tuple[str, ...] = ()
     accepted_credentials: Sequence[Mapping[str, object]] = ()
     allow_policy_override: bool = False
