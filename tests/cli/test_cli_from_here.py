@@ -8,7 +8,7 @@ import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
 from support.apps import read_page
-from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, set_feature, write_calls
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, call_counts, set_feature, write_calls
 from support.command_line import CALLER_ARN, STACK_NAME, CommandLine
 
 AUDIT_POLICY_ARN = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
@@ -72,7 +72,7 @@ def test_an_audit_that_cannot_start_says_why_and_opens_no_session(
     assert MANAGEMENT in said
     # A forgotten profile is no reason to register an administrator.
     assert "delegated_administrators" not in said
-    assert "AssumeRoot" not in {call.operation for call in organization.calls}
+    assert "AssumeRoot" not in call_counts(organization)
 
 
 def test_the_management_account_is_audited_as_documented_and_without_a_session(
@@ -84,7 +84,7 @@ def test_the_management_account_is_audited_as_documented_and_without_a_session(
         r"centralized-root-access (audit --from-here .*) --profile management", page
     )
     assert command_line.run(*documented.split()).exit_code == 0
-    assert "AssumeRoot" not in {call.operation for call in organization.calls}
+    assert "AssumeRoot" not in call_counts(organization)
     # Another account that is named counts as before.
     organization.put_root_credentials(MEMBER, password=True)
     both = command_line.run("audit", "--from-here", "--account", MANAGEMENT, "--account", MEMBER)
@@ -109,7 +109,7 @@ def test_a_person_does_not_wait_for_a_permission_that_is_missing(command_line: C
     organization.deny(MANAGEMENT, "organizations:ListAccounts")
     organization.clear_calls()
     assert "organizations:ListAccounts" in command_line.refusal("audit", "--from-here")
-    assert [call.operation for call in organization.calls].count("ListAccounts") == 1
+    assert call_counts(organization)["ListAccounts"] == 1
 
 
 def test_the_accounts_are_selected_as_in_a_deployment(command_line: CommandLine) -> None:

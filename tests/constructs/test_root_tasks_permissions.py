@@ -156,7 +156,7 @@ def _audit_in_every_way(root_tasks: running.RootTasks) -> None:
     overtaken = root_tasks.run(name="overtaken")
     root_tasks.advance(minutes=1)
     root_tasks.run()
-    root_tasks.redrive(overtaken, {})
+    root_tasks.redrive(overtaken)
     # A change that a notice and a finding tell.
     root_tasks.organization.put_root_credentials(MEMBER, password=True)
     root_tasks.advance(hours=1)
@@ -198,7 +198,7 @@ def _stop_and_redrive(root_tasks: running.RootTasks, task: RootTask, **named: ob
     root_tasks.lose_batches = lambda batch: True
     stopped = root_tasks.execute(plan)
     stopped.status, root_tasks.lose_batches = "ABORTED", lambda batch: False
-    redriven = root_tasks.redrive(stopped, {"plan": plan.run_id})
+    redriven = root_tasks.redrive(stopped)
     assert set(redriven.totals) == {"FAILED"}, redriven.cause
 
 

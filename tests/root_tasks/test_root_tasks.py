@@ -19,7 +19,13 @@ from root_tasks.model.run_documents import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
-from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, add_accounts, set_feature
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    add_accounts,
+    call_counts,
+    set_feature,
+)
 from support.root_tasks import (
     ONE_CREDENTIAL_OF_EACH_TYPE,
     PLAN_DELETION,
@@ -54,7 +60,7 @@ def test_a_task_whose_feature_is_not_enabled_fails_once(
         {"task": task, "feature": missing, "management_account_id": MANAGEMENT},
     )
     # Once for the run, and not for each account.
-    assert "AssumeRoot" not in [call.operation for call in root_tasks.organization.calls]
+    assert "AssumeRoot" not in call_counts(root_tasks.organization)
 
 
 def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrganization) -> None:

@@ -30,7 +30,7 @@ from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import Work
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
-from support.arrange import enable_root_access
+from support.arrange import call_counts, enable_root_access
 from support.root_tasks import (
     ONE_CREDENTIAL_OF_EACH_TYPE,
     PLAN_DELETION,
@@ -194,7 +194,7 @@ def test_no_session_is_opened_for_a_plan_that_expired_before_its_batch(
     root_tasks.organization.clear_calls()
     execution = root_tasks.execute(plan)
     assert root_tasks.results(execution)[MEMBER]["reason"] == EXPIRED
-    assert "AssumeRoot" not in [call.operation for call in root_tasks.organization.calls]
+    assert "AssumeRoot" not in call_counts(root_tasks.organization)
 
 
 def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
@@ -203,7 +203,7 @@ def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
     failed = root_tasks.execute(plan)
     # Step Functions allows a redrive for 14 days.
     root_tasks.advance(days=13)
-    again = root_tasks.redrive(failed, {"plan": plan.run_id})
+    again = root_tasks.redrive(failed)
     assert refusal_reason_and_data(again)[0] is RefusalReason.PLAN_EXPIRED
     assert root_tasks.organization.writes == ()
 
@@ -226,7 +226,7 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
     if redriven:
         execution.status = "ABORTED"
         root_tasks.lose_batches = lambda batch: False
-        execution = root_tasks.redrive(execution, {"plan": plan.run_id})
+        execution = root_tasks.redrive(execution)
     (result,) = root_tasks.results(execution).values()
     assert (result["outcome"], result["reason"]) == ("FAILED", STOPPED)
     assert root_tasks.organization.writes == ()
@@ -274,10 +274,7 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     root_tasks.fail_calls(action, "AccessDenied", url=url, times=1)
     failed = root_tasks.execute(plan)
     assert isinstance(failed.error, CallError)
-    if redriven:
-        again = root_tasks.redrive(failed, {"plan": plan.run_id})
-    else:
-        again = root_tasks.execute(plan)
+    again = root_tasks.redrive(failed) if redriven else root_tasks.execute(plan)
     assert root_tasks.outcomes(again) == {MEMBER: "DONE"}
 
 

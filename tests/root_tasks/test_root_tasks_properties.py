@@ -99,7 +99,7 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
     execution = root_tasks.execute(plan)
     root_tasks.lose_batches = root_tasks.lose_results = lambda batch: False
     if redriven and execution.status == "FAILED":
-        execution = root_tasks.redrive(execution, {"plan": plan.run_id})
+        execution = root_tasks.redrive(execution)
     writes = [call for call in organization.calls if call.root_session and call.is_write]
     again = root_tasks.execute(plan, name="again")
 

@@ -243,11 +243,11 @@ class RootTasks:
         """Run an execution of the Execute state machine to its end, whatever that is."""
         return self._run_execution(EXECUTE_MACHINE, input_, name)
 
-    def redrive(self, execution: Execution, input_: object) -> Execution:
-        """Run an execution that failed again: its name and its start stay the same."""
+    def redrive(self, execution: Execution) -> Execution:
+        """Run an execution that failed again: its name, its input and its start stay the same."""
         return self._run_execution(
             execution.machine,
-            input_,
+            execution.input,
             execution.run_id,
             started_at=execution.started_at,
             redrives=execution.redrives + 1,

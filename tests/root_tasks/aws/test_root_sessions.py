@@ -38,6 +38,7 @@ from root_tasks.run.account_runner import AccountRunner
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.task_definition import AccountTask
 from support.accounts import MANAGEMENT, MEMBER
+from support.arrange import call_counts
 from support.function import FakeTime
 from support.reports import STARTED_AT
 from support.root_tasks import RootTasks, calls_in_root_sessions
@@ -516,4 +517,4 @@ def test_a_run_that_is_refused_does_not_wait_for_the_list_of_the_accounts(
     )
     assert root_tasks.run(input_).status == "FAILED"
     # One page: the run that was refused did not read on, although AWS said that there was more.
-    assert Counter(call.operation for call in organization.calls)[operation] == 1
+    assert call_counts(organization)[operation] == 1

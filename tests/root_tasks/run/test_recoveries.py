@@ -10,10 +10,9 @@ from root_tasks.model.report_schema import Outcome, Report, Task
 from root_tasks.model.run_documents import Recovery
 from root_tasks.refusals import RefusalReason
 from support.accounts import MEMBER, OTHER_MEMBER
-from support.root_tasks import RootTasks, refusal_reason_and_data
+from support.root_tasks import PLAN_DELETION, RootTasks, refusal_reason_and_data
 
 RECOVER = {"task": Task.RECOVER, "accounts": [MEMBER], "reason": "CHG0012345", "until": "8h"}
-DELETE_ALL = {"task": Task.DELETE, "accounts": ["all"]}
 RECOVERY_KEY = f"recoveries/{MEMBER}.json"
 APPEARED = "Root credentials appeared: 1 account"
 
@@ -79,7 +78,7 @@ def test_a_recovery_is_in_time_until_its_end_and_overdue_after_it(
     assert sent == subject
     assert f"1 password. {reason}".rstrip(". ") in message
     assert (f"plan delete --account {MEMBER}" in message) == counts
-    plan_of_all = root_tasks.run({**DELETE_ALL, "includeInUse": True})
+    plan_of_all = root_tasks.run({**PLAN_DELETION, "includeInUse": True})
     expected = Outcome.PLANNED if counts else Outcome.ACCEPTED
     assert root_tasks.outcomes(plan_of_all)[MEMBER] == expected
 

@@ -12,10 +12,9 @@ from root_tasks.model.run_documents import Mode
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.arrange import add_unit
-from support.root_tasks import REPORT_BUCKET, RootTasks, lock_bucket_and_queue
+from support.root_tasks import PLAN_DELETION, REPORT_BUCKET, RootTasks, lock_bucket_and_queue
 from support.scp import attach_policy, statement
 
-DELETE_ALL = {"task": Task.DELETE, "accounts": ["all"]}
 # The calls to Organizations that a run makes: none of them reads a policy.
 READS_OF_ACCOUNTS = {
     "DescribeAccount",
@@ -107,7 +106,7 @@ def test_an_execution_says_item_by_item_what_aws_denies_and_does_the_rest(
         organization.put_root_credentials(account_id, password=True, access_keys=1)
     organization.put_root_credentials(THIRD_MEMBER, access_keys=1)
     organization.clear_calls()
-    planned = root_tasks.run(DELETE_ALL)
+    planned = root_tasks.run(PLAN_DELETION)
     deny_root(organization, MEMBER)
     policy_id = deny_action(organization, OTHER_MEMBER, "iam:DeleteAccessKey")
     executed = root_tasks.execute(planned)
