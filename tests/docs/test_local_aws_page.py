@@ -61,7 +61,7 @@ def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("block", ["shell", "prepare", "one command"])
+@pytest.mark.parametrize("block", ["shell", "prepare", "one command", "profiles"])
 def test_the_commands_work_in_any_folder_and_leave_nothing(
     block: str, environment: dict[str, str]
 ) -> None:

@@ -85,7 +85,11 @@ def test_python_on_a_page_runs_and_synthesizes(block: CodeBlock) -> None:
     # What a page shows as a reader's unit tests passes, too.
     for test in [value for name, value in taken.items() if name.startswith("test_")]:
         test()
-    taken["app"].synth()
+    for stack in taken["app"].synth().stacks:
+        resources = stack.template.get("Resources", {}).values()
+        policies = [it for it in resources if it["Type"] == "AWS::SNS::TopicPolicy"]
+        # It replaces the default policy, which lets CloudWatch publish alarms.
+        assert all("cloudwatch.amazonaws.com" in json.dumps(policy) for policy in policies)
 
 
 def test_no_command_has_a_comment_which_the_shell_of_macos_takes_for_arguments() -> None:

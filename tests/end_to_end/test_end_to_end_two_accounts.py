@@ -35,6 +35,16 @@ LOG_GROUP = "organization-trail"
 ROLE = "Administrator"
 
 
+def block_of(page: str, name: str) -> str:
+    """Return a block of a page by its name."""
+    (commands,) = (
+        block.text
+        for block in code_blocks("", "sh")
+        if (block.page.stem, block.name) == (page, name)
+    )
+    return commands
+
+
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
     """The example, deployed by the page's commands once for all tests here.
@@ -54,18 +64,14 @@ class Deployed:
 
     def run(self, page: str, name: str, **values: str) -> subprocess.CompletedProcess[str]:
         """Run a block of a page, with values for what the reader fills in: p_a1b2c3d4="p-..."."""
-        (commands,) = (
-            block.text
-            for block in code_blocks("", "sh")
-            if (block.page.stem, block.name) == (page, name)
-        )
+        profiles, commands = block_of("local-aws", "profiles"), block_of(page, name)
         for placeholder, value in values.items():
             commands = commands.replace(placeholder.replace("_", "-"), value)
         # Each of them asks, and there is no terminal.
         commands = commands.replace("cdk deploy", "cdk deploy --require-approval never")
         commands = re.sub(r"(access execute \S+)", r"\1 --yes", commands)
-        profiles = {"management": MANAGEMENT, "security": SECURITY, "caller": MANAGEMENT}
-        return run_with_aws_cli(commands, local_aws=self.aws, folder=self.folder, profiles=profiles)
+        commands = commands.replace("--profile caller", "--profile management")
+        return run_with_aws_cli(profiles + commands, local_aws=self.aws, folder=self.folder)
 
     def run_successfully(self, page: str, name: str, **values: str) -> str:
         """Run a block of commands of a page that have to succeed, and return what they print."""

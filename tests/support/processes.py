@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def run_successfully(*command: str | Path, **arguments: Any) -> str:
 
 
 def run_with_aws_cli(
-    text: str, *, local_aws: LocalAws, folder: Path, profiles: Mapping[str, str] | None = None
+    text: str, *, local_aws: LocalAws, folder: Path
 ) -> subprocess.CompletedProcess[str]:
     """Run a script of the shell with the AWS CLI, on a local AWS.
 
@@ -41,7 +40,6 @@ def run_with_aws_cli(
         text: The script.
         local_aws: The local AWS.
         folder: The folder to run it in.
-        profiles: The accounts of the profiles that it uses, by their names.
     """
     # The AWS CLI and the CDK ask whether a stack is done: here often, as it is done soon.
     cli = folder / "aws"
@@ -49,15 +47,4 @@ def run_with_aws_cli(
     cli.chmod(0o755)
     environment = {**local_aws.environment, "NODE_OPTIONS": f'--require "{POLL_OFTEN}"'}
     environment["PATH"] = f"{folder}:{environment['PATH']}"
-    if profiles:
-        config = folder / "config"
-        config.write_text(
-            "".join(
-                f"[profile {name}]\naws_access_key_id = {account_id}\n"
-                f"aws_secret_access_key = {environment['AWS_SECRET_ACCESS_KEY']}\n"
-                f"aws_session_token = {environment['AWS_SESSION_TOKEN']}\n"
-                for name, account_id in profiles.items()
-            )
-        )
-        environment["AWS_CONFIG_FILE"] = str(config)
     return run_process("sh", "-eu", "-c", text, cwd=folder, env=environment)

@@ -50,7 +50,7 @@ FAILED = alarm_description(
     "See why, and what was done: centralized-root-access report RUN",
     "Audit unknown accounts (for policies, plan again): "
     "centralized-root-access audit --from-report RUN",
-    runbook="A failed execution",
+    runbook="A failed run",
 )
 NOT_STARTED = alarm_description(
     "EventBridge could not start an audit of root users.",
