@@ -4,6 +4,7 @@ import base64
 import hashlib
 import importlib.metadata
 import re
+import runpy
 import shutil
 import tomllib
 from pathlib import Path
@@ -42,6 +43,15 @@ def test_settings_that_uv_has_already_stay() -> None:
     own = {"UV_DEFAULT_INDEX": "https://mine.example.com"}
     assert "UV_DEFAULT_INDEX" not in uv_variables(PIP_SETTINGS, own)
     assert uv_variables("", {}) == {}
+
+
+def test_a_python_that_is_too_old_is_refused_before_pip_tries_all_versions_of_what_this_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hook = runpy.run_path(str(CHECKOUT / "hatch_build.py"))["ReadmeHook"](str(CHECKOUT), {})
+    monkeypatch.setattr("sys.version_info", (3, 10, 12))
+    with pytest.raises(SystemExit, match=r"needs Python 3\.11 or newer"):
+        hook.update({})
 
 
 # Packages, each with the hashes of its files, and nothing else: no index, no folder, no other file.
