@@ -43,8 +43,11 @@ _REPORT_SECONDS = 2.0
 _CDK = "aws-cdk-lib"
 
 # With -I it takes no setting of the caller's environment, and commands that it runs get that
-# environment.
-_SCRIPT = """#!{python} -I
+# environment. To Python, the second line is a string; to the shell, it starts a Python whose path
+# may have spaces, which a first line cannot.
+_SCRIPT = """#!/bin/sh
+'''exec' {python} -I "$0" "$@"
+' '''
 import sys
 
 sys.path.append({checkout!r})
@@ -120,7 +123,7 @@ def install(requirements: Path) -> None:
         environment=environment,
     )
     script = PROGRAMS / "local-aws"
-    script.write_text(_SCRIPT.format(python=sys.executable, checkout=str(CHECKOUT)))
+    script.write_text(_SCRIPT.format(python=shlex.quote(sys.executable), checkout=str(CHECKOUT)))
     script.chmod(0o755)
 
 
