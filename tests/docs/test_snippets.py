@@ -107,7 +107,7 @@ def check_aws(arguments: Sequence[str]) -> None:
     service, command, *rest = arguments
     if f"{service} {command}" in OWN_COMMANDS:
         return
-    model = botocore.session.get_session().get_service_model(service)
+    model = botocore.session.get_session().get_service_model(service.removesuffix("api"))
     (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
     shape = model.operation_model(operation).input_shape
     members = {xform_name(member) for member in (shape.members if shape else ())}
