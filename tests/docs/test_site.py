@@ -1,5 +1,6 @@
 """The site: every page is in it, and every link leads somewhere."""
 
+import json
 import os
 import re
 import sys
@@ -18,6 +19,46 @@ from support.processes import run_successfully
 
 # In the gate test_docs finds what leads nowhere.
 pytestmark = pytest.mark.slow
+SEARCHED = (
+    "sso",
+    "blast radius",
+    "cost",
+    "uninstall",
+    "stages",
+    "rollout",
+    "naming",
+    "jira",
+    "servicenow",
+    "webhook",
+    "pci",
+    "auditor",
+    "time zone",
+    "govcloud",
+    "exclude an account",
+    "four eyes",
+    "break glass",
+    "who can delete",
+    "key in use",
+    "root login",
+    "new account",
+    "rename",
+    "log retention",
+    "move",
+    "mfa",
+    "test the alarm",
+    "production",
+    "private network",
+    "vpc",
+    "china",
+    "privacy",
+    "ci role",
+    "ticket",
+    "mailbox",
+    "retries",
+    "object lock",
+    "control tower",
+    "kms",
+)
 # What the site's own search shows first.
 FOUND_FIRST = {
     "stop a run": "guides/operating.html",
@@ -59,6 +100,15 @@ def test_every_item_of_a_list_is_one_in_the_site(site: Path) -> None:
         items = re.findall(r"^ *(?:\d+\.|-) ", prose, re.MULTILINE)
         built = site / page.relative_to(REPOSITORY / "docs").with_suffix(".html")
         assert built.read_text().count("<li>") == len(items), page.name
+
+
+@pytest.mark.parametrize("words", SEARCHED)
+def test_the_search_has_a_title_with_the_words_that_an_operator_types(
+    site: Path, words: str
+) -> None:
+    entries = json.loads((site / "search" / "search_index.json").read_text())["docs"]
+    # The search ranks a word of a title above all others.
+    assert [entry["location"] for entry in entries if words in entry["title"].lower()]
 
 
 def test_the_search_shows_the_right_page_first(site: Path) -> None:
