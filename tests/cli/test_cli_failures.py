@@ -251,6 +251,7 @@ def test_an_interrupt_ends_an_audit_from_here_while_the_network_is_silent(
     interruptible: None, served: LocalOrganization
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         process = subprocess.Popen(
             [*PROGRAM, "audit", "--from-here"],

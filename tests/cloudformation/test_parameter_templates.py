@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import sys
+import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -27,8 +28,9 @@ from centralized_root_access import (
 )
 from cloudformation.templates import TEMPLATES
 from local_aws.services import LocalAws
-from support.accounts import MEMBER, OTHER_MEMBER
+from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.apps import REPOSITORY, synthesize
+from support.arrange import enable_root_access
 from support.processes import run_process, run_successfully
 from support.template_values import resolved_sections
 from support.templates import arguments_in_stack, bootstrap_stack, resources_of_type
@@ -374,6 +376,43 @@ def test_root_access_is_enabled_and_updated_as_the_parameters_say(
     root_access_now = local_aws.organization.root_access()
     assert root_access_now.features == {"RootCredentialsManagement"}
     assert set(root_access_now.delegated_administrators) == {MEMBER, OTHER_MEMBER}
+
+
+def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
+    local_aws: LocalAws, release: Path
+) -> None:
+    enable_root_access(local_aws.organization, CREDENTIALS, SESSIONS)
+    upload(local_aws, release)
+    outputs = deploy(
+        local_aws, "root-tasks", Tasks="audit,delete", ProtectedAccounts=f"{MEMBER},{OTHER_MEMBER}"
+    )
+    assert set(outputs) == {
+        "RootTasksAuditRoleArn",
+        "RootTasksAuditStateMachineArn",
+        "RootTasksDeleteCredentialsRoleArn",
+        "RootTasksExecuteStateMachineArn",
+        "RootTasksBucket",
+    }
+    arn = outputs["RootTasksAuditStateMachineArn"]
+    # PROTECTED is the management account's root user, which has no sessions and an MFA device.
+    assert outcomes_of_run(local_aws, arn, {}) == {"CLEAN": 3, "PROTECTED": 1}
+    plan = {"task": RootTask.DELETE, "accounts": [MEMBER, OTHER_MEMBER, THIRD_MEMBER]}
+    assert outcomes_of_run(local_aws, arn, plan) == {"NOTHING_TO_DO": 1, "SKIPPED": 2}
+
+
+def outcomes_of_run(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict[str, int]:
+    """Run an execution, and return how many accounts have which outcome."""
+    stepfunctions = aws.client("stepfunctions")
+    arn = stepfunctions.start_execution(stateMachineArn=state_machine, input=json.dumps(input_))[
+        "executionArn"
+    ]
+    deadline = time.monotonic() + 60
+    while (execution := stepfunctions.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert "totals" in json.loads(execution["output"]), execution
+    totals: dict[str, int] = json.loads(execution["output"])["totals"]
+    return totals
 
 
 REFUSED_VALUES = {

@@ -499,9 +499,10 @@ def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
 
 
 def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(MEMBER, access_keys=1)
     root_tasks.run({"accounts": [MEMBER]})
-    root_tasks.run(PLAN_DELETION)
-    # An audit of one account and a plan are in their own folders only.
+    root_tasks.execute(root_tasks.run(PLAN_DELETION))
+    # An audit of one account, a plan and its execution are in their own folders only.
     assert root_tasks.object_keys("latest/") == root_tasks.notices == []
     assert root_tasks.metrics() == []
     full = root_tasks.run()
@@ -515,6 +516,12 @@ def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) ->
     assert root_tasks.read_object("latest/report.json") == root_tasks.read_object(
         f"runs/{full.run_id}/report.json"
     )
+
+
+def test_a_report_begins_with_the_account_of_most_risk(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, access_keys=1)
+    first, *_ = root_tasks.results(root_tasks.run())
+    assert first == OTHER_MEMBER
 
 
 @pytest.mark.parametrize("password", [True, False], ids=["a password", "no credentials"])

@@ -151,7 +151,7 @@ def delete(
     metavar="TIME",
     default="1d",
     show_default=True,
-    help="When the recovery is to end, with the deletion of the credentials: hours or days from "
+    help="By when you delete the credentials again, which ends the recovery: hours or days from "
     "now, such as 8h or 3d, or a date. Until then, audits accept the password.",
 )
 @_planning(Task.RECOVER)

@@ -53,7 +53,7 @@ def role_arn(value: str) -> str:
     "policy_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Show what this new policy would deny that is allowed today.",
+    help="Show what this new policy would deny that is not denied today.",
 )
 @repeatable_option(
     "target",

@@ -18,7 +18,6 @@ from root_tasks.aws.executions import Execution
 from root_tasks.aws.invocation import Aws
 from root_tasks.model.report_schema import Report, Task
 from root_tasks.model.run_documents import Account, Assignment, Finding, Mode, Work
-from root_tasks.refusals import RunRefusedError
 from root_tasks.run.account_runner import AccountRunner
 from root_tasks.run.directory import MemberDirectory, Survey
 from root_tasks.run.make_report import make_report
@@ -60,12 +59,13 @@ def audit_from_here(
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
     audits = _Audits(aws, run_id=name, show=show)
     try:
-        # The organization is read while AWS says whose the credentials are. No root session is
-        # opened before, because the ARN of its policy has the partition of the credentials.
         with directory.survey(request) as survey, closing(audits):
+            # The organization was read while AWS said whose the credentials are. Nothing else is
+            # done before that is known.
+            request = replace(request, requested_by=caller.arn)
             members = _begin_audits(audits, request, directory, survey)
             run, _ = prepare(
-                replace(request, requested_by=caller.arn),
+                request,
                 execution=execution,
                 account_id=caller.account_id,
                 organization=survey.organization,
@@ -82,7 +82,7 @@ def audit_from_here(
                 finished_at=caller.now(),
                 own_root_user=own_root_user.result(),
             )
-    except (CallError, RunRefusedError):
+    except CallError:
         # If AWS refused the credentials themselves, that explains everything else that failed.
         caller.wait_for_identity()
         raise
