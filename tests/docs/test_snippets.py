@@ -81,7 +81,7 @@ def names(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_python_on_a_page_runs_and_synthesizes(block: CodeBlock) -> None:
     taken = names(block.text)
-    exec(compile(block.text, block.page.name, "exec"), taken)
+    exec(compile(block.text, f"<{block}>", "exec"), taken)
     # What a page shows as a reader's unit tests passes, too.
     for test in [value for name, value in taken.items() if name.startswith("test_")]:
         test()
