@@ -211,6 +211,7 @@ def build(stack: Stack) -> None:
             )
         },
         security_hub_findings=True,
+        allow_policy_override=True,
     )
 
 
@@ -229,10 +230,13 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     execute_plan(deployed, plan)
     refuse_what_was_executed(deployed, plan)
     audit_again(deployed)
+    delete_what_is_accepted(local_aws, deployed)
+    fail_with_a_report(deployed)
     lose_batches(deployed)
     stop_wave(local_aws, deployed)
     for task, named in lock_bucket_and_queue(local_aws, LOCKED_OUT).items():
         unlock_and_give_back(local_aws, deployed, {"task": task, **named})
+    replace_policies(local_aws, deployed, tmp_path)
     allow_recovery(local_aws, deployed)
 
 
@@ -278,6 +282,18 @@ def check_plan(deployed: Deployed, plan: Execution) -> None:
     assert deployed.accounts(plan, "SKIPPED") == {MANAGEMENT, SUSPENDED, PROTECTED}
     assert deployed.accounts(plan, "INACCESSIBLE") == {DENIED}
     assert deployed.organization.root_credentials(PASSWORD).password
+
+
+def fail_with_a_report(deployed: Deployed) -> None:
+    """An execution in which an account failed has failed; a lost batch is unknown."""
+    organization = deployed.organization
+    organization.put_root_credentials(KEYS, access_keys=1)
+    plan = deployed.run_successfully(task=DELETE, accounts=[KEYS])
+    organization.deny(KEYS, "iam:DeleteAccessKey")
+    (execution,) = deployed.run({"plan": plan.run_id})
+    assert execution.status == "FAILED"
+    assert deployed.accounts(execution, "FAILED") == {KEYS}
+    assert f"executions/{execution.run_id}/report.html" in execution.cause
 
 
 def lose_batches(deployed: Deployed) -> None:
@@ -355,6 +371,24 @@ def audit_again(deployed: Deployed) -> None:
         assert deployed.organization.root_credentials(account_id).password, "not changed"
 
 
+def delete_what_is_accepted(aws: LocalAws, deployed: Deployed) -> None:
+    """What is accepted goes only if its account is named, and each command prints the next one."""
+    planned = run_command(aws, "plan", "delete", "--account", f"{ACCEPTED},{PROTECTED}")
+    # The terminal breaks the summary into lines.
+    summary = " ".join(planned.stdout.split())
+    assert "Of the credentials, 1 is accepted and should stay" in summary, planned.stderr
+    executed = run_command(aws, *next_command(planned), "--yes")
+    assert not deployed.organization.root_credentials(ACCEPTED).password, executed.stderr
+    audited = run_command(aws, *next_command(executed))
+    assert audited.returncode == 0, audited.stderr
+
+
+def next_command(finished: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the arguments of the command that a command printed as the next step."""
+    _, printed = finished.stderr.split("centralized-root-access ")
+    return printed.splitlines()[0].split()
+
+
 def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str, object]) -> None:
     """Remove the policy of a bucket or a queue, and give it back from its backup."""
     kind = "bucket" if "buckets" in request else "queue"
@@ -371,6 +405,41 @@ def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str
     assert deployed.accounts(plan, "PLANNED") == {LOCKED_OUT}
     deployed.run_successfully(plan=plan.run_id)
     assert policy_of(aws, kind) == locked
+
+
+def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
+    """A policy is replaced without being removed.
+
+    A replacement that AWS refuses leaves the old one.
+    """
+    file, queue = folder / "fixed.json", f"arn:aws:sqs:us-east-1:{LOCKED_OUT}:locked"
+    for kind, name, put, other in (
+        ("bucket", f"{LOCKED_OUT}:locked", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),
+        ("queue", queue, "sqs:SetQueueAttributes", "sqs:AddPermission"),
+    ):
+        locked: Any = policy_of(aws, kind)
+        fixed = {**locked, "Statement": [{**locked["Statement"][0], "Sid": "Fixed"}]}
+        file.write_text(json.dumps(fixed))
+        # The first call is the one that replaces; a deletion, the other one, is not needed.
+        for denied, outcome, attached in ((put, "FAILED", locked), (other, "DONE", fixed)):
+            as_json = ("--format", "json")
+            planned = run_command(
+                aws, "plan", f"unlock-{kind}", f"--{kind}", name, "--policy", str(file), *as_json
+            )
+            assert planned.returncode == 0, planned.stderr
+            deployed.organization.deny(LOCKED_OUT, denied)
+            executed = run_command(
+                aws, "execute", json.loads(planned.stdout)["runId"], "--yes", *as_json
+            )
+            deployed.organization.allow(LOCKED_OUT, denied)
+            report = json.loads(executed.stdout)
+            assert (report["plannedBy"] or "").startswith("arn:"), "a person planned it"
+            assert report["plannedBy"] == report["requestedBy"], "and executed it"
+            (item,) = report["results"][0]["items"]
+            assert item["outcome"] == outcome, item["message"]
+            assert policy_of(aws, kind) == attached
+            backup = json.loads(deployed.read_object(item["backup"]))
+            assert json.loads(backup["policy"]) == locked
 
 
 def allow_recovery(aws: LocalAws, deployed: Deployed) -> None:
