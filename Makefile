@@ -20,7 +20,7 @@ TYPESCRIPT_READY := $(VENV)/typescript/.ready
 # CDK apps look up `node` on the PATH. Whatever is imported is compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 export NODE_COMPILE_CACHE := $(CURDIR)/$(VENV)/node-compile-cache
-# By default it is in ~/.cache, which the CDK refuses if the group may write there: Debian's and Ubuntu's default.
+# By default the CDK's packages for Python are in ~/.cache, which the CDK refuses if the group may write there, as on Debian.
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/$(VENV)/jsii-package-cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

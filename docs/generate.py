@@ -171,8 +171,14 @@ def _signature(name: str, function: griffe.Function) -> str:
 
 
 def _docstring(item: griffe.Object, *, attributes: Sequence[tuple[str, ...]] = ()) -> Iterator[str]:
-    """Yield a docstring's sections, and before what is raised the attributes of its own types."""
-    own = list(_table("attribute", attributes)) if attributes else []
+    """Yield a docstring's sections.
+
+    Args:
+        item: What has the docstring.
+        attributes: Rows of attributes that have docstrings of their own. Their table comes before
+            the one of what is raised, beside that of the other attributes.
+    """
+    own_table = list(_table("attribute", attributes)) if attributes else []
     for section in item.docstring.parsed if item.docstring else []:
         match section:
             case griffe.DocstringSectionText():
@@ -186,8 +192,8 @@ def _docstring(item: griffe.Object, *, attributes: Sequence[tuple[str, ...]] = (
                     "attribute", [(f"`{one.name}`", one.description) for one in section.value]
                 )
             case griffe.DocstringSectionRaises():
-                yield from own
-                own = []
+                yield from own_table
+                own_table = []
                 rows = [
                     (f"`{error.annotation}`", str(error.description)) for error in section.value
                 ]
@@ -199,7 +205,7 @@ def _docstring(item: griffe.Object, *, attributes: Sequence[tuple[str, ...]] = (
                 raise TypeError(
                     f"{item.path} has a section of kind {section.kind}. Add it to _docstring()."
                 )
-    yield from own
+    yield from own_table
 
 
 def _table(head: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

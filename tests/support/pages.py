@@ -171,9 +171,12 @@ def sentences(page: Path) -> Iterator[str]:
 
     Each item of a list and each cell of a table ends a sentence.
     """
+    # Take out blocks of code, comments and headings, and leave of a link its text.
     text = re.sub(r"^ *```.*?^ *```$|<!--.*?-->", "\n\n", page.read_text(), flags=_BLOCK_FLAGS)
     text = re.sub(r"^#+ .*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"!?\[([^\[\]]*)\]\([^()]*\)", r"\1", text)
+    # A paragraph ends before an item of a list, an empty line or another cell; a sentence at its
+    # punctuation, which may be in parentheses or in bold, before a capital, a digit or a command.
     for paragraph in re.split(r"\n\s*(?:[->]+|\d+\.) |\n\s*\n|\|", text):
         words = " ".join(paragraph.split())
         for sentence in re.split(

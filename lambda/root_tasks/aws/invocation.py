@@ -28,7 +28,7 @@ class Aws(AwsCalls):
     Attributes:
         clients: Its clients.
         budget: How long to retry transient failures; it ends with the invocation.
-        find_function: Returns the ARN whose partition, Region and account it runs in.
+        find_function: Returns an ARN with the partition, Region and account that it runs in.
         now: Returns the time in UTC.
         log: Writes one event, given as keyword arguments.
     """
@@ -45,7 +45,7 @@ class Aws(AwsCalls):
 
     @property
     def function(self) -> Arn:
-        """The ARN whose partition, Region and account it runs in.
+        """An ARN with the partition, Region and account that it runs in.
 
         Raises:
             CallError: This is a person's machine, and AWS refused to say whose the credentials are.

@@ -126,7 +126,7 @@ def find_caller(target: TargetOptions) -> Caller:
 def load_caller(target: TargetOptions) -> Caller:
     """Return the caller with its credentials, while AWS is asked whose they are.
 
-    What does not need to know it can go on meanwhile.
+    The caller's account and ARN are there once AWS has responded: reading them waits for that.
 
     Args:
         target: The profile and Region; without one, the profile's own, or us-east-1.

@@ -47,7 +47,7 @@ def audit_from_here(
         show: Shows how many accounts are done, and of how many.
 
     Raises:
-        CallError: A read of the organization failed.
+        CallError: AWS refused the credentials, or a read of the organization failed.
         RunRefusedError: The run cannot start; the message says why, and what to do.
     """
     aws = caller.aws(
