@@ -41,7 +41,6 @@ _CHANGED_BY_PLAN: Mapping[str, StateField] = {
     "recover": StateField.PASSWORD,
     "delete": StateField.PASSWORD,
     "unlock-bucket": StateField.BUCKET,
-    "restore": StateField.BUCKET,
     "unlock-queue": StateField.QUEUE,
 }
 # The cases call these for what does not exist.
