@@ -10,8 +10,8 @@ import pytest
 
 from aws_calls.failures import CallError
 from local_aws.emulation import LocalOrganization
+from root_tasks.aws.checksums import sha256
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
-from root_tasks.aws.stores import sha256
 from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task

@@ -10,7 +10,7 @@ import pytest
 from aws_calls.failures import CallError
 from common.typed_json import format_time
 from local_aws.emulation.state import current_emulation
-from root_tasks.aws.stores import sha256
+from root_tasks.aws.checksums import sha256
 from root_tasks.messages import (
     CREDENTIAL_CHANGED,
     EXPIRED,

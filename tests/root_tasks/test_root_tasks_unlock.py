@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from root_tasks.aws.stores import sha256
+from root_tasks.aws.checksums import sha256
 from root_tasks.messages import (
     BACKUPS_UNREAD,
     CHANGED_SINCE_PLAN,

@@ -8,7 +8,8 @@ import pytest
 from centralized_root_access.cli.show import screen
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Report, Task
 from root_tasks.report.render import as_csv
-from root_tasks.report.summary import headline, summary, title, what_it_does
+from root_tasks.report.summary import headline, summary
+from root_tasks.report.words import title, what_it_does
 from root_tasks.tasks import DEFINITIONS
 from support.reports import account_result, html_page_of, report_of
 

@@ -10,7 +10,7 @@ import moto.s3.models
 from botocore import xform_name
 from moto.s3.models import FakeBucket
 
-from root_tasks.aws.stores import sha256
+from root_tasks.aws.checksums import sha256
 from support.responding import client_error, respond_to
 
 REPORT_BUCKET = "root-tasks"

@@ -12,10 +12,10 @@ from root_access.organization import OrganizationIdentity, list_delegated_admini
 from root_tasks.aws.invocation import Aws
 from root_tasks.model.run_documents import Account
 from root_tasks.model.task import Task
-from root_tasks.run.directory import MemberDirectory
+from root_tasks.organization.directory import MemberDirectory
+from root_tasks.organization.unit_names import with_unit_names
+from root_tasks.organization.units import ROOT_NAME
 from root_tasks.run.prepare import with_skip_reasons
-from root_tasks.run.unit_names import with_unit_names
-from root_tasks.run.units import ROOT_NAME
 
 from .attachments import OrganizationPolicies
 from .documents import PolicyType

@@ -18,7 +18,8 @@ from ..messages import (
 from ..model.report_schema import AccountResult, Item, ItemType, Outcome
 from ..model.run_documents import AcceptedCredentials
 from ..tasks.outcomes import account_finding
-from .summary import credentials_of, item_counts, minute, types_without_list
+from .facts import credentials_of, types_without_list
+from .words import item_counts, minute
 
 # What is said until the end, and after it, by whether a recovery brought the credentials.
 _WORDS = {

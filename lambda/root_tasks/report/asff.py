@@ -10,7 +10,7 @@ from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 from ..messages import UNPROTECT, enumeration
 from ..model.report_schema import AccountResult, ChangeType, Outcome, Report, RootCredentials
 from .management_root_user import PROTECT_OWN, credentials_in_words, management_result
-from .summary import credential_counts
+from .words import credential_counts
 
 MEMBER_CHECK = "member-root-credentials"
 MANAGEMENT_CHECK = "management-root-user"

@@ -10,6 +10,7 @@ from common.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, Change, ChangeType, ItemType, Outcome, Report
+from .facts import credentials_of
 from .management_root_user import (
     OWN,
     credentials_in_words,
@@ -17,7 +18,8 @@ from .management_root_user import (
     management_result,
 )
 from .next_steps import next_steps
-from .summary import credential_counts, credentials_of, details_of_change, minute, summary
+from .summary import summary
+from .words import credential_counts, details_of_change, minute
 
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"

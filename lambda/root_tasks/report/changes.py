@@ -20,7 +20,7 @@ from ..model.report_schema import (
     Report,
     RootFree,
 )
-from .summary import credentials_of, is_audited, types_without_list
+from .facts import credentials_of, is_audited, types_without_list
 
 # Allowed clock skew between two functions.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)

@@ -10,9 +10,10 @@ from common.next_step import NextStep
 
 from ..messages import HOW_TO_DEPLOY, NO_SUCH_BUCKET, NO_SUCH_QUEUE, quantity
 from ..model.report_schema import AccountResult, Item, ItemType, Outcome, Report, Task
+from .facts import executable_until, has_outcome, is_plan
 from .management_root_user import PROTECT_OWN
 from .risk import all_credentials, is_recent
-from .summary import executable_until, has_outcome, is_plan, minute
+from .words import minute
 
 # A command names no more accounts one by one.
 _MAX_NAMED = 5

@@ -29,21 +29,18 @@ from ..model.report_schema import (
     Task,
 )
 from ..tasks.task_definition import TaskWords
+from .facts import is_plan
 from .next_steps import approval_step, next_steps
+from .plan_warnings import accepted_warning, in_use_warning, warnings_before_execution
 from .risk import RECENT, all_credentials
-from .summary import (
-    accepted_warning,
+from .summary import headline, summary
+from .words import (
     details_of_change,
     duration,
-    headline,
-    in_use_warning,
-    is_plan,
     minute,
     request_in_words,
     requesters,
-    summary,
     title,
-    warnings_before_execution,
     what_it_does,
     words_of,
 )

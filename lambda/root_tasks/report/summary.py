@@ -1,39 +1,18 @@
-"""The result of a run in words. Pure."""
+"""The result of a run in a sentence or two that can be quoted. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-
-from common.untrusted import excerpt, printable
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC
 
 from ..messages import enumeration, quantity
-from ..model.outcome import AUDITED
-from ..model.report_schema import (
-    AccountResult,
-    Change,
-    ChangeType,
-    ItemType,
-    Outcome,
-    PlanSelection,
-    Report,
-    Result,
-    Task,
-)
-from ..tasks import DEFINITIONS
-from ..tasks.task_definition import TaskWords
+from ..model.report_schema import AccountResult, Outcome, Report, Task
+from .facts import is_audited, is_plan
 from .management_root_user import management_credentials, management_sentence
-from .risk import RECENT, is_recent
-
-# Who stated nothing when a plan was made or executed.
-UNKNOWN_PRINCIPAL = "an unknown principal"
-# A sentence has no more mailboxes, names and reasons.
-_MAX_NAMED_MAILBOXES = 5
-_MAX_NAMES = 5
-_MAX_NAME_CHARACTERS = 60
-_MAX_REASONS = 3
+from .plan_warnings import accepted_warning, in_use_warning
+from .words import credential_counts, item_counts, title, words_of
 
 # The words of a summary for the accounts of an outcome: for one, and for several.
 _PREDICATES = {
@@ -51,173 +30,6 @@ _PREDICATES = {
     Outcome.CLEAN: ("is clean", "are clean"),
     Outcome.SKIPPED: ("was skipped", "were skipped"),
 }
-
-
-def in_use_warning(report: Report) -> str:
-    """Return what a plan lists although it is in use; nothing if it lists nothing such."""
-    last_uses = [
-        item.credential.last_used_at
-        for result in report.results
-        for item in result.items
-        if item.outcome is Outcome.PLANNED
-        and item.credential is not None
-        and item.credential.last_used_at is not None
-        and is_recent(item.credential.last_used_at, report.finished_at)
-    ]
-    if not last_uses:
-        return ""
-    days = (report.finished_at - max(last_uses)).days
-    last = {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
-    used = f"was used in the last {RECENT.days} days ({last})."
-    if len(last_uses) > 1:
-        used = f"were used in the last {RECENT.days} days (the last one {last})."
-    return f"Of the credentials, {len(last_uses):,} {used}"
-
-
-def accepted_warning(report: Report) -> str:
-    """Return what a plan lists although it should stay, and why; nothing if there is none."""
-    accepted = [
-        item
-        for result in report.results
-        for item in result.items
-        if item.accepted and item.outcome is Outcome.PLANNED
-    ]
-    if not accepted:
-        return ""
-    should_stay = "is accepted and should stay."
-    if len(accepted) > 1:
-        should_stay = "are accepted and should stay."
-    sentences = [f"Of the credentials, {len(accepted):,} {should_stay}"]
-    # The accounts of a unit have one reason.
-    reasons = list(dict.fromkeys(item.message or "" for item in accepted))
-    sentences += reasons[:_MAX_REASONS]
-    if len(reasons) > _MAX_REASONS:
-        sentences.append(f"There are {len(reasons) - _MAX_REASONS:,} more reasons.")
-    return " ".join(sentences)
-
-
-def warnings_before_execution(report: Report) -> list[str]:
-    """Return what a person has to know before a plan is executed: what it gives, and to whom."""
-    warnings = [in_use_warning(report), accepted_warning(report)]
-    planned = [result for result in report.results if result.outcome is Outcome.PLANNED]
-    if report.until is not None:
-        # Only a recovery has an end.
-        warnings.append(f"It is to be closed by {minute(report.until)}.")
-    if report.task is Task.RECOVER and len(planned) > _MAX_NAMED_MAILBOXES:
-        warnings.append("Anyone who reads the e-mail address of an account can become root in it.")
-    elif report.task is Task.RECOVER:
-        warnings += map(_mailbox_warning, planned)
-    if report.sets_policy:
-        # The message of an item says what the new policy allows and denies.
-        items = [item for result in planned for item in result.items]
-        warnings += [item.message or "" for item in items]
-    warnings.append(words_of(report).warning)
-    return [warning for warning in warnings if warning]
-
-
-def _mailbox_warning(result: AccountResult) -> str:
-    """Return who can become root in an account whose root user's password may be reset."""
-    email = printable(result.email or "the e-mail address of its root user, which is not known,")
-    return f"Anyone who reads {email} can become root in {result.account_id}."
-
-
-def request_in_words(selection: PlanSelection) -> str:
-    """Return the input of a plan in one line, which stays short however much the input names.
-
-    For example, "every account; left out: Root/Sandbox; only passwords; not used in the last 90
-    days".
-    """
-    # Which accounts it is about.
-    named = []
-    if selection.all_accounts:
-        named.append("every account")
-    if selection.accounts:
-        named.append(quantity(len(selection.accounts), "account"))
-    if selection.from_report is not None:
-        named.append(f"of report {selection.from_report}")
-    if selection.organizational_units:
-        named.append(f"in {_few(selection.organizational_units, 'organizational units')}")
-    # What it leaves out, and which credentials it is about.
-    parts = [" ".join(named)]
-    if selection.exclude:
-        parts.append(f"left out: {_few(selection.exclude, 'accounts and units')}")
-    if selection.credential_types:
-        types = [f"{type_.words}s" for type_ in selection.credential_types]
-        parts.append(f"only {enumeration(types)}")
-    in_use = "in use or not"
-    if selection.unused_for_days is not None:
-        in_use = f"not used in the last {quantity(selection.unused_for_days, 'day')}"
-    return "; ".join([*parts, in_use])
-
-
-def _few(names: Sequence[str], plural: str) -> str:
-    """Return a few names, or the number of many, such as "7 organizational units"."""
-    if len(names) > _MAX_NAMES:
-        return f"{len(names):,} {plural}"
-    return ", ".join(excerpt(name, _MAX_NAME_CHARACTERS) for name in names)
-
-
-def title(report: Report) -> str:
-    """Return what run it was, such as "Delete root credentials", or "Plan: delete …" of a plan."""
-    if is_plan(report):
-        return f"Plan: {what_it_does(report)}"
-    return words_of(report).title
-
-
-def what_it_does(report: Report) -> str:
-    """Return what the run does or plans, to be used in a sentence: "unlock bucket policies"."""
-    words = words_of(report).title
-    return f"{words[0].lower()}{words[1:]}"
-
-
-def words_of(report: Report) -> TaskWords:
-    """Return the words of what the run does or plans."""
-    definition = DEFINITIONS[report.task]
-    if report.sets_policy and definition.setting_words is not None:
-        return definition.setting_words
-    return definition.words
-
-
-def requesters(report: Report) -> str:
-    """Return who asked for a run, as the command states it, and who planned an execution.
-
-    An audit is read-only, and a schedule states nothing: then the text is empty.
-    """
-    if report.task is Task.AUDIT:
-        return report.requested_by or ""
-    requester = report.requested_by or UNKNOWN_PRINCIPAL
-    if report.executed_plan is None:
-        return requester
-    if report.planned_by is not None and report.planned_by == report.requested_by:
-        return f"{requester}, the same principal that planned it"
-    return f"{requester}; planned by {report.planned_by or UNKNOWN_PRINCIPAL}"
-
-
-def is_plan(report: Report) -> bool:
-    """Return whether the run only says what an execution would do."""
-    return DEFINITIONS[report.task].makes_changes and report.executed_plan is None
-
-
-def executable_until(report: Report) -> datetime | None:
-    """Return until when a plan can be executed; None if nothing can be.
-
-    That is so if it lists nothing, if its run ended without a report and so without a plan, and for
-    the report of another run.
-    """
-    if Outcome.PLANNED not in report.totals:
-        return None
-    return report.plan_expires_at
-
-
-def has_outcome(report: Report, result: AccountResult, outcome: Outcome) -> bool:
-    """Return whether an account has an outcome; in a plan also if one of its items has it.
-
-    For example, an account of which a plan lists the password and leaves out a key in use is
-    *planned*, and *in use* as well.
-    """
-    if result.outcome is outcome:
-        return True
-    return is_plan(report) and any(item.outcome is outcome for item in result.items)
 
 
 def summary(report: Report) -> str:
@@ -267,95 +79,6 @@ def _sentence_of_counts(report: Report, *, without: Collection[Outcome]) -> str:
         predicate = singular if count == 1 else plural
         counts.append(f"{subject} {predicate}")
     return f"{enumeration(counts)}." if counts else ""
-
-
-def is_audited(result: Result) -> bool:
-    """Return whether an audit read which credentials the account's root user has."""
-    return result.outcome in AUDITED
-
-
-def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], ...]:
-    """Return what the root user has: the type of each credential, and its ID.
-
-    A type whose credentials could not be listed is there once, without an ID.
-    """
-    has = result.credentials
-    if has is None:
-        return ()
-    found: list[tuple[ItemType, str | None]] = []
-    if has.password:
-        found.append((ItemType.PASSWORD, None))
-    # None if they could not be listed.
-    key_ids = None
-    if has.access_keys is not None:
-        key_ids = [key.access_key_id for key in has.access_keys]
-    for type_, ids in (
-        (ItemType.ACCESS_KEY, key_ids),
-        (ItemType.SIGNING_CERTIFICATE, has.signing_certificates),
-        (ItemType.MFA_DEVICE, has.mfa_devices),
-    ):
-        found += [(type_, id_) for id_ in _ids_or_one_unknown(ids)]
-    return tuple(found)
-
-
-def _ids_or_one_unknown(ids: Sequence[str] | None) -> Sequence[str | None]:
-    """Return the IDs of credentials; if they could not be listed there is at least one: [None]."""
-    if ids is None:
-        return [None]
-    return ids
-
-
-def types_without_list(result: AccountResult) -> frozenset[ItemType]:
-    """Return the types of credentials that exist and could not be listed."""
-    return frozenset(
-        type_
-        for type_, id_ in credentials_of(result)
-        if id_ is None and type_ is not ItemType.PASSWORD
-    )
-
-
-def credential_counts(results: Sequence[AccountResult]) -> str:
-    """Return how many credentials of each type accounts have.
-
-    It begins with "at least" if some could not be listed.
-    """
-    types = Counter(type_ for result in results for type_, _ in credentials_of(result))
-    if any(map(types_without_list, results)):
-        return f"at least {item_counts(types)}"
-    return item_counts(types)
-
-
-def item_counts(counts: Mapping[ItemType, int]) -> str:
-    """Return how many there are of each type, such as "1 password and 2 access keys"."""
-    return enumeration(
-        [quantity(counts[type_], type_.words) for type_ in ItemType if counts.get(type_)]
-    )
-
-
-def details_of_change(change: Change) -> str:
-    """Return what follows the account of a change: ": 2 access keys and 1 MFA device"."""
-    if change.credentials:
-        return f": {item_counts(Counter(change.credentials))}"
-    if change.type is ChangeType.JOINED and not change.audited:
-        return ": not audited"
-    if change.type in (ChangeType.JOINED, ChangeType.AUDITED_AGAIN):
-        return ": no credentials"
-    return ""
-
-
-def minute(moment: datetime) -> str:
-    """Return a time for readers, such as "2026-11-20 04:10 UTC"."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def duration(start: datetime, end: datetime) -> str:
-    """Return for readers how long something took."""
-    minutes, seconds = divmod(int((end - start).total_seconds()), 60)
-    if minutes:
-        return f"{minutes} min {seconds} s"
-    if seconds:
-        return f"{seconds} s"
-    return "under a second"
 
 
 def root_free_sentence(report: Report) -> str:

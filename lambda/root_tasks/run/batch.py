@@ -17,7 +17,8 @@ from .. import messages
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
 from ..aws.executions import was_stopped
 from ..aws.invocation import Aws
-from ..aws.stores import RunStore, Storage
+from ..aws.run_store import RunStore
+from ..aws.storage import Storage
 from ..model.run_documents import BatchResult, Finding, Work
 from .account_runner import RESULT_RESERVE_SECONDS, AccountRunner, finding_without_change
 from .settings import RunBatchSettings

@@ -10,8 +10,10 @@ from datetime import datetime
 from aws_calls.failures import CallError, describe
 
 from .. import messages
+from ..aws.backup_store import BackupStore
+from ..aws.checksums import ChecksumMismatchError
 from ..aws.invocation import Aws
-from ..aws.stores import BackupStore, ChecksumMismatchError, RunStore
+from ..aws.run_store import RunStore
 from ..model.codec import DecodingError
 from ..model.report_schema import Outcome
 from ..model.run_documents import Finding, Mode, Run

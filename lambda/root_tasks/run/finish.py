@@ -12,12 +12,15 @@ from common.errors import RootAccessError
 from common.typed_json import format_time
 from common.untrusted import printable
 
+from ..aws.checksums import sha256
 from ..aws.executions import REPORT_SHA256, cause_of_failure
 from ..aws.invocation import Aws
-from ..aws.stores import Storage, sha256
+from ..aws.storage import Storage
 from ..model.outcome import FAILURES
 from ..model.run_documents import PLAN_LIFETIME, Mode, Run
-from ..report.summary import executable_until, minute, summary
+from ..report.facts import executable_until
+from ..report.summary import summary
+from ..report.words import minute
 from .collect import collect_results
 from .make_report import make_report, plan_of
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256

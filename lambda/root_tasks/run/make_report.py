@@ -10,8 +10,8 @@ from ..model.report_schema import AccountResult, Outcome, Report, Result
 from ..model.run_documents import Account, Assignment, Finding, Plan, RootAddress, Run
 from ..model.task import Task
 from ..report.accepted import with_acceptance
+from ..report.facts import is_audited
 from ..report.risk import in_order_of_risk
-from ..report.summary import is_audited
 
 
 def make_report(

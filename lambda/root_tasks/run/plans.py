@@ -12,6 +12,7 @@ from typing import Any
 from aws_calls.calls import Response
 from aws_calls.failures import CallError, FailureKind, error_of_call
 
+from ..aws.checksums import ChecksumMismatchError
 from ..aws.executions import (
     DESCRIBE_EXECUTION,
     REPORT_SHA256,
@@ -20,7 +21,7 @@ from ..aws.executions import (
     find_execution,
 )
 from ..aws.invocation import Aws
-from ..aws.stores import ChecksumMismatchError, RunStore
+from ..aws.run_store import RunStore
 from ..model.codec import DecodingError
 from ..model.run_documents import PLAN_LIFETIME, RUN_ID, Assignment, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack

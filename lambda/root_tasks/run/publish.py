@@ -12,15 +12,16 @@ from common.log import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
 from ..aws.executions import state_machine_name
 from ..aws.invocation import Aws
-from ..aws.stores import REPORT_JSON, File, LatestReport, ReportStore, WriteContentionError
+from ..aws.latest_report_store import LatestReport, LatestReportStore, WriteContentionError
+from ..aws.run_store import REPORT_JSON, File
 from ..messages import quantity
 from ..model.report_schema import Outcome, Report
 from ..model.run_documents import Run
 from ..report import changes
 from ..report.asff import findings_of
 from ..report.audit_notice import audit_notice
+from ..report.facts import is_audited
 from ..report.render import as_csv, as_html, as_json
-from ..report.summary import is_audited
 from .settings import WriteReportSettings
 
 HTML = "report.html"
@@ -66,7 +67,7 @@ class Publication:
 
 def publish_audit(
     aws: Aws,
-    reports: ReportStore,
+    reports: LatestReportStore,
     run: Run,
     report: Report,
     *,
@@ -147,7 +148,7 @@ def _compare(aws: Aws, report: Report, latest: LatestReport) -> Publication:
 
 
 def _import_findings(
-    aws: Aws, reports: ReportStore, run: Run, publication: Publication, *, began: datetime
+    aws: Aws, reports: LatestReportStore, run: Run, publication: Publication, *, began: datetime
 ) -> Publication:
     """Import the findings of the latest audit, whose report then says how many were refused.
 

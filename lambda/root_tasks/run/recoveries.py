@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from aws_calls.failures import CallError
 
 from ..aws.invocation import Aws
-from ..aws.stores import RecoveryStore
+from ..aws.recovery_store import RecoveryStore
 from ..model.codec import DecodingError
 from ..model.report_schema import ItemType, Outcome, Report
 from ..model.run_documents import AcceptedCredentials, Recovery
-from ..report.summary import minute
+from ..report.words import minute
 from ..tasks.task_input import UNTIL, invalid_value
 
 _MAX_DURATION = timedelta(days=30)

@@ -9,21 +9,23 @@ from typing import Any
 from aws_calls.failures import CallError
 from common.log import STATE_MACHINE_NAME, metric_line
 
+from ..aws.checksums import ChecksumMismatchError
 from ..aws.executions import Execution, state_machine_name
 from ..aws.invocation import Aws
-from ..aws.stores import ChecksumMismatchError, RunStore, Storage
+from ..aws.run_store import RunStore
+from ..aws.storage import Storage
 from ..model.codec import DecodingError
 from ..model.run_documents import RUN_ID, Run, Work
 from ..model.task import Task
+from ..organization.directory import MemberDirectory
+from ..organization.unit_names import with_unit_names
 from ..refusals import RefusalReason, RunRefusedError, StartFailedError
 from ..tasks.request import Request
-from .directory import MemberDirectory
 from .parse_input import parse_request
 from .plans import Plans, parse_plan_request, refuse_policy_override
 from .prepare import prepare, require_members
 from .recoveries import accepted_recoveries
 from .settings import StartExecutionSettings, StartRunSettings
-from .unit_names import with_unit_names
 
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
 _NEW_PERMISSIONS_SECONDS = 60.0

@@ -14,8 +14,9 @@ from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 
 from .. import messages
+from ..aws.backup_store import BACKUP_REFERENCE
+from ..aws.checksums import sha256
 from ..aws.sessions import RootSession
-from ..aws.stores import BACKUP_REFERENCE, sha256
 from ..model.report_schema import Item, ItemType, Outcome
 from ..model.run_documents import Finding, Target
 from ..refusals import RefusalReason, RunRefusedError

@@ -17,8 +17,11 @@ from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
+from root_tasks.aws.checksums import ChecksumMismatchError, sha256
+from root_tasks.aws.latest_report_store import LatestReport
 from root_tasks.aws.report_bucket import Bucket
-from root_tasks.aws.stores import ChecksumMismatchError, File, LatestReport, Storage, sha256
+from root_tasks.aws.run_store import File
+from root_tasks.aws.storage import Storage
 from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run_documents import (

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from aws_calls.failures import CallError
 from common.typed_json import format_time
 from local_aws.emulation import LocalOrganization
-from root_tasks.aws.stores import WriteContentionError, sha256
+from root_tasks.aws.checksums import sha256
+from root_tasks.aws.latest_report_store import WriteContentionError
 from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Outcome, RootCredentials
 from root_tasks.model.run_documents import BatchResult, Finding

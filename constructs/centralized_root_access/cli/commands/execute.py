@@ -60,8 +60,8 @@ def execute(
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
     with failures_as("Unable to execute"):
+        from root_tasks.aws.checksums import sha256
         from root_tasks.aws.executions import REPORT_SHA256
-        from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN
         from root_tasks.tasks.task_input import REASON
 
@@ -111,8 +111,8 @@ def _problem_of(
         state: The state of its plan; None if the plan has nothing that can be executed.
         approved_sha256: The SHA-256 of the report.json that was approved; None if none was given.
     """
-    from root_tasks.aws.stores import sha256
-    from root_tasks.report.summary import is_plan
+    from root_tasks.aws.checksums import sha256
+    from root_tasks.report.facts import is_plan
 
     # Whether there is anything to execute.
     run = stored.report.run_id
@@ -135,7 +135,8 @@ def _is_confirmed(
     """Show a plan, and ask whether to execute it."""
     from root_tasks.messages import quantity
     from root_tasks.model.outcome import Outcome
-    from root_tasks.report.summary import requesters, warnings_before_execution, what_it_does
+    from root_tasks.report.plan_warnings import warnings_before_execution
+    from root_tasks.report.words import requesters, what_it_does
 
     from ..runs.report_output import print_doubt
     from ..show.screen import show_report

@@ -162,7 +162,7 @@ def recover(*, accounts: tuple[str, ...], until: str) -> dict[str, object]:
 
 def policy_input(value: str) -> dict[str, str]:
     """Return the part of the input that is about a policy: that of a backup, or of a file."""
-    from root_tasks.aws.stores import BACKUP_REFERENCE
+    from root_tasks.aws.backup_store import BACKUP_REFERENCE
 
     if BACKUP_REFERENCE.fullmatch(value):
         return {"backup": value}

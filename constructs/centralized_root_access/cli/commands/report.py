@@ -33,7 +33,7 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
     Exit code: as that of the command that started the run.
     """
     with failures_as("Unable to show the report"):
-        from root_tasks.report.summary import minute
+        from root_tasks.report.words import minute
 
         from ..runs.deployed_runs import Runs
         from ..runs.report_output import end_with_report, show_next_steps, show_report

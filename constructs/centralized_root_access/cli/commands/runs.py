@@ -87,7 +87,7 @@ def _show_list(executions: Sequence[RunExecution], states: Mapping[str, PlanStat
 def _facts(execution: RunExecution, state: PlanState | None) -> Iterator[str]:
     """Yield what an execution did, for whom, and when."""
     from root_tasks.messages import quantity
-    from root_tasks.report.summary import duration, minute
+    from root_tasks.report.words import duration, minute
 
     yield execution.command
     if execution.accounts is not None:

@@ -133,7 +133,7 @@ def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: Desir
     """
     from root_access.state import SERVICE_PRINCIPAL, Feature
     from root_tasks.messages import enumeration
-    from root_tasks.report.summary import minute
+    from root_tasks.report.words import minute
 
     # What is enabled.
     trusted_access, disabled_feature = "enabled", "disabled"

@@ -72,7 +72,7 @@ def _not_running_error(execution: RunExecution) -> CommandError:
 
 def _is_confirmed(execution: RunExecution, *, makes_changes: bool) -> bool:
     """Say what stopping a run means, and ask whether to stop it."""
-    from root_tasks.report.summary import minute
+    from root_tasks.report.words import minute
 
     subject = f"Run {execution.run_id}"
     if execution.plan:

@@ -9,7 +9,7 @@ from root_access.state import Feature
 from root_tasks.messages import quantity
 from root_tasks.model.outcome import AS_PLANNED, NOT_AS_WANTED, Outcome
 from root_tasks.model.report_schema import Report
-from root_tasks.report.summary import is_audited, is_plan
+from root_tasks.report.facts import is_audited, is_plan
 from root_tasks.tasks import DEFINITIONS
 
 from ..base.command_errors import ExitCode

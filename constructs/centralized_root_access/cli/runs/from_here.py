@@ -18,13 +18,13 @@ from root_tasks.aws.executions import Execution
 from root_tasks.aws.invocation import Aws
 from root_tasks.model.report_schema import Report, Task
 from root_tasks.model.run_documents import Account, Assignment, Finding, Mode, Work
+from root_tasks.organization.directory import MemberDirectory, Survey
+from root_tasks.organization.unit_names import with_unit_names
 from root_tasks.run.account_runner import AccountRunner
-from root_tasks.run.directory import MemberDirectory, Survey
 from root_tasks.run.make_report import make_report
 from root_tasks.run.parse_input import parse_request
 from root_tasks.run.prepare import prepare, require_members, with_skip_reasons
 from root_tasks.run.read_management_account import read_own_root_user
-from root_tasks.run.unit_names import with_unit_names
 from root_tasks.tasks.request import Request
 
 from ..base.caller import Caller

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from root_tasks.report.summary import minute
+from root_tasks.report.words import minute
 
 
 @dataclass(frozen=True, kw_only=True)

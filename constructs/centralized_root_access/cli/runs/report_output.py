@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from common.next_step import NextStep
-from root_tasks.aws.stores import sha256
+from root_tasks.aws.checksums import sha256
 from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_csv
 

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from aws_calls.failures import CallError
+from root_tasks.aws.checksums import sha256
 from root_tasks.aws.report_bucket import Bucket
-from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, Storage, sha256
+from root_tasks.aws.run_store import EXECUTION_MARK, REPORT_JSON
+from root_tasks.aws.storage import Storage
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.outcome import Outcome
 from root_tasks.model.report_schema import Report
 from root_tasks.model.run_documents import RUN_ID, ExecutionMark, Finding, Run
+from root_tasks.report.facts import executable_until
 from root_tasks.report.render import as_json
-from root_tasks.report.summary import executable_until
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from root_tasks.messages import quantity
 from root_tasks.model.outcome import Outcome
-from root_tasks.report.summary import has_outcome
+from root_tasks.report.facts import has_outcome
 from root_tasks.tasks.task_input import FROM_REPORT
 
 from ..base.command_errors import CommandError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from root_tasks.aws.stores import REPORT_JSON
+from root_tasks.aws.run_store import REPORT_JSON
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Report
 from root_tasks.model.run_documents import RUN_ID

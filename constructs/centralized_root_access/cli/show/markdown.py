@@ -11,14 +11,11 @@ from collections.abc import Iterator
 
 from common.untrusted import printable
 from root_tasks.model.report_schema import Report
+from root_tasks.report.facts import executable_until
+from root_tasks.report.plan_warnings import warnings_before_execution
 from root_tasks.report.render import facts_of
-from root_tasks.report.summary import (
-    executable_until,
-    headline,
-    minute,
-    title,
-    warnings_before_execution,
-)
+from root_tasks.report.summary import headline
+from root_tasks.report.words import minute, title
 
 from .report_rows import heading_of, listed_results, policies_of_plan, rows_of
 

@@ -19,14 +19,9 @@ from root_tasks.model.report_schema import (
     RootCredentials,
     Task,
 )
+from root_tasks.report.facts import credentials_of, is_plan, types_without_list
 from root_tasks.report.management_root_user import credentials_in_words
-from root_tasks.report.summary import (
-    credentials_of,
-    is_plan,
-    item_counts,
-    types_without_list,
-    words_of,
-)
+from root_tasks.report.words import item_counts, words_of
 
 # The summary counts such accounts, and lists them only on demand.
 _NEEDING_NO_ACTION = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from common.untrusted import printable
 from root_tasks.model.report_schema import AccountResult, Outcome, Report
-from root_tasks.report.summary import request_in_words, requesters, summary, words_of
+from root_tasks.report.summary import summary
+from root_tasks.report.words import request_in_words, requesters, words_of
 
 from ..base.terminal import PROGRAM, console, wrap
 from .report_rows import ReportRow, heading_of, listed_results, policies_of_plan, rows_of
