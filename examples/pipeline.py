@@ -6,9 +6,12 @@ Bootstrap both accounts; the management account trusts the pipeline's:
     cdk bootstrap aws://111111111111/us-east-1 --trust 999999999999 \
         --cloudformation-execution-policies arn:aws:iam::111111111111:policy/organization-bootstrap
 
-After each deployment the pipeline asks what is enabled now, and fails if it is not what is listed.
-The stack's output would not do: it is as old as the last deployment that changed the lists.
+Each run of the pipeline looks at the organization again and corrects it, because its build is the
+revision. The price: `cdk diff` always shows a difference. After the deployment the pipeline asks
+what is enabled now, and fails if it is not what is listed.
 """
+
+import os
 
 from aws_cdk import App, Environment, Stack, Stage, pipelines
 from aws_cdk import aws_codebuild as codebuild
@@ -37,7 +40,10 @@ class Management(Stage):
     def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
         """Build the stage's one stack."""
         super().__init__(scope, id, env=env)
-        CentralizedRootAccess(Stack(self, "OrganizationBootstrap"), "RootAccess")
+        # None where the app is not built by CodeBuild, such as on a laptop.
+        revision = os.environ.get("CODEBUILD_BUILD_ID")
+        stack = Stack(self, "OrganizationBootstrap")
+        CentralizedRootAccess(stack, "RootAccess", revision=revision)
 
 
 app = App()

@@ -6,10 +6,10 @@ With the AWS CLI and jq, in one line:
         --query "Stacks[0].Outputs[?OutputKey=='RootAccessStatus'].OutputValue" --output text | jq
         .status
 
-Programs and other stacks read the parameter. An attribute in another stack becomes an export, and
-CloudFormation refuses to change an export that is imported: the next change of the features would
-fail, and be rolled back. Only `organization_id` is for other stacks, because it never changes.
-While a stack imports it, this one cannot drop it.
+Programs and other stacks read the parameter, whose `observedAt` says how old it is. An attribute in
+another stack becomes an export, and CloudFormation refuses to change an export that is imported:
+the next change of the features would fail, and be rolled back. Only `organization_id` is for other
+stacks, because it never changes. While a stack imports it, this one cannot drop it.
 """
 
 from aws_cdk import App, Stack

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from botocore.config import Config
@@ -33,11 +34,13 @@ class Clock:
 
     Attributes:
         now: Seconds on a clock that never goes back.
+        utc_now: The date and time, in UTC.
         sleep: Waits for a number of seconds.
         random: A number from 0 up to 1, for the jitter.
     """
 
     now: Callable[[], float]
+    utc_now: Callable[[], datetime]
     sleep: Callable[[float], None]
     random: Callable[[], float]
 
@@ -139,4 +142,9 @@ def _tls_context(authorities: str | bool) -> Any:  # noqa: ARG001 (cached by it)
 
 def system_clock() -> Clock:
     """Return the system's clock."""
-    return Clock(now=time.monotonic, sleep=time.sleep, random=random.random)
+    return Clock(
+        now=time.monotonic,
+        utc_now=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        random=random.random,
+    )

@@ -142,6 +142,7 @@ class Organization:
         Raises:
             RootAccessError: As for `observe`.
         """
+        observed_at = self.aws.budget.clock.utc_now()
         # First of all the account is judged: in a member account AWS denies the other reads.
         identity = self._managed_organization
         iam_entry = self._read_trusted_access()
@@ -155,6 +156,7 @@ class Organization:
             delegated_administrators=self._read_delegated_administrators(
                 trusted_access=trusted_access
             ),
+            observed_at=observed_at,
         )
 
     @functools.cached_property

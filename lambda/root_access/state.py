@@ -79,6 +79,7 @@ class RootAccess:
             hides them.
         delegated_administrators: The accounts registered for IAM; None: not managed, and could not
             be read.
+        observed_at: When the reads began.
     """
 
     organization_id: str
@@ -87,6 +88,7 @@ class RootAccess:
     trusted_access_enabled_at: datetime | None
     features: frozenset[str]
     delegated_administrators: tuple[str, ...] | None
+    observed_at: datetime
 
     @property
     def status(self) -> Status:
@@ -103,7 +105,7 @@ class RootAccess:
         """Return the stack's output: the same keys in the same order, lists sorted."""
         enabled_at = None
         if self.trusted_access_enabled_at is not None:
-            enabled_at = format_time(self.trusted_access_enabled_at.replace(microsecond=0))
+            enabled_at = _format_seconds(self.trusted_access_enabled_at)
         delegates = None
         if self.delegated_administrators is not None:
             delegates = sorted(self.delegated_administrators)
@@ -115,6 +117,7 @@ class RootAccess:
             "trustedAccessEnabledAt": enabled_at,
             "features": sorted(self.features),
             "delegatedAdministrators": delegates,
+            "observedAt": _format_seconds(self.observed_at),
         }
 
 
@@ -134,6 +137,11 @@ def desired_state(*, features: object, delegated_administrators: object = None) 
             entries="12-digit account IDs",
         )
     return DesiredState(features=frozenset(map(Feature, listed)), delegated_administrators=accounts)
+
+
+def _format_seconds(moment: datetime) -> str:
+    """Return a time without fractions of a second."""
+    return format_time(moment.replace(microsecond=0))
 
 
 def _parse_list(value: object, pattern: str, *, name: str, entries: str) -> frozenset[str]:

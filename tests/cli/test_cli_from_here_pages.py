@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -181,8 +181,7 @@ def audit_here(
         session=session,
         region="us-east-1",
         wait_for_identity=wait_for_identity,
-        clock=FakeTime().clock(),
-        now=lambda: NOW,
+        clock=replace(FakeTime().clock(), utc_now=lambda: NOW),
         before_page=before_page,
         **listening,
     )

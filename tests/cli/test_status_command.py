@@ -111,6 +111,7 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
         ("trustedAccessEnabledAt", since),
         ("features", [ROOT_CREDENTIALS_MANAGEMENT]),
         ("delegatedAdministrators", []),
+        ("observedAt", f"{command_line.now:%Y-%m-%dT%H:%M:%SZ}"),
         ("deviations", ["RootSessions is disabled"]),
         ("steps", ["iam:EnableOrganizationsRootSessions"]),
     ]

@@ -294,6 +294,7 @@ ANOTHER_TYPE: dict[str, tuple[AddConstruct, str, Any, str]] = {
     ),
     "an ARN as key": (add_root_access, "encryption_key", f"{KEY_ARN}:key/1", KEY),
     "True as key": (add_root_tasks, "encryption_key", True, KEY),
+    "a number as revision": (add_root_access, "revision", 7, "a string, .*Write a text"),
     "days as log_retention": (add_root_access, "log_retention", 365, RETENTION),
     "None as log_retention": (add_root_tasks, "log_retention", None, RETENTION),
     "a string as accepted_credentials": (
@@ -395,6 +396,11 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         add_root_access,
         {"features": ["RootPasswords"]},
         "contains 'RootPasswords'. Valid features: RootCr",
+    ),
+    "revision: a variable that is not set": (
+        add_root_access,
+        {"revision": ""},
+        r"is empty\. Write a text, or omit the argument",
     ),
     "features: a task": (
         add_root_access,

@@ -200,6 +200,39 @@ def test_the_same_lists_in_any_order_give_the_same_template_byte_for_byte() -> N
     assert json.dumps(one) == json.dumps(other)
 
 
+def test_a_revision_changes_the_custom_resource_alone(smallest: dict[str, Any]) -> None:
+    revised = root_access_template(revision="a5e88a06")
+    properties = only_resource(revised, RESOURCE_TYPE)["Properties"]
+    assert properties.pop("Revision") == "a5e88a06"
+    assert revised == smallest
+
+
+def test_an_app_reaches_the_functions_without_a_search_in_the_tree() -> None:
+    stack = bootstrap_stack()
+    root_access = CentralizedRootAccess(stack, "RootAccess")
+    drift_check = root_access.add_drift_check()
+    tasks = RootTasks(stack, "RootTasks", tasks=RootTask)
+    functions = {
+        "root access": root_access.function,
+        "drift check": drift_check.function,
+        **tasks.functions,
+    }
+    logical_ids = {
+        name: stack.resolve(function.function_name)["Ref"] for name, function in functions.items()
+    }
+    template = template_of(stack)["Resources"]
+    assert {name: template[id]["Properties"]["Handler"] for name, id in logical_ids.items()} == {
+        "root access": "root_access.handler.on_event",
+        "drift check": "root_access.drift.check.on_check",
+        RootTask.AUDIT: "root_tasks.handlers.run_batch",
+        **dict.fromkeys(
+            set(RootTask) - {RootTask.AUDIT},
+            "root_tasks.handlers.execute_batch",
+        ),
+    }
+    assert len(set(logical_ids.values())) == len(functions)
+
+
 def test_bytecode_and_other_files_do_not_change_the_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,18 @@ def test_the_pipeline_deploys_to_the_management_account_and_asks_it_for_the_stat
     ]
 
 
+def test_each_build_of_the_pipeline_is_a_revision_and_leaves_the_pipeline_as_it_is(
+    assemblies: Assemblies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEBUILD_BUILD_ID", "Synth:1")
+    built = synthesize(REPOSITORY / "examples" / "pipeline.py", tmp_path / "cdk.out")
+    resource = only_resource(built.template(BOOTSTRAP), "Custom::CentralizedRootAccess")
+    assert resource["Properties"]["Revision"] == "Synth:1"
+    # Otherwise it would update itself in each run.
+    pipeline = "OrganizationPipeline"
+    assert built.template(pipeline) == assemblies("pipeline.py").template(pipeline)
+
+
 def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_path: Path) -> None:
     """It installs what the target branch requires, not what the pull request does."""
     install, check = [

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from aws_cdk import Stack
@@ -12,7 +13,7 @@ from aws_cdk import aws_sns as sns
 from centralized_root_access import CentralizedRootAccess
 from local_aws.services import LocalAws
 from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
-from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
+from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, set_feature
 from support.deploying import (
     Deployer,
     assert_succeeded,
@@ -90,3 +91,23 @@ def test_a_whole_lifecycle_leaves_the_organization_as_listed(
     assert organization.root_access().features == BOTH_FEATURES
     assert organization.root_access().delegated_administrators == (OTHER_MEMBER,)
     assert organization.other_services() == others
+
+
+def test_a_deployment_with_another_revision_corrects_drift_and_one_with_the_same_does_not(
+    local_aws: LocalAws, deployer: Deployer
+) -> None:
+    organization = local_aws.organization
+    assert_succeeded(deployer.deploy(root_access(revision="1")))
+    first = status(local_aws)
+
+    set_feature(organization, ROOT_SESSIONS, enabled=False)
+    assert_succeeded(deployer.deploy(root_access(revision="1")))
+    assert organization.root_access().features == {ROOT_CREDENTIALS_MANAGEMENT}
+    # The output is not of now, and says so.
+    assert status(local_aws) == first
+
+    assert_succeeded(deployer.deploy(root_access(revision="2")))
+    assert organization.root_access().features == BOTH_FEATURES
+    assert status(local_aws) == {**first, "observedAt": mock.ANY}
+    assert status(local_aws)["observedAt"] > first["observedAt"]
+    assert_succeeded(deployer.destroy())

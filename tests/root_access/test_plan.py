@@ -84,6 +84,7 @@ def observed(*, features: frozenset[str] | None, registered: tuple[str, ...] = (
         trusted_access_enabled_at=None if features is None else datetime(2026, 1, 1, tzinfo=UTC),
         features=features or frozenset(),
         delegated_administrators=registered,
+        observed_at=datetime(2026, 12, 2, tzinfo=UTC),
     )
 
 

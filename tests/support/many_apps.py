@@ -61,6 +61,7 @@ def add_all_arguments(
         "RootAccess",
         features=[RootAccessFeature.ROOT_SESSIONS],
         delegated_administrators=["222222222222"],
+        revision="a5e88a06",
         encryption_key=key,
         log_retention=logs.RetentionDays.TEN_YEARS,
     )

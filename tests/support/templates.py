@@ -10,7 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match, Template
 
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTasks
+from centralized_root_access import CentralizedRootAccess, RootTasks
 from support.template_reading import properties_of_type as properties_of_type
 from support.template_reading import resources_of_type as resources_of_type
 from support.template_reading import state_machine_definition as state_machine_definition
@@ -24,16 +24,10 @@ def bootstrap_stack(*, env: Environment | None = None) -> Stack:
     return Stack(App(analytics_reporting=False), "OrganizationBootstrap", env=env)
 
 
-def root_access_template(
-    *,
-    features: Iterable[RootAccessFeature | str] = tuple(RootAccessFeature),
-    delegated_administrators: Iterable[str] | None = None,
-) -> dict[str, Any]:
+def root_access_template(**arguments: Any) -> dict[str, Any]:
     """Return the template of a stack that has the construct and nothing else."""
     stack = bootstrap_stack()
-    CentralizedRootAccess(
-        stack, "RootAccess", features=features, delegated_administrators=delegated_administrators
-    )
+    CentralizedRootAccess(stack, "RootAccess", **arguments)
     return template_of(stack)
 
 

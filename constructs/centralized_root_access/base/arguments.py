@@ -166,6 +166,20 @@ def require_bool(argument: str, value: object) -> None:
         raise wrong_type(argument, value, expected="True or False", remedy="Write True or False.")
 
 
+def require_text(argument: str, value: object) -> None:
+    """Refuse what is not a text, and an empty one, such as that of a missing variable.
+
+    Raises:
+        ValueError: It is empty.
+        TypeError: It is not a string.
+    """
+    remedy = "Write a text, or omit the argument."
+    if not isinstance(value, str):
+        raise wrong_type(argument, value, expected="a string", remedy=remedy)
+    if not value:
+        raise ValueError(f"{argument} is empty. {remedy}")
+
+
 def require_region_with_root_access(
     construct: Construct, *, manages_credentials: bool = False
 ) -> None:

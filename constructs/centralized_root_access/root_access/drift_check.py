@@ -60,6 +60,7 @@ class DriftCheck(Construct):
             intervals.
         metric_in_desired_state: 1 while the organization matches the stack, 0 while it does not; no
             data point from a check that could not read what it needs, unless it found drift.
+        function: The function that checks.
     """
 
     def __init__(
@@ -113,6 +114,8 @@ class DriftCheck(Construct):
                 "securityHubFindings": security_hub_findings,
             },
         )
+
+        self.function: lambda_.IFunction = function
 
         # When it runs. In each deployment the function gets the new lists first, then the resource
         # applies them: the checks after its calls use the new lists. In the first deployment no

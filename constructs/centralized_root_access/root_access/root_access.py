@@ -16,6 +16,7 @@ from ..base.arguments import (
     parse_delegated_administrators,
     parse_members,
     require_region_with_root_access,
+    require_text,
 )
 from ..base.enums import TASK_FEATURES, RootAccessFeature
 from ..base.function import function_role, log_group, python_function
@@ -27,6 +28,7 @@ from .drift_check import DriftCheck
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
     from constructs import IConstruct
 
@@ -47,9 +49,12 @@ class CentralizedRootAccess(Construct):
 
     At deployment a Lambda-backed custom resource enables trusted access for ``iam.amazonaws.com``
     in AWS Organizations and the listed features in IAM, and leaves settings that are already
-    enabled unchanged. After a successful deployment the organization matches the stack; otherwise
-    the deployment fails with the reason. The stack gets an output ``<id>Status`` with the resulting
-    status as one line of JSON.
+    enabled unchanged. The stack gets an output ``<id>Status`` with the resulting status as one line
+    of JSON, which says when it was observed.
+
+    **CloudFormation runs it in the first deployment, and in each later one that changes a list or
+    ``revision``.** After such a deployment the organization matches the stack; otherwise the
+    deployment fails with the reason. Any other deployment neither looks nor changes anything.
 
     A deployment that Lambda could not begin within twelve minutes fails after fifteen, and is not
     applied later.
@@ -80,6 +85,9 @@ class CentralizedRootAccess(Construct):
             administrators for IAM; any other is deregistered. An empty list deregisters all, and
             adds the warning ``centralized-root-access:noDelegatedAdministrators``. Default:
             delegated administrators are not managed, and not changed.
+        revision: Any text that differs from the last deployment's to have this deployment look at
+            the organization again, correct it and report, such as the commit or the pipeline's run;
+            ``cdk diff`` then always shows a difference. It may be a token. Default: none.
         encryption_key: The KMS key of the log groups; an alias is refused. The policy of an
             imported key must let CloudWatch Logs use it. Keep the old key when this changes,
             because existing logs stay encrypted with it. Default: CloudWatch Logs encrypts with a
@@ -95,6 +103,7 @@ class CentralizedRootAccess(Construct):
             use this attribute, because its value does not change. CloudFormation refuses to change
             an export that another stack imports, so if they used another attribute, an update could
             change the organization, fail, and change it back.
+        function: The function of the custom resource.
 
     Raises:
         ValueError: An argument is malformed; the stack is in a China Region; the app already has
@@ -111,6 +120,7 @@ class CentralizedRootAccess(Construct):
         *,
         features: Iterable[RootAccessFeature | str] = tuple(RootAccessFeature),
         delegated_administrators: Iterable[str] | None = None,
+        revision: str | None = None,
         encryption_key: kms.IKey | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
     ) -> None:
@@ -124,6 +134,8 @@ class CentralizedRootAccess(Construct):
             self._delegated_administrators = parse_delegated_administrators(
                 delegated_administrators, stack=stack
             )
+        if revision is not None:
+            require_text("revision", revision)
         self._log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
         require_region_with_root_access(
             self,
@@ -133,7 +145,9 @@ class CentralizedRootAccess(Construct):
         self._add_warnings()
 
         # In an app with other constructs of this library, nothing works before the resource does.
-        self._resource = self._build_resource()
+        function = self._build_function()
+        self.function: lambda_.IFunction = function
+        self._resource = self._build_resource(function, revision=revision)
         StackOrder.of(self).first.add(self._resource)
         self.status: str = self._resource.get_att_string("Status")
         self.status_json: str = self._resource.get_att_string("StatusJson")
@@ -141,7 +155,7 @@ class CentralizedRootAccess(Construct):
         add_output(
             self,
             "Status",
-            description="Status of centralized root access at the last change of its lists.",
+            description="Status of centralized root access when it was observed (observedAt).",
             value=self.status_json,
         )
 
@@ -176,8 +190,8 @@ class CentralizedRootAccess(Construct):
                 Region, which has to be enabled there. Default: no finding.
 
         Returns:
-            The check, with its ``drift_alarm``, its ``checks_stopped_alarm`` and its
-            ``metric_in_desired_state``.
+            The check, with its ``drift_alarm``, its ``checks_stopped_alarm``, its
+            ``metric_in_desired_state`` and its ``function``.
 
         Raises:
             ValueError: The interval is out of its range; the topic is a FIFO topic, or in another
@@ -266,8 +280,8 @@ class CentralizedRootAccess(Construct):
                 "for IAM. Omit the argument to keep them.",
             )
 
-    def _build_resource(self) -> CustomResource:
-        """Build the function, and the custom resource that has it change the organization."""
+    def _build_function(self) -> lambda_.Function:
+        """Build the function that responds to CloudFormation."""
         function = python_function(
             self,
             "Function",
@@ -280,9 +294,18 @@ class CentralizedRootAccess(Construct):
             timeout=_FUNCTION_TIMEOUT,
         )
         function.configure_async_invoke(max_event_age=_MAX_EVENT_AGE)
+        return function
+
+    def _build_resource(
+        self, function: lambda_.Function, *, revision: str | None
+    ) -> CustomResource:
+        """Build the custom resource, which has the function change the organization."""
         properties: dict[str, object] = {"Features": [str(feature) for feature in self._features]}
         if self._delegated_administrators is not None:
             properties["DelegatedAdministrators"] = self._delegated_administrators
+        # The function does not read it: CloudFormation invokes it because the property is another.
+        if revision is not None:
+            properties["Revision"] = revision
         resource = CustomResource(
             self,
             "Resource",

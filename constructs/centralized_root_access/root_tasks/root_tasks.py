@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -19,7 +19,7 @@ from ..base.arguments import (
     require_duration,
     require_region_with_root_access,
 )
-from ..base.enums import UNLOCK_TASKS, RootTask
+from ..base.enums import TASK_IDS, UNLOCK_TASKS, RootTask
 from ..base.function import function_role, log_group
 from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings, require_topic
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_events as events
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
@@ -267,6 +268,11 @@ class RootTasks(Construct):
             for batch in executing.batch:
                 allow_reading_executions(self, self.execute_state_machine, batch)
         functions.protect_bucket()
+        self.functions: dict[RootTask, lambda_.IFunction] = {
+            task: cast("lambda_.IFunction", self.node.find_child(TASK_IDS[task]))
+            for task in self.tasks
+        }
+        """The function that audits, and for each other task the one that executes its plans."""
         self.session_roles: list[iam.IRole] = [function_role(function) for function in batches]
         """The roles that open root sessions, for the ``session_roles`` of a :class:`RootUseAlarm`.
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -372,7 +373,12 @@ class VirtualTime:
 
     def clock(self) -> Clock:
         """Return the clock."""
-        return Clock(now=lambda: self.seconds, sleep=self.sleep, random=self._random.random)
+        return Clock(
+            now=lambda: self.seconds,
+            utc_now=lambda: datetime.now(UTC),
+            sleep=self.sleep,
+            random=self._random.random,
+        )
 
     def sleep(self, seconds: float) -> None:
         """Let the calling thread sleep until the clock has gone on by so many seconds."""

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -40,8 +39,7 @@ class Caller:
         session: The SDK's session, with the credentials.
         region: The Region.
         wait_for_identity: Returns AWS's response about whose the credentials are, once it is there.
-        clock: The time that waiting is measured by.
-        now: Returns the time in UTC.
+        clock: The time.
         profile: The profile; None for the SDK's own choice.
     """
 
@@ -49,7 +47,6 @@ class Caller:
     region: str
     wait_for_identity: Callable[[], Response]
     clock: Clock
-    now: Callable[[], datetime]
     profile: str | None = None
 
     @property
@@ -93,7 +90,7 @@ class Caller:
                 functools.partial(self.client, config=config),
                 sessions=SessionClients(session, config=config),
             ),
-            now=self.now,
+            now=self.clock.utc_now,
             # The functions log for their operators; a person reads the report.
             log=lambda **event: None,  # noqa: ARG005
             budget=retry_budget(self.clock, seconds=seconds),
@@ -135,7 +132,12 @@ def load_caller(target: TargetOptions) -> Caller:
         CallError: The credentials cannot be loaded.
     """
     environment = target.environment
-    clock = Clock(now=environment.monotonic, sleep=environment.sleep, random=environment.random)
+    clock = Clock(
+        now=environment.monotonic,
+        utc_now=environment.now,
+        sleep=environment.sleep,
+        random=environment.random,
+    )
     with call_errors(_GET_CALLER_IDENTITY):
         session = new_session(target.profile)
         # The AWS CLI also reads AWS_REGION, and first; the SDK does not.
@@ -155,7 +157,6 @@ def load_caller(target: TargetOptions) -> Caller:
         region=region,
         wait_for_identity=identity.result,
         clock=clock,
-        now=environment.now,
         profile=target.profile,
     )
 

@@ -54,7 +54,7 @@ def audit_from_here(
         seconds=_MAX_SECONDS, connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL
     )
     # Only documents that are stored have the ARN.
-    execution = Execution(arn="", name=name, started_at=caller.now())
+    execution = Execution(arn="", name=name, started_at=caller.clock.utc_now())
     request = parse_request(input_, tasks=(Task.AUDIT,))
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
     audits = _Audits(aws, run_id=name, show=show)
@@ -79,7 +79,7 @@ def audit_from_here(
             return make_report(
                 replace(run, accounts=tuple(accounts_with_units.values())),
                 findings,
-                finished_at=caller.now(),
+                finished_at=caller.clock.utc_now(),
                 own_root_user=own_root_user.result(),
             )
     except CallError:
