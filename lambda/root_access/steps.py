@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .state import DesiredState, Feature, RootAccess
+from .state import SERVICE_PRINCIPAL, DesiredState, Feature, RootAccess
 
 
 class Operation(StrEnum):
@@ -38,6 +39,19 @@ class Step:
         if self.account_id is None:
             return str(self.operation)
         return f"{self.operation}({self.account_id})"
+
+    @property
+    def command(self) -> str:
+        """The command of the AWS CLI that applies it, in the management account."""
+        service, _, call = self.operation.partition(":")
+        # As the AWS CLI does: EnableAWSServiceAccess is enable-aws-service-access.
+        name = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", call).lower()
+        command = f"aws {service} {name}"
+        if self.account_id:
+            command += f" --account-id {self.account_id}"
+        if service == "organizations":
+            command += f" --service-principal {SERVICE_PRINCIPAL}"
+        return command
 
 
 def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:

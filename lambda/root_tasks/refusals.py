@@ -93,19 +93,17 @@ class RefusalReason(Enum):
     )
     NOT_AN_ADMINISTRATOR = _Failing(
         "Account {account_id} cannot open root sessions: it is neither the management account nor "
-        "a delegated administrator for IAM. Add it to delegated_administrators of the construct "
-        "CentralizedRootAccess in the management account {management_account_id}, or deploy this "
-        "stack there."
+        "a delegated administrator for IAM. If a CentralizedRootAccess lists "
+        "delegated_administrators, add the account there, too. Register it in the management "
+        "account {management_account_id}: {command}"
     )
     TRUSTED_ACCESS_NOT_ENABLED = _Failing(
         "{task} needs centralized root access, and trusted access for IAM is not enabled in this "
-        "organization. Deploy the construct CentralizedRootAccess in the management account "
-        "{management_account_id}."
+        "organization. Enable it in the management account {management_account_id}: {command}"
     )
     FEATURE_NOT_ENABLED = _Failing(
-        "{task} needs the feature {feature}, which is not enabled for this organization. Deploy "
-        "the construct CentralizedRootAccess with it in the management account "
-        "{management_account_id}."
+        "{task} needs the feature {feature}, which is not enabled for this organization. Enable "
+        "it in the management account {management_account_id}: {command}"
     )
     NOT_MEMBERS = (
         "Not in organization {organization_id}: {account_ids}. Leave them out, or use "

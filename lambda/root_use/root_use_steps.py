@@ -81,7 +81,8 @@ def _management_steps(account: str) -> list[NextStep]:
         ),
         NextStep(
             what="Unlike a member's, it can detach guardrails, disable root access and stop the "
-            "trail. There, see whether root access is still enabled",
+            "trail. There, see whether root access is still enabled, and that every delegated "
+            "administrator is yours",
             command="centralized-root-access status",
         ),
     ]

@@ -50,7 +50,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
 @pytest.mark.parametrize(
     ("account_id", "sentence"),
     [
-        (MANAGEMENT, "`aws iam enable-organizations-root-credentials-management`"),
+        (MANAGEMENT, ": aws iam enable-organizations-root-credentials-management\n"),
         (
             MEMBER,
             f"These credentials are of account {MEMBER}, which cannot open root sessions. Use "

@@ -1,7 +1,9 @@
 """The next steps after a run: commands that can be pasted, and what they lead to."""
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -9,13 +11,22 @@ import pytest
 from centralized_root_access.cli.base.terminal import PROGRAM
 from root_tasks.messages import HOW_TO_DEPLOY
 from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    enable_root_access,
+    paste,
+)
 from support.command_line import (
     AUDIT_RUN,
     CommandLine,
     CommandOutput,
     give_root_credentials,
 )
-from support.root_tasks import DeployedSettings
+from support.drift_check import DriftCheck, cloudtrail_event
+from support.function import BOTH_FEATURES
+from support.notices import text_by_mail
+from support.root_tasks import DeployedSettings, RootTasks
 
 
 def test_each_command_of_a_notice_can_be_pasted(
@@ -122,3 +133,85 @@ def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
     credentials = {id_: organization.root_credentials(id_) for id_ in organization.members}
     assert [id_ for id_, has in credentials.items() if has.access_keys or has.password] == []
     assert command_line.run("audit").exit_code == 0
+
+
+# Root access that differs from both features with MEMBER as the delegated administrator
+
+
+def printed_by_status(command_line: CommandLine) -> str:
+    """Return what `status` prints."""
+    return command_line.run("status", "--delegated-administrator", MEMBER).stdout
+
+
+def printed_by_notice(_: CommandLine) -> str:
+    """Return the notice of the drift check; there is none without drift."""
+    drift_check = DriftCheck(delegated_administrators=(MEMBER,))
+    drift_check(cloudtrail_event(eventName="unknown"))
+    return "".join(text_by_mail(notice.publication) for notice in drift_check.published)
+
+
+def printed_by_refusal(command_line: CommandLine) -> str:
+    """Return why MEMBER may not start a run of each of two tasks; nothing if it may."""
+    root_tasks = RootTasks(organization=command_line.organization, account_id=MEMBER)
+    runs = [root_tasks.run(), root_tasks.run({"task": "unlock-bucket", "buckets": BUCKETS})]
+    return "\n".join(run.cause for run in runs)
+
+
+BUCKETS = {OTHER_MEMBER: ["a-bucket"]}
+PRINTED_BY: dict[str, Callable[[CommandLine], str]] = {
+    "status": printed_by_status,
+    "notice": printed_by_notice,
+    "refusal": printed_by_refusal,
+}
+# What is enabled, and what registered. "hidden" is trusted access that was disabled afterwards, so
+# that IAM hides the features.
+STATES: dict[str, tuple[Sequence[str] | None, dict[str, Any]]] = {
+    "nothing": (None, {}),
+    "trusted access alone": ((), {}),
+    "without sessions": ((ROOT_CREDENTIALS_MANAGEMENT,), {"delegated_administrators": [MEMBER]}),
+    "without credentials": ((ROOT_SESSIONS,), {"delegated_administrators": [MEMBER]}),
+    "hidden": (BOTH_FEATURES, {"hidden": True}),
+    "without the delegate": (BOTH_FEATURES, {}),
+    "as listed": (BOTH_FEATURES, {"delegated_administrators": [MEMBER]}),
+}
+
+
+@pytest.mark.parametrize("printed_by", PRINTED_BY)
+@pytest.mark.parametrize("state", STATES)
+def test_the_printed_commands_lead_to_root_access_as_listed(
+    command_line: CommandLine, state: str, printed_by: str
+) -> None:
+    organization = command_line.organization
+    organization.reset()
+    features, registered = STATES[state]
+    if features is not None:
+        enable_root_access(organization, *features, **registered)
+    pasted = []
+    while commands := printed_commands(PRINTED_BY[printed_by](command_line)):
+        assert not set(commands).intersection(pasted), "no command is printed in vain"
+        for command in commands:
+            paste(organization, command)
+        pasted += commands
+    assert bool(pasted) == (state != "as listed")
+    assert organization.root_access().features == set(BOTH_FEATURES)
+    assert organization.root_access().delegated_administrators == (MEMBER,)
+    assert not re.search("[Dd]eploy", PRINTED_BY[printed_by](command_line))
+
+
+def printed_commands(text: str) -> list[str]:
+    """Return the commands of the AWS CLI that change root access, each once."""
+    commands = re.findall("aws (?:iam|organizations) .*", text)
+    return list(dict.fromkeys(commands))
+
+
+def test_a_delegate_that_is_not_listed_is_deregistered_by_the_printed_command(
+    command_line: CommandLine,
+) -> None:
+    organization = command_line.organization
+    enable_root_access(
+        organization, *BOTH_FEATURES, delegated_administrators=[MEMBER, OTHER_MEMBER]
+    )
+    for printed_by in (printed_by_status, printed_by_notice):
+        (command,) = printed_commands(printed_by(command_line))
+    paste(organization, command)
+    assert organization.root_access().delegated_administrators == (MEMBER,)

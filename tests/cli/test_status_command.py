@@ -1,4 +1,4 @@
-"""`centralized-root-access status`: the root access of an organization, and a dry run."""
+"""`centralized-root-access status`: the root access of an organization, and what differs."""
 
 import json
 import re
@@ -43,7 +43,9 @@ def test_an_organization_as_listed_exits_0_and_shows_since_when(
         "  RootCredentialsManagement             enabled",
         "  RootSessions                          enabled",
         f"  delegated administrators              {MEMBER}",
-        "With RootCredentialsManagement and RootSessions, a deployment would change nothing.",
+        "Compared with RootCredentialsManagement and RootSessions, nothing differs.",
+        "Delegated administrators are not compared, because no option lists them. Each can open "
+        "root sessions: see that every one is yours.",
     ]
     assert write_calls(organization) == []
 
@@ -74,29 +76,29 @@ def test_trusted_access_since_an_unknown_time_is_not_shown_as_disabled(
     assert [line.rpartition("  ")[2] for line in lines] == ["enabled", "enabled", "disabled"]
 
 
-def test_what_the_construct_would_change_is_shown_and_exits_1(
+def test_what_differs_is_shown_with_the_command_that_corrects_it_and_exits_1(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
     enable_root_access(organization, ROOT_SESSIONS, delegated_administrators=[OTHER_MEMBER])
     organization.clear_calls()
-    shown = command_line.run(
-        "status", "--feature", ROOT_CREDENTIALS_MANAGEMENT, "--delegated-administrator", MEMBER
-    )
+    lists = ("--feature", ROOT_CREDENTIALS_MANAGEMENT, "--delegated-administrator", MEMBER)
+    shown = command_line.run("status", *lists, "--region", "us-west-2")
     assert (shown.exit_code, shown.lines[2].split()) == (
         1,
         [ROOT_CREDENTIALS_MANAGEMENT, "disabled"],
     )
-    assert shown.lines[-5].startswith(f"With {ROOT_CREDENTIALS_MANAGEMENT} and {MEMBER}, a ")
-    assert [line.split()[0] for line in shown.lines[-4:]] == [
-        "iam:EnableOrganizationsRootCredentialsManagement",
-        "iam:DisableOrganizationsRootSessions",
-        f"organizations:RegisterDelegatedAdministrator({MEMBER})",
-        f"organizations:DeregisterDelegatedAdministrator({OTHER_MEMBER})",
+    assert shown.lines[-9:-4] == [
+        f"Compared with {ROOT_CREDENTIALS_MANAGEMENT} and {MEMBER}, this differs, and each command "
+        "corrects one line:",
+        f"  {ROOT_CREDENTIALS_MANAGEMENT} is disabled",
+        "    aws iam enable-organizations-root-credentials-management --region us-west-2",
+        f"  {ROOT_SESSIONS} is enabled but not listed",
+        "    aws iam disable-organizations-root-sessions --region us-west-2",
     ]
-    assert write_calls(organization) == [], "a dry run changes nothing"
+    assert write_calls(organization) == [], "it changes nothing"
 
 
-def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
+def test_json_is_one_line_with_the_outputs_keys_and_what_differs(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)

@@ -11,6 +11,8 @@ import pytest
 from aws_calls.failures import CallError
 from local_aws.emulation import LocalOrganization
 from root_tasks.aws.checksums import sha256
+from root_access.state import Feature
+from root_access.steps import ENABLE_FEATURE, Step
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.codec import encode
@@ -57,7 +59,12 @@ def test_a_task_whose_feature_is_not_enabled_fails_once(
     assert execution.status == "FAILED"
     assert refusal_reason_and_data(execution) == (
         RefusalReason.FEATURE_NOT_ENABLED,
-        {"task": task, "feature": missing, "management_account_id": MANAGEMENT},
+        {
+            "task": task,
+            "feature": missing,
+            "management_account_id": MANAGEMENT,
+            "command": Step(operation=ENABLE_FEATURE[Feature(missing)]).command,
+        },
     )
     # Once for the run, and not for each account.
     assert "AssumeRoot" not in call_counts(root_tasks.organization)
@@ -66,7 +73,12 @@ def test_a_task_whose_feature_is_not_enabled_fails_once(
 def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrganization) -> None:
     assert refusal_reason_and_data(RootTasks(organization=organization).run()) == (
         RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
-        {"task": Task.AUDIT, "management_account_id": MANAGEMENT},
+        {
+            "task": Task.AUDIT,
+            "management_account_id": MANAGEMENT,
+            "command": "aws organizations enable-aws-service-access --service-principal "
+            "iam.amazonaws.com",
+        },
     )
 
 
@@ -111,10 +123,9 @@ def test_a_member_account_that_is_not_a_delegated_administrator_is_refused(
     root_tasks: RootTasks,
 ) -> None:
     execution = RootTasks(organization=root_tasks.organization, account_id=MEMBER).run()
-    assert refusal_reason_and_data(execution) == (
-        RefusalReason.NOT_AN_ADMINISTRATOR,
-        {"account_id": MEMBER, "management_account_id": MANAGEMENT},
-    )
+    reason, data = refusal_reason_and_data(execution)
+    assert reason is RefusalReason.NOT_AN_ADMINISTRATOR
+    assert (data["account_id"], data["management_account_id"]) == (MEMBER, MANAGEMENT)
 
 
 def test_an_account_without_an_organization_is_refused(root_tasks: RootTasks) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -61,6 +62,17 @@ def set_feature_by_client(iam: IAMClient, feature: str, *, enabled: bool) -> Non
     """Enable or disable a feature with an existing client."""
     verb = "Enable" if enabled else "Disable"
     getattr(iam, xform_name(f"{verb}Organizations{feature}"))()
+
+
+def paste(organization: Organization, line: str) -> None:
+    """Run commands of the AWS CLI, in one line, as the management account."""
+    for command in line.split(" && "):
+        program, service, operation, *words = shlex.split(command)
+        assert (program, service) in (("aws", "iam"), ("aws", "organizations"))
+        options = zip(words[::2], words[1::2], strict=True)
+        # As the CLI does: --account-id is the parameter AccountId.
+        parameters = {name.title().replace("-", ""): value for name, value in options}
+        getattr(organization.client(service), operation.replace("-", "_"))(**parameters)
 
 
 def add_accounts(organization: Organization, count: int) -> list[str]:

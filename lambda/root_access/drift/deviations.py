@@ -80,19 +80,6 @@ def cause(operation: Operation) -> str:
     return re.sub("^[A-Z][a-z]+", lambda verb: _OPPOSITES[verb[0]], operation.partition(":")[2])
 
 
-def correction(step: Step) -> str:
-    """Return the command that applies the step."""
-    service, _, call = step.operation.partition(":")
-    # As the AWS CLI does: EnableAWSServiceAccess is enable-aws-service-access.
-    name = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", call).lower()
-    command = f"aws {service} {name}"
-    if step.account_id:
-        command += f" --account-id {step.account_id}"
-    if service == "organizations":
-        command += f" --service-principal {SERVICE_PRINCIPAL}"
-    return command
-
-
 def status_command(desired: DesiredState) -> str:
     """Return the command that shows what differs from the lists, which it takes as options."""
     words = ["centralized-root-access status"]

@@ -12,7 +12,7 @@ from common.untrusted import excerpt
 
 from ..state import RootAccess
 from ..steps import ENABLE_FEATURE, Operation, Step
-from .deviations import cause, correction, deviation, effect, worst_first
+from .deviations import cause, deviation, effect, worst_first
 from .recorded_call import RecordedCall
 from .repair import Repair
 
@@ -243,7 +243,7 @@ def _effect_list(steps: Sequence[Step]) -> str:
 def _corrections(steps: Sequence[Step]) -> list[NextStep]:
     """Return how to correct the worst deviations by hand, in the management account."""
     return [
-        NextStep(what=f"Correct that {deviation(step)}", command=correction(step))
+        NextStep(what=f"Correct that {deviation(step)}", command=step.command)
         for step in worst_first(steps)[:_MAX_CORRECTIONS]
     ]
 

@@ -18,6 +18,7 @@ from aws_calls.calls import Response, require
 from aws_calls.failures import CallError, FailureKind, ignoring
 from common.untrusted import ACCOUNT_ID
 from root_access.organization import LIST_FEATURES, OrganizationIdentity, identify_organization
+from root_access.steps import ENABLE_FEATURE, Operation, Step
 
 from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL, Aws
 from ..model.report_schema import Task
@@ -144,22 +145,36 @@ class MemberDirectory:
     ) -> None:
         """Refuse a task whose feature is not enabled, by AWS's list of the enabled features."""
         data = {"management_account_id": organization.management_account_id}
+        account_id = self.aws.account_id
+        enable_access = Step(operation=Operation.ENABLE_TRUSTED_ACCESS).command
         try:
             enabled = features.result().require("EnabledFeatures")
         except CallError as error:
             if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
+                register = Step(operation=Operation.REGISTER, account_id=account_id).command
                 raise RunRefusedError(
-                    RefusalReason.NOT_AN_ADMINISTRATOR, account_id=self.aws.account_id, **data
+                    RefusalReason.NOT_AN_ADMINISTRATOR,
+                    account_id=account_id,
+                    # AWS registers none before trusted access, of which this account sees nothing.
+                    command=f"{enable_access} && {register}",
+                    **data,
                 ) from error
             if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise RunRefusedError(
-                    RefusalReason.TRUSTED_ACCESS_NOT_ENABLED, task=task, **data
+                    RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
+                    task=task,
+                    command=enable_access,
+                    **data,
                 ) from error
             raise
         feature = DEFINITIONS[task].feature
         if feature not in enabled:
             raise RunRefusedError(
-                RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data
+                RefusalReason.FEATURE_NOT_ENABLED,
+                task=task,
+                feature=feature,
+                command=Step(operation=ENABLE_FEATURE[feature]).command,
+                **data,
             )
 
     # The accounts

@@ -22,12 +22,6 @@ from ..base.terminal import TABLE, print_note, progress_bar
 if TYPE_CHECKING:
     from root_tasks.refusals import RunRefusedError
 
-_WITHOUT_CONSTRUCT = (
-    "Without the construct, run there `aws organizations enable-aws-service-access "
-    "--service-principal iam.amazonaws.com` and `aws iam "
-    "enable-organizations-root-credentials-management`."
-)
-
 
 @click.command(
     short_help="Audit the root users of member accounts.",
@@ -118,16 +112,10 @@ def _with_advice_from_here(error: RunRefusedError) -> Exception:
     from root_tasks.refusals import RefusalReason
 
     if error.reason is RefusalReason.NOT_AN_ADMINISTRATOR:
-        # Most likely a profile was forgotten: nothing has to be deployed, as the refusal says.
+        # Most likely a profile was forgotten: no account has to be registered, as the refusal says.
         return CommandError(
             "These credentials are of account {account_id}, which cannot open root sessions. Use "
             "credentials of the management account {management_account_id} (--profile), or of a "
             "delegated administrator for IAM.".format(**error.data)
         )
-    if error.reason in (
-        RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
-        RefusalReason.FEATURE_NOT_ENABLED,
-    ):
-        # The refusal says to deploy the construct, which an audit from here can do without.
-        return CommandError(f"{error} {_WITHOUT_CONSTRUCT}")
     return error

@@ -1,4 +1,4 @@
-"""The status command: an organization's root access, and what the construct would change."""
+"""The status command: an organization's root access, compared with the construct's lists."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ from ..base.terminal import JSON, TABLE
 
 if TYPE_CHECKING:
     from root_access.state import DesiredState, RootAccess
+    from root_access.steps import Step
 
 
 FEATURES = tuple(feature.value for feature in RootAccessFeature)
+_NOT_COMPARED = (
+    "Delegated administrators are not compared, because no option lists them. Each can open root "
+    "sessions: see that every one is yours."
+)
 
 
 @click.command(
-    short_help="Show what is enabled, and what the construct would change.",
+    short_help="Show what is enabled, and how to correct what differs.",
     epilog=example("status --delegated-administrator 222222222222"),
 )
 @repeatable_option(
@@ -61,7 +66,7 @@ def status(
 ) -> ExitCode:
     """Show an organization's root access, with credentials of its management account.
 
-    This changes nothing.
+    This changes nothing: it prints the commands that correct what differs.
 
     Exit code: 0 as the construct lists it; 1 it deviates; 2 root access cannot be read.
     """
@@ -99,37 +104,42 @@ def status(
                 f"--delegated-administrator lists {observed.management_account_id}. The management "
                 "account cannot be a delegated administrator. List member accounts."
             )
-        # What differs, by the step of a deployment that would change it.
-        deviations = {
-            str(step): deviation(step) for step in plan(desired=desired, observed=observed)
-        }
+        # What differs, by the step that corrects it.
+        deviations = {step: deviation(step) for step in plan(desired=desired, observed=observed)}
         if format_ == JSON:
             click.echo(_to_json(observed, deviations))
         else:
-            click.echo(_to_text(observed, deviations, desired))
+            click.echo(_to_text(observed, deviations, desired, target=target))
         return ExitCode.NOT_AS_WANTED if deviations else ExitCode.AS_WANTED
 
 
-def _to_json(observed: RootAccess, deviations: Mapping[str, str]) -> str:
-    """Return root access and what would change as one line of JSON.
+def _to_json(observed: RootAccess, deviations: Mapping[Step, str]) -> str:
+    """Return root access and what differs as one line of JSON.
 
     Args:
         observed: Root access, which gets the keys that the stack's output has.
-        deviations: What differs, in words, by the step that would change it.
+        deviations: What differs, in words, by the step that corrects it.
     """
     document = observed.to_dict()
     document["deviations"] = list(deviations.values())
-    document["steps"] = list(deviations)
+    document["steps"] = [str(step) for step in deviations]
     return json.dumps(document, separators=(",", ":"))
 
 
-def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: DesiredState) -> str:
-    """Return root access and what would change in words.
+def _to_text(
+    observed: RootAccess,
+    deviations: Mapping[Step, str],
+    desired: DesiredState,
+    *,
+    target: TargetOptions,
+) -> str:
+    """Return root access and what differs in words.
 
     Args:
         observed: Root access.
-        deviations: What differs, in words, by the step that would change it.
+        deviations: What differs, in words, by the step that corrects it.
         desired: What the construct lists.
+        target: The command's options, which those that it prints get as well.
     """
     from root_access.state import SERVICE_PRINCIPAL, Feature
     from root_tasks.messages import enumeration
@@ -159,10 +169,15 @@ def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: Desir
         f"{observed.management_account_id}"
     ]
     lines += [f"  {name:<{width}}  {value}" for name, value in rows.items()]
-    # What a deployment would do about it.
-    changes = "apply these changes:" if deviations else "change nothing."
+    # What differs, and how to correct it.
     listed = [*sorted(desired.features), *sorted(desired.delegated_administrators or ())]
     lists = enumeration(listed) or "empty lists"
-    lines.append(f"With {lists}, a deployment would {changes}")
-    lines += [f"  {step}  ({deviation})" for step, deviation in deviations.items()]
+    differs = "nothing differs."
+    if deviations:
+        differs = "this differs, and each command corrects one line:"
+    lines.append(f"Compared with {lists}, {differs}")
+    for step, deviation in deviations.items():
+        lines += [f"  {deviation}", f"    {target.with_options(step.command)}"]
+    if desired.delegated_administrators is None and accounts != ():
+        lines.append(_NOT_COMPARED)
     return "\n".join(lines)
