@@ -181,9 +181,9 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
     assert all(account.account_id in shown for account in unplanned)
 
 
-def test_what_needs_no_action_is_listed_only_with_all(command_line: CommandLine) -> None:
+def test_what_needs_no_action_is_listed_only_with_show_clean(command_line: CommandLine) -> None:
     assert command_line.run("audit").stdout.count(MEMBER) == 0
-    listed = command_line.run("report", AUDIT_RUN, "--all").lines
+    listed = command_line.run("report", AUDIT_RUN, "--show-clean").lines
     (heading,) = (line for line in listed if "clean" in line and MEMBER not in line)
     assert f"{MEMBER}  workload-a  Root" in listed[listed.index(heading) :]
     give_root_credentials(command_line)

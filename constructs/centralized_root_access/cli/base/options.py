@@ -177,13 +177,13 @@ class Output:
         format: table, json, csv or markdown.
         open: Whether to open the page in the browser.
         path: Where to save it; None to save nothing.
-        all: Whether a table lists every account.
+        show_clean: Whether a table lists every account.
     """
 
     format: str
     open: bool
     path: Path | None
-    all: bool
+    show_clean: bool
 
 
 def caller_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -215,12 +215,11 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --format, --all, --open and --output, as the parameter `output`."""
+    """Add --format, --show-clean, --open and --output, as the parameter `output`."""
 
     @format_option(TABLE, JSON, CSV, MARKDOWN)
     @click.option(
-        "--all",
-        "all_",
+        "--show-clean",
         is_flag=True,
         help="List every account in the table, also those that are clean or have nothing to do.",
     )
@@ -233,8 +232,11 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
         help="Save the report: .html, .json or .csv; otherwise all three, in a folder.",
     )
     @functools.wraps(function)
-    def wrapper(*, format_: str, all_: bool, open_: bool, path: Path | None, **options: Any) -> Any:
-        return function(output=Output(format=format_, all=all_, open=open_, path=path), **options)
+    def wrapper(
+        *, format_: str, show_clean: bool, open_: bool, path: Path | None, **options: Any
+    ) -> Any:
+        output = Output(format=format_, show_clean=show_clean, open=open_, path=path)
+        return function(output=output, **options)
 
     return wrapper
 

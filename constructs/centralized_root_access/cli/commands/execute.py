@@ -89,7 +89,7 @@ def execute(
         if problem is not None:
             raise CommandError(f"{problem} Nothing was changed.")
         if not yes and not _is_confirmed(
-            stored, runs.caller.arn, reason=reason, everything=output.all
+            stored, runs.caller.arn, reason=reason, everything=output.show_clean
         ):
             return ExitCode.NO_RESULT
 

@@ -98,7 +98,9 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
             from ..show.markdown import as_markdown
 
             digest = sha256(stored.body)
-            click.echo(as_markdown(stored.report, sha256=digest, everything=output.all), nl=False)
+            click.echo(
+                as_markdown(stored.report, sha256=digest, everything=output.show_clean), nl=False
+            )
         elif output.format == CSV:
             # The file is for spreadsheets: on stdout, a pipe wants neither its mark nor CRLF.
             click.echo(as_csv(stored.report).decode("utf-8-sig").replace("\r\n", "\n"), nl=False)
@@ -106,7 +108,7 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
             # Nothing else needs the time of rich's import.
             from ..show import screen
 
-            screen.show_report(stored.report, everything=output.all)
+            screen.show_report(stored.report, everything=output.show_clean)
     except OSError:
         # The reader of stdout is gone, or the disk is full. Nothing else has the report of an audit
         # without a deployment.
