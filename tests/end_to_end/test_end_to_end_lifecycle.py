@@ -1,6 +1,8 @@
 """Whole lifecycles by the real CDK CLI, proven by the organization's state."""
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,14 @@ from aws_cdk import aws_sns as sns
 from centralized_root_access import CentralizedRootAccess
 from local_aws.services import LocalAws
 from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.apps import REPOSITORY
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, set_feature
 from support.deploying import (
     Deployer,
     assert_succeeded,
     stack_outputs,
 )
+from support.processes import run_successfully
 
 pytestmark = pytest.mark.slow
 
@@ -111,3 +115,23 @@ def test_a_deployment_with_another_revision_corrects_drift_and_one_with_the_same
     assert status(local_aws) == {**first, "observedAt": mock.ANY}
     assert status(local_aws)["observedAt"] > first["observedAt"]
     assert_succeeded(deployer.destroy())
+
+
+def test_the_reference_app_deploys_from_a_clone_with_nothing_but_its_requirements(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    clone, environment = tmp_path / "clone", tmp_path / "venv"
+    run_successfully("git", "clone", "-q", REPOSITORY, clone)
+    run_successfully(sys.executable, "-m", "venv", environment)
+    pip = environment / "bin" / "pip"
+    run_successfully(pip, "install", "-q", "-r", clone / "requirements.txt")
+    installed = run_successfully(pip, "list", "--format", "freeze")
+    assert "centralized-root-access" not in installed
+    # The PATH of a user who has activated the environment, and has Node.
+    folders = (environment / "bin", local_aws.addresses.programs)
+    path = os.pathsep.join([*map(str, folders), os.defpath])
+    deployed = local_aws.cdk(
+        "deploy", "--require-approval", "never", folder=clone, variables={"PATH": path}
+    )
+    assert_succeeded(deployed)
+    assert local_aws.organization.root_access().features == BOTH_FEATURES

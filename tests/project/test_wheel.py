@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:
     assert [link for link in addresses + links if not link.startswith("https://")] == []
     assert f"{addresses[1]}/blob/v{metadata['Version']}/SECURITY.md" in links
     assert "begin pypi" not in readme
+
+
+def test_one_line_installs_it_from_the_repository_of_the_metadata(
+    built: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["urls"]["Source"]
+    # Git reads this repository where it is told that address.
+    instead = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{REPOSITORY}.insteadOf",
+        "GIT_CONFIG_VALUE_0": source,
+    }
+    requirement = f"centralized-root-access[cdk] @ git+{source}"
+    pip = (sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", tmp_path)
+    run_successfully(*pip, requirement, env={**os.environ, **instead})
+    (wheel,) = tmp_path.glob("*.whl")
+    assert set(zipfile.ZipFile(wheel).namelist()) == set(zipfile.ZipFile(built[1]).namelist())
 
 
 @pytest.fixture(scope="module")
