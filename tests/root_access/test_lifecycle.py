@@ -324,18 +324,3 @@ def test_an_unmanaged_list_of_delegates_never_fails_a_deployment_and_is_unknown(
     assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] is None
     # The list is retried for less than a minute: the deployment needs the time for the rest.
     assert function.time.seconds < 60
-
-
-def test_another_revision_looks_again_and_corrects_and_the_same_one_changes_nothing(
-    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
-) -> None:
-    assert stack.create(Features=BOTH_FEATURES).succeeded
-    for revision, is_corrected in (("1", True), ("1", False), ("2", True)):
-        function.time.seconds += 3600
-        set_feature(organization, ROOT_SESSIONS, enabled=False)
-        assert stack.update(Features=BOTH_FEATURES, Revision=revision).succeeded
-        assert (ROOT_SESSIONS in organization.root_access().features) == is_corrected
-        seen_now = function.time.utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = json.loads(stack.data["StatusJson"])
-        assert (list(status)[-1], status["status"]) == ("observedAt", "ENABLED")
-        assert (status["observedAt"] == seen_now) == is_corrected

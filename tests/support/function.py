@@ -4,7 +4,7 @@ import functools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -42,12 +42,11 @@ class FakeTime:
     def clock(self) -> Clock:
         """Return the clock that the function takes; its jitter is always half."""
         return Clock(
-            now=lambda: self.seconds, utc_now=self.utc_now, sleep=self.sleep, random=lambda: 0.5
+            now=lambda: self.seconds,
+            utc_now=lambda: datetime(2026, 12, 2, tzinfo=UTC),
+            sleep=self.sleep,
+            random=lambda: 0.5,
         )
-
-    def utc_now(self) -> datetime:
-        """Return the date and time: the clock began on 2026-12-02."""
-        return datetime(2026, 12, 2, tzinfo=UTC) + timedelta(seconds=self.seconds)
 
     def budget(self, *, seconds: float) -> RetryBudget:
         """Return the budget of an invocation that ends after so many seconds."""
