@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from botocore import xform_name
 
-from .failures import FailureKind, call_errors, error_of_call
+from .failures import FailureKind, call_errors, error_of_call, incomplete_response
 from .retry import RetryBudget
 
 # The SDK's names, where they are not those of an IAM policy.
@@ -142,4 +142,4 @@ def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
     """
     if name in members:
         return members[name]
-    raise error_of_call(operation, FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}")
+    raise incomplete_response(operation, name)

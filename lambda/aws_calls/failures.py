@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+import botocore
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -155,6 +156,15 @@ def error_of_call(operation: str, kind: FailureKind, message: str) -> CallError:
         operation=operation, kind=kind, code=code, message=message, timed_out=timed_out
     )
     return CallError(failure)
+
+
+def incomplete_response(operation: str, missing: str) -> CallError:
+    """Return the error of a response without a member that it always has, or with an empty list.
+
+    It names the SDK, which drops a member that it does not know: Lambda's runtime brings it.
+    """
+    message = f"the response has no {missing} (botocore {botocore.__version__})"
+    return error_of_call(operation, FailureKind.INCOMPLETE_RESPONSE, message)
 
 
 def describe(failure: Failure) -> str:

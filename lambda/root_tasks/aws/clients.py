@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from botocore.config import Config
@@ -40,6 +40,8 @@ class RunClients(Clients):
                 # The last moment before a request is sent: no signature covers this header.
                 events = client.meta.events
                 events.register_first("before-send.sts.AssumeRoot", self._name_run)
+            if service == "organizations":
+                _add_account_states(client)
             return client
 
         super().__init__(create_naming_runs)
@@ -75,3 +77,16 @@ def create_clients() -> RunClients:
     )
     create = functools.partial(new_client, new_session(), config=config)
     return RunClients(create, sessions=SessionClients(new_session(), config=config))
+
+
+def _add_account_states(client: Any) -> None:
+    """Add the state of accounts to an SDK's model without it: the SDK drops what it does not know.
+
+    The last SDK of Lambda's python3.14 that was seen in public is one: botocore 1.40.4, in May
+    2026. From 1.40.27 on it is there. AWS has returned the state since September 2025.
+
+    The attribute is not public: a client without it is left unchanged.
+    """
+    with suppress(AttributeError):
+        shapes = client.meta.service_model._service_description["shapes"]
+        shapes["Account"]["members"].setdefault("State", {"shape": "AccountStatus"})

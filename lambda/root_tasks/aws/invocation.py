@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from aws_calls.calls import AwsCalls
-from aws_calls.failures import FailureKind, error_of_call
+from aws_calls.failures import incomplete_response
 from aws_calls.runtime import Clock
 from common.arn import Arn
 
@@ -78,7 +78,5 @@ class Aws(AwsCalls):
         """
         roots = list(self.entries(LIST_ROOTS, items="Roots"))
         if not roots:
-            raise error_of_call(
-                LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root"
-            )
+            raise incomplete_response(LIST_ROOTS, "root")
         return roots

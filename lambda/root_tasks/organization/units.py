@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import require
-from aws_calls.failures import CallError, FailureKind, error_of_call
+from aws_calls.failures import CallError, incomplete_response
 
 from ..aws.invocation import LIST_ROOTS, Aws
 from ..refusals import RefusalReason, RunRefusedError
@@ -140,8 +140,7 @@ class UnitTree:
             for parent in self.aws.entries(_LIST_PARENTS, items="Parents", ChildId=child_id):
                 parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
         if child_id not in parent_ids:
-            message = "the response has no parent"
-            raise error_of_call(_LIST_PARENTS, FailureKind.INCOMPLETE_RESPONSE, message)
+            raise incomplete_response(_LIST_PARENTS, "parent")
         parent_id = parent_ids[child_id]
         return self.parents_of(parent_id) + (parent_id,)
 
