@@ -114,7 +114,6 @@ class DriftCheck(Construct):
                 "securityHubFindings": security_hub_findings,
             },
         )
-
         self.function: lambda_.IFunction = function
 
         # When it runs. In each deployment the function gets the new lists first, then the resource

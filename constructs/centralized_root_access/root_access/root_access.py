@@ -85,9 +85,9 @@ class CentralizedRootAccess(Construct):
             administrators for IAM; any other is deregistered. An empty list deregisters all, and
             adds the warning ``centralized-root-access:noDelegatedAdministrators``. Default:
             delegated administrators are not managed, and not changed.
-        revision: Any text that differs from the last deployment's to have this deployment look at
-            the organization again, correct it and report, such as the commit or the pipeline's run;
-            ``cdk diff`` then always shows a difference. It may be a token. Default: none.
+        revision: Any text, such as the commit or the pipeline's run. If it differs from that of the
+            last deployment, this one looks at the organization again, corrects it and reports. The
+            price: ``cdk diff`` always shows a difference. It may be a token. Default: none.
         encryption_key: The KMS key of the log groups; an alias is refused. The policy of an
             imported key must let CloudWatch Logs use it. Keep the old key when this changes,
             because existing logs stay encrypted with it. Default: CloudWatch Logs encrypts with a
