@@ -114,7 +114,6 @@ def test_a_deployment_with_another_revision_corrects_drift_and_one_with_the_same
     assert organization.root_access().features == BOTH_FEATURES
     assert status(local_aws) == {**first, "observedAt": mock.ANY}
     assert status(local_aws)["observedAt"] > first["observedAt"]
-    assert_succeeded(deployer.destroy())
 
 
 def test_the_reference_app_deploys_from_a_clone_with_nothing_but_its_requirements(
@@ -125,8 +124,6 @@ def test_the_reference_app_deploys_from_a_clone_with_nothing_but_its_requirement
     run_successfully(sys.executable, "-m", "venv", environment)
     pip = environment / "bin" / "pip"
     run_successfully(pip, "install", "-q", "-r", clone / "requirements.txt")
-    installed = run_successfully(pip, "list", "--format", "freeze")
-    assert "centralized-root-access" not in installed
     # The PATH of a user who has activated the environment, and has Node.
     folders = (environment / "bin", local_aws.addresses.programs)
     path = os.pathsep.join([*map(str, folders), os.defpath])

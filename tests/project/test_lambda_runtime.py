@@ -6,7 +6,6 @@ They and the command line with older packages.
 import json
 import os
 import resource
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 
 from support.apps import REPOSITORY
-from support.processes import run_process, run_successfully
+from support.processes import run_successfully
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +28,8 @@ LOWEST = Path(sys.prefix) / "lowest"
 OLDEST = Path(sys.prefix) / "oldest-sdk"
 # moto's responses are of the SDK's model, too: AWS sends the state whatever the SDK knows.
 RUN_TESTS = """
-import sys, pytest
+import sys, botocore, pytest
+print(botocore.__version__)
 from moto.core.utils import get_service_model
 shapes = get_service_model("organizations")._service_description["shapes"]
 shapes["Account"]["members"].setdefault("State", {"shape": "AccountStatus"})
@@ -146,22 +146,6 @@ def test_the_functions_work_on_python_3_14() -> None:
     assert results["outcomes"] == dict.fromkeys(tests, "passed")
 
 
-def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run code with an older SDK; the first line that it prints is the SDK's version."""
-    assert sdk.is_dir(), "The SDK is not installed. Run `make test-slow`."
-    return run_process(
-        sys.executable,
-        "-c",
-        f"import botocore; print(botocore.__version__)\n{code}",
-        *arguments,
-        cwd=REPOSITORY,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, (sdk, REPOSITORY, REPOSITORY / "tests"))),
-        },
-    )
-
-
 @pytest.mark.parametrize(
     ("sdk", "requirements", "files"),
     [
@@ -182,7 +166,13 @@ def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProce
 def test_functions_work_with_an_older_sdk(
     sdk: Path, requirements: str, files: Sequence[str]
 ) -> None:
-    finished = run_with(sdk, RUN_TESTS, "-p", "no:cacheprovider", *selection(files))
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    used = finished.stdout.partition("\n")[0]
+    assert sdk.is_dir(), "The SDK is not installed. Run `make test-slow`."
+    path = os.pathsep.join(map(str, (sdk, REPOSITORY, REPOSITORY / "tests")))
+    printed = run_successfully(
+        *(sys.executable, "-c", RUN_TESTS, "-p", "no:cacheprovider"),
+        *selection(files),
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    used = printed.partition("\n")[0]
     assert f"\nbotocore=={used} " in (REPOSITORY / requirements).read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -67,12 +66,11 @@ def set_feature_by_client(iam: IAMClient, feature: str, *, enabled: bool) -> Non
 def paste(organization: Organization, line: str) -> None:
     """Run commands of the AWS CLI, in one line, as the management account."""
     for command in line.split(" && "):
-        program, service, operation, *words = shlex.split(command)
-        assert (program, service) in (("aws", "iam"), ("aws", "organizations"))
-        options = zip(words[::2], words[1::2], strict=True)
+        _, service, operation, *words = command.split()
         # As the CLI does: --account-id is the parameter AccountId.
-        parameters = {name.title().replace("-", ""): value for name, value in options}
-        getattr(organization.client(service), operation.replace("-", "_"))(**parameters)
+        names = [word.title().replace("-", "") for word in words[::2]]
+        call = getattr(organization.client(service), operation.replace("-", "_"))
+        call(**dict(zip(names, words[1::2], strict=True)))
 
 
 def add_accounts(organization: Organization, count: int) -> list[str]:

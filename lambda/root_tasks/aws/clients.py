@@ -33,7 +33,7 @@ class RunClients(Clients):
     """
 
     def __init__(self, create: Callable[[str], Any], *, sessions: SessionClients) -> None:
-        def create_naming_runs(service: str) -> Any:
+        def create_and_prepare(service: str) -> Any:
             """Create a client; that of STS names the run in its requests to open a session."""
             client = create(service)
             if service == "sts":
@@ -44,7 +44,7 @@ class RunClients(Clients):
                 _add_account_states(client)
             return client
 
-        super().__init__(create_naming_runs)
+        super().__init__(create_and_prepare)
         self.sessions = sessions
         # Its run_id is the run that a thread works for: `for_run` sets it.
         self._of_thread = threading.local()
