@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from common.json_text import pretty_json, refuse_constant, unique_keys
 
-from ..messages import enumeration
+from ..messages import enumeration, quantity
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 # One key of each pair is in every statement.
 _REQUIRED = (("Principal", "NotPrincipal"), ("Action", "NotAction"))
 _EFFECTS = {"Allow": "allows", "Deny": "denies"}
+# What an approver judges as a whole in the lines of `pretty_json`: a statement, in a list or
+# without one, and each other line.
+_PART = re.compile(
+    r"""^[ ]{4}\{\n(?:[ ]{6}.*\n)*[ ]{4}\},?$"""
+    r"""|^[ ]{2}"Statement":[ ]\{\n(?:[ ]{4}.*\n)*[ ]{2}\},?$"""
+    r"""|^.*$""",
+    re.MULTILINE,
+)
+# The account of a principal: it is the account's ID or an ARN.
+_ACCOUNT_OF_PRINCIPAL = re.compile(r"(?:arn:[^:]*:[^:]*:[^:]*:)?([0-9]{12})(?::.*)?")
+# A sentence has no more statements of a policy, and no more actions and resources of each.
+_MAX_STATEMENTS = 5
+_MAX_NAMED = 3
 
 
 def policy_text(value: object) -> str:
@@ -40,38 +54,75 @@ def policy_text(value: object) -> str:
 def difference(old: str | None, new: str | None) -> str:
     """Return all lines of two policies, each with its sign; nothing if both mean the same.
 
+    A statement is compared as a whole: one that is not in the old policy is new with all its lines.
+
     Args:
         old: The policy that is there; None if there is none.
         new: The policy that is set; None if none is.
     """
-    # With all lines as context: an approver sees both policies whole.
-    old_lines, new_lines = _lines(old), _lines(new)
-    lines = list(difflib.unified_diff(old_lines, new_lines, n=len(old_lines), lineterm=""))
-    # The three lines of its head are about files.
-    return "\n".join(lines[3:])
+    old_parts, new_parts = _parts(old), _parts(new)
+    if old_parts == new_parts:
+        return ""
+    matcher = difflib.SequenceMatcher(
+        a=list(map(_without_comma, old_parts)), b=list(map(_without_comma, new_parts))
+    )
+    # With the lines that stay: an approver sees both policies whole.
+    lines: list[str] = []
+    for tag, old_first, old_end, new_first, new_end in matcher.get_opcodes():
+        if tag == "equal":
+            lines += _signed(" ", new_parts[new_first:new_end])
+        else:
+            lines += _signed("-", old_parts[old_first:old_end])
+            lines += _signed("+", new_parts[new_first:new_end])
+    return "\n".join(lines)
 
 
-def effect_on_everyone(policy: str) -> str:
-    """Return whom a policy allows or denies if that is not limited to principals that it names.
+def effect_of(policy: str, *, account_id: str) -> str:
+    """Return whom a policy allows or denies beyond principals of its own account.
 
     For example "The new policy allows everyone.", because of `"Principal": "*"`. The empty text
-    means that each statement names its principals.
+    means that each statement names its principals, and allows only those of the account.
+
+    Args:
+        policy: The policy.
+        account_id: The account of the bucket or queue.
     """
     clauses = set()
+    given = []
     for statement in _statements(json.loads(policy)):
         whom = _everyone_in_words(statement)
         if whom is not None:
             clauses.add(f"{_EFFECTS[statement['Effect']]} {whom}")
-    if not clauses:
-        return ""
-    return f"The new policy {enumeration(sorted(clauses))}."
+        others = _other_accounts(statement, account_id)
+        if others:
+            given.append(_given_in_words(statement, others))
+    sentences = []
+    if clauses:
+        sentences.append(f"The new policy {enumeration(sorted(clauses))}.")
+    sentences += given[:_MAX_STATEMENTS]
+    if len(given) > _MAX_STATEMENTS:
+        more = quantity(len(given) - _MAX_STATEMENTS, "more statement")
+        sentences.append(f"It has {more} for other accounts.")
+    return " ".join(sentences)
 
 
-def _lines(policy: str | None) -> list[str]:
-    """Return the lines of a policy as an approver reads it; none if there is no policy."""
+def _parts(policy: str | None) -> list[str]:
+    """Return a policy as an approver reads it, in parts of whole lines; none without a policy."""
     if policy is None:
         return []
-    return pretty_json(policy).split("\n")
+    return _PART.findall(pretty_json(policy))
+
+
+def _without_comma(part: str) -> str:
+    """Return a part without the comma after it, which depends on the next part."""
+    return part.removesuffix(",")
+
+
+def _signed(sign: str, parts: Iterable[str]) -> Iterator[str]:
+    """Yield each line of some parts with a sign before it."""
+    for part in parts:
+        for line in part.split("\n"):
+            yield sign + line
 
 
 def _statements(document: dict[str, Any]) -> Iterator[Any]:
@@ -108,3 +159,44 @@ def _everyone_in_words(statement: dict[str, Any]) -> str | None:
     if whom is not None and statement.get("Condition"):
         whom += " who meets a condition"
     return whom
+
+
+def _other_accounts(statement: dict[str, Any], account_id: str) -> list[str]:
+    """Return the accounts that a statement allows something to, but for one account."""
+    principals = statement.get("Principal")
+    if statement["Effect"] != "Allow" or not isinstance(principals, dict):
+        return []
+    found = set()
+    for named in principals.values():
+        for principal in _listed(named):
+            match = _ACCOUNT_OF_PRINCIPAL.fullmatch(principal)
+            if match is not None:
+                found.add(match[1])
+    return sorted(found - {account_id})
+
+
+def _given_in_words(statement: dict[str, Any], account_ids: Sequence[str]) -> str:
+    """Return what a statement gives to accounts, such as "The new policy gives 999999999999 …"."""
+    actions = _few(_listed(statement.get("Action")), "action")
+    if "NotAction" in statement:
+        actions = f"every action but {_few(_listed(statement['NotAction']), 'action')}"
+    resources = _few(_listed(statement.get("Resource")), "resource")
+    sentence = f"The new policy gives {_few(account_ids, 'account')} {actions}"
+    if resources:
+        sentence += f" on {resources}"
+    if statement.get("Condition"):
+        sentence += ", if a condition is met"
+    return f"{sentence}."
+
+
+def _listed(value: object) -> list[str]:
+    """Return the texts of a member of a statement, where one text may stand without a list."""
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if isinstance(each, str)]
+
+
+def _few(names: Sequence[str], noun: str) -> str:
+    """Return a few names, or the number of many, such as "7 actions"."""
+    if len(names) > _MAX_NAMED:
+        return quantity(len(names), noun)
+    return enumeration(names)

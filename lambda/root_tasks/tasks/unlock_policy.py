@@ -21,7 +21,7 @@ from ..model.report_schema import Item, ItemType, Outcome
 from ..model.run_documents import Finding, Target
 from ..refusals import RefusalReason, RunRefusedError
 from .outcomes import account_finding, failed_item, report_item
-from .policy_documents import difference, effect_on_everyone, policy_text
+from .policy_documents import difference, effect_of, policy_text
 from .request import Request, assignments_of
 from .resource_policies import ResourcePolicy, find_bucket_region, policy_of
 from .task_definition import AccountTask, TaskDefinition, TaskWords
@@ -80,7 +80,7 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
         text = policy_of(session, target).read()
     except CallError as error:
         return _plan_unread_policy(target, error.failure)
-    item = _item_with_policy(target, Outcome.PLANNED, text)
+    item = _item_with_policy(target, Outcome.PLANNED, text, account_id=session.account_id)
     # The policy that is there means the same as the one to set, or there is none to remove.
     if item.difference == "":
         return report_item(target, Outcome.NOTHING_TO_DO), None
@@ -103,19 +103,22 @@ def _plan_unread_policy(target: Target, failure: Failure) -> tuple[Item, Target 
     return report_item(target, Outcome.PLANNED, messages.POLICY_LOST), target
 
 
-def _item_with_policy(target: Target, outcome: Outcome, text: str | None) -> Item:
+def _item_with_policy(
+    target: Target, outcome: Outcome, text: str | None, *, account_id: str
+) -> Item:
     """Return the item of a policy to remove or to set.
 
     Args:
         target: The bucket or queue.
         outcome: The outcome.
         text: The policy that it has; None if it has none.
+        account_id: The account that has it.
     """
     sentences = []
     if target.backup is not None:
         sentences.append(messages.policy_of_backup(target.backup))
     if target.new_policy is not None:
-        sentences.append(effect_on_everyone(target.new_policy))
+        sentences.append(effect_of(target.new_policy, account_id=account_id))
     return replace(
         report_item(target, outcome, " ".join(filter(None, sentences)) or None),
         policy=text,
@@ -140,7 +143,7 @@ def _execute_target(task: AccountTask, target: Target) -> Item:
     if left is not None:
         return left
     # Without a policy there is nothing to back up: one is only set.
-    done = _item_with_policy(target, Outcome.DONE, text)
+    done = _item_with_policy(target, Outcome.DONE, text, account_id=task.session.account_id)
     if text is None:
         return _apply_change(policy, target, done=done)
     try:
