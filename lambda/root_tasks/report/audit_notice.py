@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from aws_calls.notices import Notice
 from common.next_step import NextStep
@@ -10,7 +10,7 @@ from common.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, Change, ChangeType, ItemType, Outcome, Report
-from .facts import credentials_of
+from .facts import credentials_of, is_audited
 from .management_root_user import (
     OWN,
     credentials_in_words,
@@ -24,15 +24,24 @@ from .words import credential_counts, details_of_change, minute
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
 _PUBLISHED_AGAIN = "Root credentials: full audit, published again"
+_NOTHING_AUDITED = "Root credentials: no account could be audited"
 
 _READ = NextStep(what="Read the report", command="centralized-root-access report --open")
 # The subjects, the worst first; of anything else it only says that it changed.
 _WORST = {
     ChangeType.CREDENTIALS_APPEARED: "Root credentials appeared",
     ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED: "Root credentials no longer accepted",
+    ChangeType.JOINED: "Root credentials in accounts that joined",
+    ChangeType.AUDITED_AGAIN: "Root credentials audited again",
     ChangeType.EMAIL_OUTSIDE: "Root e-mail addresses outside of the domains",
     ChangeType.NO_LONGER_AUDITED: "Root credentials no longer audited",
     ChangeType.CREDENTIALS_ACCEPTED: "Root credentials accepted",
+}
+# The subjects if all changes are of one type and none is bad.
+_NOTHING_ELSE = {
+    ChangeType.CREDENTIALS_DISAPPEARED: "Root credentials disappeared",
+    ChangeType.AUDITED_AGAIN: _WORST[ChangeType.AUDITED_AGAIN],
+    ChangeType.NO_LONGER_AUDITED: _WORST[ChangeType.NO_LONGER_AUDITED],
 }
 # Changes that the reason in the account's row explains.
 _WITH_REASON = (
@@ -54,9 +63,10 @@ def audit_notice(report: Report, *, previous: Report | None, problem: str | None
         problem: Why it cannot be compared; None if it can, or if there is none.
     """
     found = report.changes or ()
+    is_blind = Outcome.INACCESSIBLE in report.totals and not any(map(is_audited, report.results))
     own_change = None if previous is None else _management_change(previous, report)
     if previous is not None and (found or own_change is not None):
-        subject = _subject(found, own_change)
+        subject = _subject(found, own_change, report)
         message = change_message(found, report, previous=previous, own_change=own_change)
     elif problem is not None:
         subject = _NOT_COMPARED
@@ -68,12 +78,14 @@ def audit_notice(report: Report, *, previous: Report | None, problem: str | None
         subject, message = _PUBLISHED_AGAIN, audit_message(report, "full audit, published again")
     else:
         return None
+    if is_blind and previous is None:
+        subject = _NOTHING_AUDITED
     return Notice(
         subject=subject,
         message=message,
         thread=f"{report.organization_id}-root-credentials",
         next_steps=[_READ, *next_steps(report)],
-        runbook="Accounts with root credentials",
+        runbook="Inaccessible accounts" if is_blind else "Accounts with root credentials",
     )
 
 
@@ -104,7 +116,7 @@ def _management_types(report: Report) -> set[ItemType] | None:
     return {type_ for type_, _ in credentials_of(own)}
 
 
-def _subject(found: Sequence[Change], own_change: ChangeType | None) -> str:
+def _subject(found: Sequence[Change], own_change: ChangeType | None, report: Report) -> str:
     """Return the subject: what is worst, and where that happened.
 
     For example, "Root credentials appeared: 2 accounts and the management account".
@@ -112,24 +124,33 @@ def _subject(found: Sequence[Change], own_change: ChangeType | None) -> str:
     Args:
         found: The changes of member accounts.
         own_change: What changed at the management account's root user; None if nothing did.
+        report: The newer of the two audits.
     """
+    skipped = {each.account_id for each in report.results if each.outcome is Outcome.SKIPPED}
     for type_, words in _WORST.items():
-        of_type = [change for change in found if _type_for_reader(change) is type_]
+        of_type = [
+            change for change in found if change.type is type_ and _is_bad(change, skipped=skipped)
+        ]
         is_own = own_change is type_
         if of_type or is_own:
             return f"{words}: {_places(of_type, is_own=is_own)}"
-    disappeared = own_change is None and all(
-        change.type is ChangeType.CREDENTIALS_DISAPPEARED for change in found
-    )
-    words = "Root credentials disappeared" if disappeared else "Root credentials changed"
+    words = "Root credentials changed"
+    types = {change.type for change in found}
+    if own_change is None and len(types) == 1:
+        words = _NOTHING_ELSE.get(types.pop(), words)
     return f"{words}: {_places(found, is_own=own_change is not None)}"
 
 
-def _type_for_reader(change: Change) -> ChangeType:
-    """Return what a reader takes a change for: what an account brings with it has appeared."""
-    if change.type in (ChangeType.JOINED, ChangeType.AUDITED_AGAIN) and change.credentials:
-        return ChangeType.CREDENTIALS_APPEARED
-    return change.type
+def _is_bad(change: Change, *, skipped: Collection[str]) -> bool:
+    """Return whether a change deserves the subject that its type has.
+
+    Args:
+        change: The change.
+        skipped: The accounts that are skipped now, such as closed ones.
+    """
+    if change.type in (ChangeType.JOINED, ChangeType.AUDITED_AGAIN):
+        return bool(change.credentials)
+    return change.type is not ChangeType.NO_LONGER_AUDITED or change.account_id not in skipped
 
 
 def _places(found: Iterable[Change], *, is_own: bool) -> str:
@@ -218,7 +239,10 @@ def _lines(found: Sequence[Change], report: Report) -> Iterator[str]:
         of_type = [change for change in found if change.type is type_]
         # Before the first line of the type only.
         heading = f"\n{type_.words.capitalize()} ({len(of_type):,})\n"
-        for change in of_type:
+        listed = of_type
+        if type_ is ChangeType.AUDITED_AGAIN:
+            listed = [change for change in of_type if change.credentials]
+        for change in listed:
             details = details_of_change(change)
             result = results.get(change.account_id)
             if result is not None and result.reason and _is_explained(change, result):
@@ -226,6 +250,9 @@ def _lines(found: Sequence[Change], report: Report) -> Iterator[str]:
                 details += f"{separator} {excerpt(result.reason, _MAX_REASON_CHARACTERS)}"
             yield f"{heading}  {change.account_id}{details}\n"
             heading = ""
+        clean = len(of_type) - len(listed)
+        if clean:
+            yield f"{heading}  {quantity(clean, 'account')} without credentials\n"
 
 
 def _is_explained(change: Change, result: AccountResult) -> bool:

@@ -781,6 +781,9 @@ NINE_WITH_KEYS = report_of(
     *(account_with_keys(f"{300000000000 + number}", 1) for number in range(9))
 )
 NINE_CLEAN = report_of(*(account_result(each.account_id) for each in NINE_WITH_KEYS.results))
+NINE_INACCESSIBLE = report_of(
+    *(inaccessible_account(each.account_id) for each in NINE_WITH_KEYS.results)
+)
 
 
 def clean_audit_with(*results: AccountResult) -> Report:
@@ -800,12 +803,34 @@ def clean_audit_with(*results: AccountResult) -> Report:
                 account_with_keys("400000000001", 1),
                 account_result("400000000002"),
             ),
-            "Root credentials appeared: 2 accounts",
+            "Root credentials appeared: 1 account",
+        ),
+        (
+            NINE_CLEAN,
+            clean_audit_with(account_with_keys("400000000001", 1), account_result("400000000002")),
+            "Root credentials in accounts that joined: 1 account",
+        ),
+        (
+            NINE_INACCESSIBLE,
+            clean_audit_with(account_with_keys(FIRST_ID, 1)),
+            "Root credentials audited again: 1 account",
+        ),
+        (NINE_INACCESSIBLE, NINE_CLEAN, "Root credentials audited again: 9 accounts"),
+        (NINE_CLEAN, NINE_INACCESSIBLE, "Root credentials no longer audited: 9 accounts"),
+        (
+            NINE_WITH_KEYS,
+            clean_audit_with(SKIPPED_FIRST),
+            "Root credentials changed: 9 accounts",
+        ),
+        (
+            NINE_CLEAN,
+            clean_audit_with(SKIPPED_FIRST),
+            "Root credentials no longer audited: 1 account",
         ),
         (OWN_PROTECTED, OWN_WITH_PASSWORD, "Root credentials appeared: the management account"),
         (OWN_WITH_PASSWORD, OWN_PROTECTED, "Root credentials changed: the management account"),
         (OWN_PROTECTED, OWN_UNREAD, "Root credentials no longer audited: the management account"),
-        (OWN_UNREAD, OWN_WITH_KEY, "Root credentials changed: the management account"),
+        (OWN_UNREAD, OWN_WITH_KEY, "Root credentials audited again: the management account"),
         (
             report_of(account_with_accepted_password(FIRST_ID)),
             clean_audit_with(
@@ -833,6 +858,12 @@ def clean_audit_with(*results: AccountResult) -> Report:
     ids=[
         "clean-up",
         "new",
+        "joined",
+        "audited again",
+        "all audited again",
+        "none audited",
+        "closed",
+        "only closed",
         "own",
         "own better",
         "own unread",
@@ -887,6 +918,23 @@ def test_the_message_says_what_changed_at_the_management_accounts_root_user(
         in message
     )
     assert has in message.partition("\nBefore")[0]
+
+
+def test_accounts_that_are_audited_again_are_listed_if_they_have_credentials() -> None:
+    after = clean_audit_with(account_with_keys(FIRST_ID, 1))
+    message = notice_after(NINE_INACCESSIBLE, after).message
+    assert message.endswith(
+        f"\nAudited again (9)\n  {FIRST_ID}: 1 access key\n  8 accounts without credentials\n"
+    )
+
+
+@pytest.mark.parametrize("problem", [None, "It is damaged."], ids=["the first", "not comparable"])
+def test_an_audit_that_could_read_no_account_says_so_with_its_runbook(problem: str | None) -> None:
+    notice = audit_notice(NINE_INACCESSIBLE, previous=None, problem=problem)
+    assert notice is not None
+    assert notice.subject == "Root credentials: no account could be audited"
+    assert notice.runbook == "Inaccessible accounts"
+    assert notice_after(NINE_CLEAN, NINE_INACCESSIBLE).runbook == "Inaccessible accounts"
 
 
 def test_the_message_has_no_names_and_no_addresses() -> None:
