@@ -14,7 +14,11 @@ from .retry import RetryBudget
 
 # The SDK's names, where they are not those of an IAM policy.
 _SDK_SERVICES = {"states": "stepfunctions"}
-_SDK_OPERATIONS = {"s3:ListAllMyBuckets": "ListBuckets", "s3:ListBucket": "ListObjectsV2"}
+_SDK_OPERATIONS = {
+    "s3:ListAllMyBuckets": "ListBuckets",
+    "s3:ListBucket": "ListObjectsV2",
+    "s3:ListBucketVersions": "ListObjectVersions",
+}
 # The calls whose response lacks a list that is empty.
 _WITHOUT_EMPTY_LISTS = frozenset({"s3:ListBucket"})
 

@@ -21,6 +21,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from common.errors import RootAccessError
 from common.json_text import truncate_json
@@ -67,7 +68,14 @@ _SIGNS_OF_NO_TRUST: dict[type[Exception], tuple[str, ...]] = {
     ProxyConnectionError: ("CERTIFICATE_VERIFY_FAILED", "doesn't match"),
 }
 _NOT_CONNECTED = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
-_NO_RESPONSE = (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError)
+# botocore lets HTTPError through if the body of an error breaks off, as for s3:GetObject.
+_NO_RESPONSE = (
+    HTTPClientError,
+    ConnectionError,
+    IncompleteReadError,
+    ResponseParserError,
+    HTTPError,
+)
 
 
 class FailureKind(StrEnum):
@@ -191,12 +199,12 @@ def describe_response(failure: Failure) -> str:
 
 @contextmanager
 def call_errors(operation: str) -> Iterator[None]:
-    """Turn any exception of botocore for one call into a CallError."""
+    """Turn any exception of the SDK for one call into a CallError."""
     try:
         yield
     except ClientError as error:
         raise CallError(_from_client_error(operation, error)) from error
-    except (BotoCoreError, ResponseParserError) as error:
+    except (BotoCoreError, ResponseParserError, HTTPError) as error:
         raise CallError(_from_transport_error(operation, error)) from error
 
 

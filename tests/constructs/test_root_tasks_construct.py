@@ -210,7 +210,13 @@ def test_backups_and_the_latest_report_never_expire_and_no_one_may_delete_an_obj
     allowed = re.findall(
         r"s3:[A-Z]\w+\*?", json.dumps(properties_of_type(full_template, "AWS::IAM::Policy"))
     )
-    assert set(allowed) == {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
+    assert set(allowed) == {
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:ListBucket",
+        "s3:ListBucketVersions",
+        "s3:PutObject",
+    }
 
 
 def test_what_is_stored_stays_protected_when_the_stack_is_deleted(

@@ -40,6 +40,11 @@ _FOR_A_SERVICE = {
     "organizations:RegisterDelegatedAdministrator",
 }
 
+_LISTING_ACTIONS = {
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyRequest:
@@ -165,14 +170,16 @@ def request_of_root_access_call(call: Call, *, organization_id: str) -> PolicyRe
 def request_of_task_call(action: str, parameters: Mapping[str, Any]) -> PolicyRequest:
     """Return the request by which a policy decides about a call of root tasks."""
     match action:
-        case "s3:ListObjectsV2":
+        case "s3:ListObjectsV2" | "s3:ListObjectVersions":
             return PolicyRequest(
-                action="s3:ListBucket",
+                action=_LISTING_ACTIONS[action],
                 resource=f"arn:aws:s3:::{parameters['Bucket']}",
                 context={"s3:prefix": parameters["Prefix"]},
             )
         case "s3:GetObject" | "s3:PutObject":
             key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
+            if "VersionId" in parameters:
+                action = "s3:GetObjectVersion"
             return PolicyRequest(action=action, resource=key)
         case "sts:AssumeRoot":
             return PolicyRequest(

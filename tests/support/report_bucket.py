@@ -2,7 +2,9 @@
 
 import io
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +16,15 @@ from root_tasks.aws.checksums import sha256
 from support.responding import client_error, respond_to
 
 REPORT_BUCKET = "root-tasks"
+# The time of each bucket, which says when its objects were stored.
+_CLOCKS: MutableMapping[FakeBucket, Callable[[], datetime]] = WeakKeyDictionary()
+
+
+def set_clock(now: Callable[[], datetime]) -> None:
+    """Give the bucket of that name, which exists, the time of the test."""
+    bucket = _find_moto_bucket()
+    assert bucket is not None
+    _CLOCKS[bucket] = now
 
 
 class ReportBuckets:
@@ -37,7 +48,7 @@ class ReportBuckets:
         if bucket is None:
             return None
         if bucket not in self._objects:
-            self._objects[bucket] = MemoryBucket()
+            self._objects[bucket] = MemoryBucket(_CLOCKS[bucket])
         response: Mapping[str, Any] = getattr(self._objects[bucket], method)(**parameters)
         return response
 
@@ -51,19 +62,44 @@ def _find_moto_bucket() -> FakeBucket | None:
     return backends[account_id][partition].buckets.get(REPORT_BUCKET)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Version:
+    """A version of an object, as S3 stores it."""
+
+    id: str
+    body: bytes
+    etag: str
+    modified_at: datetime
+
+
 class MemoryBucket:
-    """The calls of S3 that the functions make, on objects in memory."""
+    """The calls of S3 that the functions make, on objects in memory, of which it keeps versions.
 
-    def __init__(self) -> None:
+    Args:
+        now: Returns the time.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self._lock = threading.Lock()
-        self._objects: dict[str, bytes] = {}
+        # The versions of each object, the newest last.
+        self._objects: dict[str, list[_Version]] = {}
 
-    def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
-        """Return an object, as S3 does."""
+    def get_object(
+        self,
+        *,
+        Key: str,  # noqa: N803
+        VersionId: str | None = None,  # noqa: N803
+        **_: object,
+    ) -> dict[str, Any]:
+        """Return an object or one of its versions, as S3 does."""
         with self._lock:
-            if Key not in self._objects:
-                raise client_error("NoSuchKey", "NoSuchKey", operation="GetObject")
-            return {"Body": io.BytesIO(self._objects[Key])}
+            versions = self._objects.get(Key, [])
+        if VersionId is not None:
+            versions = [version for version in versions if version.id == VersionId]
+        if not versions:
+            raise client_error("NoSuchKey", "NoSuchKey", operation="GetObject")
+        return {"Body": io.BytesIO(versions[-1].body)}
 
     def put_object(
         self,
@@ -76,19 +112,44 @@ class MemoryBucket:
     ) -> dict[str, Any]:
         """Store an object where the condition holds, as S3 does."""
         with self._lock:
-            etag = sha256(self._objects[Key]) if Key in self._objects else None
+            versions = self._objects.get(Key, [])
+            etag = versions[-1].etag if versions else None
             if (IfNoneMatch and etag) or (IfMatch and etag != IfMatch):
                 raise client_error(
                     "PreconditionFailed", "PreconditionFailed", operation="PutObject"
                 )
-            self._objects[Key] = Body
-        return {"ETag": sha256(Body)}
+            version = _Version(
+                id=str(len(versions)),
+                body=Body,
+                etag=sha256(Body),
+                # S3 has whole seconds.
+                modified_at=self._now().replace(microsecond=0),
+            )
+            self._objects[Key] = [*versions, version]
+        return {"ETag": version.etag}
 
     def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Return the keys with a prefix, as S3 does."""
+        contents = [
+            {"Key": version["Key"], "ETag": version["ETag"]}
+            for version in self.list_object_versions(Prefix=Prefix)["Versions"]
+            if version["IsLatest"]
+        ]
+        return {"IsTruncated": False, "Contents": contents}
+
+    def list_object_versions(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Return the versions of the keys with a prefix, as S3 does: of each the newest first."""
         with self._lock:
             found = sorted(item for item in self._objects.items() if item[0].startswith(Prefix))
-        return {
-            "IsTruncated": False,
-            "Contents": [{"Key": key, "ETag": sha256(body)} for key, body in found],
-        }
+        versions = [
+            {
+                "Key": key,
+                "VersionId": version.id,
+                "ETag": version.etag,
+                "LastModified": version.modified_at,
+                "IsLatest": version is versions[-1],
+            }
+            for key, versions in found
+            for version in reversed(versions)
+        ]
+        return {"IsTruncated": False, "Versions": versions}

@@ -43,6 +43,7 @@ from support.function import FakeTime
 from support.notices import card_in_chat, text_by_mail
 from support.policies import PolicyRequest, request_of_task_call
 from support.report_bucket import REPORT_BUCKET as REPORT_BUCKET
+from support.report_bucket import set_clock
 from support.responding import client_error
 from support.state_machine import ExecutionFailedError, Invoke, StateMachine
 from support.template_reading import resources_of_type, state_machine_definition
@@ -227,6 +228,7 @@ class RootTasks:
         self.sessions = _SessionClients(self.prepare_session_client)
         self._clients = RunClients(self._create_client, sessions=self.sessions)
         create_report_bucket(self.client("s3"))
+        set_clock(lambda: self.now)
 
     # Running
 

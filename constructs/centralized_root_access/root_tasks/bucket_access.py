@@ -34,11 +34,13 @@ class BucketAccess:
         listed: The prefixes of keys that it may list. A function that reads an object which may not
             exist needs it: to a role that may not list the key, S3 answers AccessDenied instead of
             NoSuchKey.
+        versions: The objects whose versions it may list and read.
     """
 
     read: Sequence[str] = ()
     write: Sequence[str] = ()
     listed: Sequence[str] = ()
+    versions: Sequence[str] = ()
 
 
 def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
@@ -48,9 +50,9 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
         tasks: The tasks that executions may ask for.
     """
     # What depends on the tasks: backups are of removed policies, and only audits are compared with
-    # the latest one.
+    # the latest one, of which a redrive also finds what its run had published.
     backups = ["backups/*"] if UNLOCK_TASKS.intersection(tasks) else []
-    latest = ["latest/*"] if RootTask.AUDIT in tasks else []
+    latest = ["latest/report.json"] if RootTask.AUDIT in tasks else []
     changes = tasks_with_changes(tasks)
     plan = ["runs/*/plan.json"] if changes else []
     # Executions note there until when audits accept the credentials that a recovery brings.
@@ -68,9 +70,10 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
         results = [f"runs/*/results/{task}/*" for task in tasks_of_function]
         access[id] = BucketAccess(read=["runs/*/work.json"], write=results)
     access["WriteReport"] = BucketAccess(
-        read=["runs/*/run.json", "runs/*/results/*"] + latest,
+        read=["runs/*/run.json", "runs/*/results/*"],
         write=["runs/*/report.*"] + plan + latest,
-        listed=["runs/*/results/*"] + latest,
+        listed=["runs/*/results/*"],
+        versions=latest,
     )
     if not changes:
         return access
@@ -133,6 +136,14 @@ def access_statements(access: BucketAccess, bucket: s3.IBucket) -> list[iam.Poli
         conditions = {"StringLike": {"s3:prefix": list(access.listed)}}
         statements.append(
             allow("ListObjects", ["s3:ListBucket"], [bucket.bucket_arn], conditions=conditions)
+        )
+    if access.versions:
+        objects = [bucket.arn_for_objects(key) for key in access.versions]
+        statements.append(allow("ReadVersions", ["s3:GetObjectVersion"], objects))
+        conditions = {"StringEquals": {"s3:prefix": list(access.versions)}}
+        listing = ["s3:ListBucketVersions"]
+        statements.append(
+            allow("ListVersions", listing, [bucket.bucket_arn], conditions=conditions)
         )
     return statements
 

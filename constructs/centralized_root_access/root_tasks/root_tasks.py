@@ -363,7 +363,7 @@ class RootTasks(Construct):
         reports = [
             "runs/*/report.*",
             "executions/*/report.*",
-            "latest/*",
+            "latest/report.json",
             "runs/*/executed-by.json",
         ]
         objects = [self.bucket.arn_for_objects(pattern) for pattern in reports]
@@ -448,6 +448,6 @@ class RootTasks(Construct):
             )
             add_output(self, f"{role.node.id}Arn", description=description, value=role.role_arn)
         description = (
-            "Name of the bucket with the reports; latest/report.html is of the latest full audit."
+            "Name of the bucket with the reports; latest/report.json is of the latest full audit."
         )
         add_output(self, "Bucket", description=description, value=self.bucket.bucket_name)

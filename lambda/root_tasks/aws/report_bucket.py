@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from aws_calls.calls import AwsCalls, require
@@ -12,7 +13,26 @@ from aws_calls.failures import CallError, call_errors
 # The condition of a write that replaces nothing.
 IF_NEW = {"IfNoneMatch": "*"}
 _GET = "s3:GetObject"
+_GET_VERSION = "s3:GetObjectVersion"
 _LIST = "s3:ListBucket"
+_LIST_VERSIONS = "s3:ListBucketVersions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectVersion:
+    """A version of an object.
+
+    Attributes:
+        id: Its ID.
+        etag: Its ETag.
+        modified_at: When S3 stored it, in whole seconds.
+        is_latest: Whether it is what a read without an ID returns.
+    """
+
+    id: str
+    etag: str
+    modified_at: datetime
+    is_latest: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +49,20 @@ class Bucket:
     name: str
     account_id: str
 
-    def read(self, key: str) -> bytes:
-        """Return an object's bytes."""
+    def read(self, key: str, *, version: str | None = None) -> bytes:
+        """Return an object's bytes, or those of one of its versions."""
         s3 = self.aws.clients("s3")
+        operation, parameters = _GET, {**self._bucket_parameters, "Key": key}
+        if version is not None:
+            operation, parameters["VersionId"] = _GET_VERSION, version
 
         def read_once() -> bytes:
-            with call_errors(_GET):
-                body: bytes = s3.get_object(Key=key, **self._bucket_parameters)["Body"].read()
+            with call_errors(operation):
+                body: bytes = s3.get_object(**parameters)["Body"].read()
                 return body
 
         # Not by `call`: the connection can also break while the body is read.
-        return self.aws.budget.attempt(read_once, operation=_GET)
+        return self.aws.budget.attempt(read_once, operation=operation)
 
     def read_if_there(self, key: str) -> bytes | None:
         """Return an object's bytes; None if there is no such object.
@@ -52,7 +75,7 @@ class Bucket:
             return self.read(key)
         except CallError as error:
             name = error.failure.name
-            if name == "NoSuchKey" or (name == "AccessDenied" and self.find_etag(key) is None):
+            if name == "NoSuchKey" or (name == "AccessDenied" and key not in self.keys(key)):
                 return None
             raise
 
@@ -99,24 +122,7 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in their order."""
-        return (entry["Key"] for entry in self._list_objects(prefix))
-
-    def find_etag(self, key: str) -> str | None:
-        """Return the ETag of an object, readable or not; None if there is no object."""
-        # A key sorts before all longer keys with the same prefix.
-        entry = next(self._list_objects(key), None)
-        if entry is None or entry["Key"] != key:
-            return None
-        return str(require(entry, "ETag", operation=_LIST))
-
-    @property
-    def _bucket_parameters(self) -> dict[str, Any]:
-        """What each call names: the bucket, and the account that has to own it."""
-        return {"Bucket": self.name, "ExpectedBucketOwner": self.account_id}
-
-    def _list_objects(self, prefix: str) -> Iterator[Any]:
-        """Yield AWS's entries of the objects whose keys start with a prefix, in their order."""
-        return self.aws.pages(
+        entries = self.aws.pages(
             _LIST,
             items="Contents",
             token="ContinuationToken",
@@ -124,3 +130,27 @@ class Bucket:
             Prefix=prefix,
             **self._bucket_parameters,
         )
+        return (entry["Key"] for entry in entries)
+
+    def versions(self, key: str) -> list[ObjectVersion]:
+        """Return the versions of an object, readable or not: the newest first, a thousand at most.
+
+        If the object was deleted, none of them is the latest one.
+        """
+        response = self.aws.call(_LIST_VERSIONS, Prefix=key, **self._bucket_parameters)
+        return [
+            ObjectVersion(
+                id=require(entry, "VersionId", operation=_LIST_VERSIONS),
+                etag=require(entry, "ETag", operation=_LIST_VERSIONS),
+                modified_at=require(entry, "LastModified", operation=_LIST_VERSIONS),
+                is_latest=require(entry, "IsLatest", operation=_LIST_VERSIONS),
+            )
+            # The response lacks a list that is empty.
+            for entry in response.get("Versions", ())
+            if entry["Key"] == key
+        ]
+
+    @property
+    def _bucket_parameters(self) -> dict[str, Any]:
+        """What each call names: the bucket, and the account that has to own it."""
+        return {"Bucket": self.name, "ExpectedBucketOwner": self.account_id}

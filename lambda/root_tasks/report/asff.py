@@ -83,12 +83,17 @@ def findings_of(report: Report, *, previous: Report | None = None) -> Iterator[S
     # What has left, so that no finding stays open for ever.
     audited = {result.account_id for result in report.results}
     for change in report.changes or ():
-        # The changes of a report that is written again come from the bucket.
+        # The changes of a report that is sent again come from the bucket.
         if change.type is ChangeType.LEFT and change.account_id not in audited:
             left = AccountResult(account_id=change.account_id, outcome=Outcome.SKIPPED)
             yield _finding(report, MEMBER_CHECK, left, _LEFT)
             if left.account_id in checked_before:
                 yield _finding(report, EMAIL_CHECK, left, _LEFT)
+
+
+def is_open_failure(finding: SecurityFinding) -> bool:
+    """Return whether a check failed, and something has to be done about it."""
+    return finding.status is ComplianceStatus.FAILED and not finding.archived
 
 
 def _accounts_with_checked_email(audit: Report | None) -> set[str]:

@@ -60,24 +60,30 @@ def audit_notice(report: Report, *, previous: Report | None, problem: str | None
     Args:
         report: The full audit, with its history.
         previous: The one before; None if there is none that can be compared.
-        problem: Why it cannot be compared; None if it can, or if there is none.
+        problem: Why it cannot be compared, or only in part; None if it can, or if there is none.
     """
     found = report.changes or ()
     is_blind = Outcome.INACCESSIBLE in report.totals and not any(map(is_audited, report.results))
     own_change = None if previous is None else _management_change(previous, report)
     if previous is not None and (found or own_change is not None):
         subject = _subject(found, own_change, report)
-        message = change_message(found, report, previous=previous, own_change=own_change)
-    elif problem is not None:
+        message = change_message(
+            found, report, previous=previous, own_change=own_change, problem=problem
+        )
+    elif previous is None and problem is not None:
         subject = _NOT_COMPARED
-        message = audit_message(report, f"full audit, without a comparison. {problem}")
+        message = audit_message(report, "full audit, without a comparison", problem=problem)
     elif previous is None:
         subject, message = _FIRST_AUDIT, audit_message(report, "first full audit")
     elif previous.run_id == report.run_id:
         # A redrive: its first notice may not have been sent.
-        subject, message = _PUBLISHED_AGAIN, audit_message(report, "full audit, published again")
+        subject = _PUBLISHED_AGAIN
+        message = audit_message(report, "full audit, published again", problem=problem)
     else:
         return None
+    runbook = "Accounts with root credentials"
+    if is_blind:
+        runbook = "Inaccessible accounts"
     if is_blind and previous is None:
         subject = _NOTHING_AUDITED
     return Notice(
@@ -85,7 +91,7 @@ def audit_notice(report: Report, *, previous: Report | None, problem: str | None
         message=message,
         thread=f"{report.organization_id}-root-credentials",
         next_steps=[_READ, *next_steps(report)],
-        runbook="Inaccessible accounts" if is_blind else "Accounts with root credentials",
+        runbook=runbook,
     )
 
 
@@ -170,6 +176,7 @@ def change_message(
     *,
     previous: Report,
     own_change: ChangeType | None = None,
+    problem: str | None = None,
 ) -> str:
     """Return the changes as plain text of under 8 KB, with account IDs, but without names.
 
@@ -178,9 +185,10 @@ def change_message(
         report: The newer of the two audits.
         previous: The other one.
         own_change: What changed at the management account's root user.
+        problem: Why the two can be compared only in part; None if they can.
     """
     since = minute(report.changes_since or previous.started_at)
-    text = _heading(report, f"changes since the full audit of {since}")
+    text = _heading(report, f"changes since the full audit of {since}", problem)
     if own_change is not None:
         had = management_credentials(previous)
         # OWN is "The management account's root user": inside a sentence it has a small letter.
@@ -191,32 +199,33 @@ def change_message(
     return _text_with_lines(text, list(_lines(found, report)))
 
 
-def audit_message(report: Report, what: str) -> str:
+def audit_message(report: Report, what: str, *, problem: str | None = None) -> str:
     """Return the accounts with credentials as plain text of under 8 KB, like `change_message`.
 
     Args:
         report: A full audit.
         what: What it is, such as "first full audit".
+        problem: Why it is not compared; None if it is, or if there is no other one.
     """
     lines = [
         f"  {result.account_id}: {credential_counts([result])}\n"
         for result in report.results
         if result.outcome is Outcome.HAS_CREDENTIALS
     ]
-    # It may end with a sentence about a problem; the heading adds the full stop.
-    heading = _heading(report, what.removesuffix("."))
+    heading = _heading(report, what, problem)
     if lines:
         heading += "\n"
     return _text_with_lines(heading, lines)
 
 
-def _heading(report: Report, what: str) -> str:
+def _heading(report: Report, what: str, problem: str | None) -> str:
     """Return the first lines of a message: what it is about, the summary, and which run it was."""
+    about = f"{what}. {problem}" if problem else f"{what}."
     reason = ""
     if report.reason is not None:
         reason = f"Reason: {printable(report.reason)}\n"
     return (
-        f"Root credentials in organization {report.organization_id}: {what}.\n"
+        f"Root credentials in organization {report.organization_id}: {about}\n"
         f"{summary(report)}\n"
         f"Audited {minute(report.started_at)}, run {printable(report.run_id)}.\n{reason}"
     )

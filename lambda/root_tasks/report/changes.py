@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from common.untrusted import ACCOUNT_ID
 
@@ -22,8 +22,8 @@ from ..model.report_schema import (
 )
 from .facts import credentials_of, is_audited, types_without_list
 
-# Allowed clock skew between two functions.
-_MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
+# What is in doubt if another audit may have looked later than this one.
+_IN_DOUBT = (ChangeType.CREDENTIALS_DISAPPEARED, ChangeType.LEFT)
 # The type of a change of an account's outcome. A new acceptance ends the alarm: by a deployment, or
 # because an account was moved into a unit.
 _ACCEPTANCE = {
@@ -38,34 +38,15 @@ class NotComparableError(Exception):
     """The earlier audit cannot be compared. The message repeats nothing of its content."""
 
 
-def is_overtaken(report: Report, *, by: Report) -> bool:
-    """Return whether another full audit was published after this one had begun.
-
-    Then each of the two may have read an account before the other one did. For example, both begin
-    at noon, the first one reads an account before it gets a password, and the second one after
-    that. Whichever ends first, only the second one may say what it found: the first one would end
-    the alarm.
-
-    Args:
-        report: The full audit.
-        by: The latest one that was published.
-    """
-    if by.run_id == report.run_id:
-        # A redrive repeats what its own run has published.
-        return False
-    return by.published_at is not None and by.published_at > report.started_at
-
-
-def parse_previous_audit(data: bytes, *, current: Report, now: datetime) -> Report:
-    """Return the audit before the current one.
+def parse_previous_audit(data: bytes, *, current: Report) -> Report:
+    """Return the audit before the current one, or what the current one has published itself.
 
     Args:
         data: What is stored as the latest full audit.
         current: The newer audit.
-        now: The time in UTC.
 
     Raises:
-        NotComparableError: It is damaged, of another organization, or from the future.
+        NotComparableError: It is damaged, or of another organization.
     """
     try:
         previous = decode(Report, data)
@@ -73,15 +54,26 @@ def parse_previous_audit(data: bytes, *, current: Report, now: datetime) -> Repo
         raise NotComparableError(str(error)) from error
     if previous.organization_id != current.organization_id:
         raise NotComparableError("This report is of another organization.")
-    # It would count as later than every audit until then, so none of these would be published.
-    if previous.published_at and previous.published_at > now + _MAX_CLOCK_DIFFERENCE:
-        raise NotComparableError("This report is from the future.")
     # These get into the notice, beside its commands.
     account_ids = [result.account_id for result in previous.results]
     account_ids += [change.account_id for change in previous.changes or ()]
     if not all(map(ACCOUNT_ID.fullmatch, account_ids)):
         raise NotComparableError("This report has an ID that is not an account's.")
     return previous
+
+
+def is_of_same_run(published: Report, report: Report) -> bool:
+    """Return whether a report that was published is an earlier one of a report's own run.
+
+    Both have the same results, which have been verified for the newer one: the name of the run
+    alone could be anyone's. The management account's root user was read again, and is left out.
+    """
+    own_id = report.management_account_id
+    results = [
+        {result.account_id: result for result in each.results if result.account_id != own_id}
+        for each in (published, report)
+    ]
+    return published.run_id == report.run_id and results[0] == results[1]
 
 
 def changes(previous: Report, current: Report) -> tuple[Change, ...]:
@@ -100,6 +92,19 @@ def changes(previous: Report, current: Report) -> tuple[Change, ...]:
     return tuple(sorted(found, key=lambda change: (types.index(change.type), change.account_id)))
 
 
+def without_doubt(report: Report) -> Report:
+    """Return a full audit without what the later look of another one may contradict.
+
+    For example, this one reads an account before the account gets a password, and the other one
+    after that, and publishes first: then the password has not disappeared.
+    """
+    report = replace(report, root_free=None)
+    if report.changes is None:
+        return report
+    certain = [change for change in report.changes if change.type not in _IN_DOUBT]
+    return replace(report, changes=tuple(certain))
+
+
 def with_history(report: Report, *, previous: Report | None) -> Report:
     """Return a full audit with its history: what has changed, and since when none finds any.
 
@@ -107,27 +112,10 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
         report: The full audit.
         previous: The latest full audit before it; None if there is none that can be compared.
     """
-    if previous is not None and previous.run_id == report.run_id:
-        return _written_again(report, first=previous)
     report = replace(report, root_free=_root_free(report, previous=previous))
     if previous is None:
         return report
     return replace(report, changes=changes(previous, report), changes_since=previous.started_at)
-
-
-def _written_again(report: Report, *, first: Report) -> Report:
-    """Return the report of a redrive with the history that the first report of its run has."""
-    root_free = None
-    # A result may have been altered since: then its account is inaccessible in this report.
-    if _is_root_free(report) and first.totals == report.totals:
-        root_free = first.root_free
-    return replace(
-        report,
-        changes=first.changes,
-        changes_since=first.changes_since,
-        published_at=first.published_at,
-        root_free=root_free,
-    )
 
 
 def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:

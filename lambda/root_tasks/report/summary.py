@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC
 
 from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, Outcome, Report, Task
 from .facts import is_audited, is_plan
 from .management_root_user import management_credentials, management_sentence
 from .plan_warnings import accepted_warning, in_use_warning
-from .words import credential_counts, item_counts, title, words_of
+from .words import credential_counts, item_counts, minute, title, words_of
 
+# A longer time is told in hours.
+_MAX_MINUTES = 120
 # The words of a summary for the accounts of an outcome: for one, and for several.
 _PREDICATES = {
     Outcome.UNPROTECTED: ("is unprotected", "are unprotected"),
@@ -90,14 +91,22 @@ def root_free_sentence(report: Report) -> str:
     ]
     clean = [result for result in members if result.outcome is Outcome.CLEAN]
     protected = sum(result.protected for result in clean)
-    if free is None or free.audits == 1 or len(clean) == protected:
+    count = len(clean) - protected
+    if free is None or free.audits == 1 or count == 0:
         return ""
-    accounts = f"{len(clean) - protected:,} of {quantity(len(members), 'account')}"
-    since = f"{free.since.astimezone(UTC):%Y-%m-%d}"
-    gap = quantity(math.ceil(free.longest_gap / 3600), "hour")
+    accounts = "1 account has"
+    if count > 1:
+        accounts = f"{count:,} accounts have"
+    none = "none"
+    if free.incomplete_audits:
+        none = "none but accepted ones"
+    minutes = math.ceil(free.longest_gap / 60)
+    gap = quantity(minutes, "minute")
+    if minutes > _MAX_MINUTES:
+        gap = quantity(math.ceil(minutes / 60), "hour")
     sentence = (
-        f"No root credentials in {accounts}, in each of {free.audits:,} full audits since {since}; "
-        f"the longest time between two was {gap}."
+        f"{accounts} no root credentials, and {free.audits:,} full audits in a row since "
+        f"{minute(free.since)} found {none}; the longest time between two was {gap}."
     )
     if free.incomplete_audits:
         sentence += (

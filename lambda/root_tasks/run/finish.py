@@ -19,6 +19,7 @@ from ..aws.storage import Storage
 from ..model.outcome import FAILURES
 from ..model.run_documents import PLAN_LIFETIME, Mode, Run
 from ..report.facts import executable_until
+from ..report.render import as_json
 from ..report.summary import summary
 from ..report.words import minute
 from .collect import collect_results
@@ -100,7 +101,7 @@ def write_report(
             aws, storage.reports, run, report, settings=settings, began=began
         )
     else:
-        publication = Publication(report=report, files=files_of(report))
+        publication = Publication(report=report, files=files_of(report, as_json(report)))
     report, files = publication.report, publication.files
     urls = {file.name: runs.write_file(run.run_id, file) for file in files}
     store_recoveries(storage.recoveries, report)
@@ -111,10 +112,6 @@ def write_report(
         mode=run.mode,
         totals=report.totals,
     )
-    if publication.is_latest:
-        # Without the first one, report.json, which `publish_audit` has stored as the latest.
-        for file in files[1:]:
-            storage.reports.write(file)
     if publication.notice is not None and settings.notification_topic_arn is not None:
         publish(publication.notice, aws=aws, topic_arn=settings.notification_topic_arn)
 

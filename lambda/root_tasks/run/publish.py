@@ -18,7 +18,7 @@ from ..messages import quantity
 from ..model.report_schema import Outcome, Report
 from ..model.run_documents import Run
 from ..report import changes
-from ..report.asff import findings_of
+from ..report.asff import findings_of, is_open_failure
 from ..report.audit_notice import audit_notice
 from ..report.facts import is_audited
 from ..report.render import as_csv, as_html, as_json
@@ -29,12 +29,13 @@ _MAX_ATTEMPTS = 10
 # A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is
 # written.
 _IMPORT_SECONDS = 180.0
+_OVERTAKEN = "Another full audit was published after this one had begun."
 _WITHHELD = (
-    "Another full audit was published after this one had begun, and counts. This one found no root "
-    "credentials: it has no comparison, no metrics of accounts, no findings in Security Hub and no "
-    "notice, and is not the latest."
+    f"{_OVERTAKEN} This one found no root credentials, so the other one counts: this one has no "
+    "comparison, no findings in Security Hub, no notice, and only the metrics that set off alarms. "
+    "It is not the latest."
 )
-_OVERLAPPING = "That one was published after this audit had begun."
+_COMPARED_IN_PART = f"{_OVERTAKEN} This one does not say what has disappeared since, or who left."
 _OWN_ROOT_USER = "ManagementRootUserUnprotected"
 # The metrics that set off an alarm if they are not zero.
 _ALARMING = (
@@ -52,17 +53,20 @@ class Publication:
     Attributes:
         report: The report; that of a full audit has its history.
         files: The files of the report, report.json first.
-        is_latest: Whether it is the latest full audit. No other run is, and no audit that is
-            withheld because another one counts instead.
         notice: The notice about a full audit; None if there is nothing new.
         previous: The full audit before it; None if there is none that can be compared.
+        overtaken: Whether another full audit was published after this one had begun. Each of the
+            two may have read an account before the other one did, so this one reports nothing that
+            could end an alarm: it imports only findings that failed, for example.
+        sent_again: Whether an earlier attempt of the run has published the report.
     """
 
     report: Report
     files: Sequence[File]
-    is_latest: bool = False
     notice: Notice | None = None
     previous: Report | None = None
+    overtaken: bool = False
+    sent_again: bool = False
 
 
 def publish_audit(
@@ -90,27 +94,20 @@ def publish_audit(
     Raises:
         WriteContentionError: Other audits kept writing the latest report.
     """
-    for _ in range(_MAX_ATTEMPTS):
-        latest = reports.read()
-        publication = _compare(aws, report, latest)
-        if not publication.is_latest:
-            if Outcome.UNPROTECTED in report.totals:
-                # This root user was read just now, not with the accounts.
-                _log_metrics(aws, run, report, {_OWN_ROOT_USER: 1}, began=began)
-            return publication
-        if reports.write(publication.files[0], replaces=latest):
-            _log_metrics(aws, run, report, _metrics(report), began=began)
-            # Only now: findings of an audit that is withheld would replace those of a later look.
-            if settings.security_hub_findings:
-                return _import_findings(aws, reports, run, publication, began=began)
-            return publication
-        # Another audit was published meanwhile.
-    raise WriteContentionError
+    publication = _write_latest(aws, reports, report)
+    report = publication.report
+    values = _metrics(report)
+    if publication.overtaken:
+        values = _alarming(values)
+    _log_metrics(aws, run, report, values, began=began)
+    # Only now: findings of an audit that is withheld would replace those of a later look.
+    if settings.security_hub_findings and report.published_at is not None:
+        return _import_findings(aws, reports, run, publication, began=began)
+    return publication
 
 
-def files_of(report: Report) -> Sequence[File]:
-    """Return the files of a report, report.json first."""
-    body = as_json(report)
+def files_of(report: Report, body: bytes) -> Sequence[File]:
+    """Return the files of a report, report.json first, whose bytes are given."""
     return (
         File(name=REPORT_JSON, content_type="application/json", body=body),
         File(name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report)),
@@ -118,39 +115,93 @@ def files_of(report: Report) -> Sequence[File]:
     )
 
 
-def _compare(aws: Aws, report: Report, latest: LatestReport) -> Publication:
-    """Return a full audit with what has changed since the latest one, or as one to withhold."""
-    now = aws.now()
-    previous, problem = None, latest.problem
-    if latest.body is not None:
-        try:
-            previous = changes.parse_previous_audit(latest.body, current=report, now=now)
-        except changes.NotComparableError as error:
-            problem = str(error)
+def _write_latest(aws: Aws, reports: LatestReportStore, report: Report) -> Publication:
+    """Make a full audit the latest one, unless another one counts or it was, and return it."""
+    for _ in range(_MAX_ATTEMPTS):
+        latest = reports.read(since=report.started_at)
+        publication = _publication(aws, report, latest)
+        if publication.sent_again or publication.report.published_at is None:
+            return publication
+        if reports.write(publication.files[0].body, replaces=latest):
+            return publication
+        # Another audit was published meanwhile.
+    raise WriteContentionError
 
-    if previous is not None and changes.is_overtaken(report, by=previous):
-        # An audit that found no credentials would end an alarm that the other one may have set off.
-        if Outcome.HAS_CREDENTIALS not in report.totals:
-            report = report.with_warning(_WITHHELD)
-            return Publication(report=report, files=files_of(report))
-        previous, problem = None, _OVERLAPPING
+
+def _publication(aws: Aws, report: Report, latest: LatestReport) -> Publication:
+    """Return a full audit as it was published, with what has changed, or as one to withhold."""
+    own, others = [], 0
+    for body in latest.published_since:
+        published, _ = _parse(body, report)
+        if body is not None and published and changes.is_of_same_run(published, report):
+            own.append((published, body))
+        else:
+            others += 1
+    overtaken = others > 0
+
+    # What was published stays so.
+    if own:
+        # The newest comes first.
+        published, body = own[0]
+        return Publication(
+            report=published,
+            files=files_of(published, body),
+            notice=_notice(published, previous=published, overtaken=overtaken),
+            previous=published,
+            overtaken=overtaken,
+            sent_again=True,
+        )
+    # An audit that found no credentials would end an alarm that the other one may have set off.
+    if overtaken and Outcome.HAS_CREDENTIALS not in report.totals:
+        report = report.with_warning(_WITHHELD)
+        return Publication(report=report, files=files_of(report, as_json(report)), overtaken=True)
+
+    previous, problem = _parse(latest.body, report)
+    problem = problem or latest.problem
     if problem is not None:
         aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
         report = report.with_warning(f"This audit was not compared with the latest one. {problem}")
-    report = changes.with_history(replace(report, published_at=now), previous=previous)
+    report = changes.with_history(replace(report, published_at=aws.now()), previous=previous)
+    if overtaken:
+        report = changes.without_doubt(report).with_warning(_COMPARED_IN_PART)
     return Publication(
         report=report,
-        files=files_of(report),
-        is_latest=True,
-        notice=audit_notice(report, previous=previous, problem=problem),
+        files=files_of(report, as_json(report)),
+        notice=_notice(report, previous=previous, problem=problem, overtaken=overtaken),
         previous=previous,
+        overtaken=overtaken,
     )
+
+
+def _notice(
+    report: Report, *, previous: Report | None, overtaken: bool, problem: str | None = None
+) -> Notice | None:
+    """Return the notice about a full audit; None if there is nothing new.
+
+    That of an audit that was overtaken says so, and has no good news.
+    """
+    if overtaken:
+        report = changes.without_doubt(report)
+        problem = problem or _OVERTAKEN
+        if not report.changes and Outcome.HAS_CREDENTIALS not in report.totals:
+            return None
+    return audit_notice(report, previous=previous, problem=problem)
+
+
+def _parse(body: bytes | None, report: Report) -> tuple[Report | None, str | None]:
+    """Return a report that was published, or why it cannot be compared with a newer one."""
+    if body is None:
+        return None, None
+    try:
+        return changes.parse_previous_audit(body, current=report), None
+    except changes.NotComparableError as error:
+        return None, str(error)
 
 
 def _import_findings(
     aws: Aws, reports: LatestReportStore, run: Run, publication: Publication, *, began: datetime
 ) -> Publication:
-    """Import the findings of the latest audit, whose report then says how many were refused.
+    """Import the findings of a full audit, whose report then says how many were refused.
 
     An import that fails never ends the audit.
     """
@@ -158,6 +209,8 @@ def _import_findings(
     # The import gives up after this time, so that enough is left to store the report.
     import_aws = aws.within(_IMPORT_SECONDS)
     findings = findings_of(report, previous=publication.previous)
+    if publication.overtaken:
+        findings = filter(is_open_failure, findings)
     result = import_findings(findings, aws=import_aws, importer=aws.function)
     refused = len(result.refused)
     # Of many refusals, the reason of one is told.
@@ -171,16 +224,16 @@ def _import_findings(
     )
     values = {"FindingsImported": result.imported, "FindingsRefused": refused}
     _log_metrics(aws, run, report, values, began=began)
-    if not refused:
+    if not refused or publication.sent_again:
         return publication
 
     of_all = quantity(result.imported + refused, "finding")
     report = report.with_warning(f"Security Hub did not import {refused:,} of {of_all}. {reason}")
-    files = files_of(report)
+    files = files_of(report, as_json(report))
     # An import takes minutes: another audit may be the latest one by now.
-    latest = reports.read()
+    latest = reports.read(since=report.started_at)
     if latest.body == publication.files[0].body:
-        reports.write(files[0], replaces=latest)
+        reports.write(files[0].body, replaces=latest)
     return replace(publication, report=report, files=files)
 
 
@@ -200,6 +253,11 @@ def _metrics(report: Report) -> dict[str, int]:
     return values
 
 
+def _alarming(values: Mapping[str, int]) -> dict[str, int]:
+    """Return the metrics that set off an alarm."""
+    return {name: value for name, value in values.items() if value and name in _ALARMING}
+
+
 def _log_metrics(
     aws: Aws, run: Run, report: Report, values: Mapping[str, int], *, began: datetime
 ) -> None:
@@ -215,16 +273,20 @@ def _log_metrics(
     # Alarms only look at recent minutes, so what sets one off has the time of now. What ends one
     # has the time of the last look into an account: another audit may have looked since, and has
     # set off an alarm that must not end. The minutes that the report has taken do not count.
-    timestamp = now = aws.now()
-    if not any(values.get(name) for name in _ALARMING):
-        timestamp = report.finished_at + (now - began)
-    line = metric_line(
-        dimension_sets=[
-            {ORGANIZATION_ID: report.organization_id},
-            # The construct's alarms use it: the construct does not know the organization.
-            {STATE_MACHINE_NAME: state_machine_name(run.execution_arn)},
-        ],
-        values=values,
-        timestamp=timestamp.timestamp(),
-    )
-    aws.log(**line)
+    now = aws.now()
+    looked_at = report.finished_at + (now - began)
+    alarming = _alarming(values)
+    others = {name: value for name, value in values.items() if name not in alarming}
+    for timestamp, metrics in ((looked_at, others), (now, alarming)):
+        if not metrics:
+            continue
+        line = metric_line(
+            dimension_sets=[
+                {ORGANIZATION_ID: report.organization_id},
+                # The construct's alarms use it: the construct does not know the organization.
+                {STATE_MACHINE_NAME: state_machine_name(run.execution_arn)},
+            ],
+            values=metrics,
+            timestamp=timestamp.timestamp(),
+        )
+        aws.log(**line)

@@ -202,7 +202,7 @@ def _report_of_results(runs: Runs, execution: RunExecution) -> StoredReport:
     report = make_report(
         run,
         findings,
-        finished_at=execution.ended_at or results.finished_at,
+        finished_at=results.finished_at,
         warnings=(str(run_failed_error(execution)), *results.warnings),
     )
     stored = StoredReport.parse(as_json(report), input_=execution.input)
