@@ -254,10 +254,9 @@ def check_audit(deployed: Deployed, audit: Execution) -> None:
     assert deployed.accounts(audit, "ACCEPTED") == {ACCEPTED, PROTECTED}
     assert deployed.accounts(audit, "SKIPPED") == {SUSPENDED}
     assert deployed.accounts(audit, "INACCESSIBLE") == {DENIED}
-    for name in ("report.html", "report.csv", "report.json"):
-        assert deployed.read_object(f"latest/{name}") == deployed.read_object(
-            f"runs/{audit.run_id}/{name}"
-        )
+    assert deployed.read_object("latest/report.json") == deployed.read_object(
+        f"runs/{audit.run_id}/report.json"
+    )
     assert audit.output["report"] == f"s3://{deployed.bucket}/runs/{audit.run_id}/report.html"
 
 

@@ -423,7 +423,7 @@ def test_the_schedules_audit_has_its_report_where_the_output_says(
         text_with_references(everything.template["Outputs"]["RootTasksBucket"]["Value"])
         == f"${{{bucket}}}"
     )
-    assert deployed.read_object("latest/report.html").startswith(b"<!doctype html>")
+    assert deployed.read_object("latest/report.json").startswith(b"{")
 
 
 def test_the_alarms_read_the_metrics_that_a_full_audit_logs(

@@ -62,7 +62,7 @@ class LatestReportStore:
                 latest = LatestReport(etag=version.etag, body=body, problem=problem)
             if is_later:
                 published_since.append(body)
-        return replace(latest, published_since=published_since)
+        return replace(latest, published_since=tuple(published_since))
 
     def write(self, body: bytes, *, replaces: LatestReport) -> bool:
         """Store the report.json of a full audit, and return whether it is the latest one now.

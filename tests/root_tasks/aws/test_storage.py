@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -20,7 +20,6 @@ from aws_calls.runtime import one_attempt
 from root_tasks.aws.checksums import ChecksumMismatchError, sha256
 from root_tasks.aws.latest_report_store import LatestReport
 from root_tasks.aws.report_bucket import Bucket
-from root_tasks.aws.run_store import File
 from root_tasks.aws.storage import Storage
 from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import ItemType, Outcome, Task
@@ -56,6 +55,8 @@ RESULT = BatchResult(
 )
 EXECUTION_MARK = ExecutionMark(execution_arn="arn", started_at=STARTED_AT)
 MARK_OF_LATER_EXECUTION = replace(EXECUTION_MARK, started_at=STARTED_AT + timedelta(days=90))
+# Later than anything is stored: what was published since then is in test_overlapping_audits.py.
+SINCE = datetime(2999, 1, 1, tzinfo=UTC)
 BACKUP = Backup(
     run_id="run-1",
     account_id=MEMBER,
@@ -292,37 +293,32 @@ def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
 # The latest report
 
 
-def latest_file(text: str) -> File:
-    """Return a report.json with this text."""
-    return File(name="report.json", content_type="application/json", body=text.encode())
-
-
 def test_the_latest_report_is_replaced_only_as_it_was_read(storage: Storage) -> None:
-    none = storage.reports.read()
+    none = storage.reports.read(since=SINCE)
     assert none == LatestReport()
-    assert storage.reports.write(latest_file("first"), replaces=none)
-    assert not storage.reports.write(latest_file("lost"), replaces=none)
-    first = storage.reports.read()
+    assert storage.reports.write(b"first", replaces=none)
+    assert not storage.reports.write(b"lost", replaces=none)
+    first = storage.reports.read(since=SINCE)
     assert first.body == b"first"
-    assert storage.reports.write(latest_file("second"), replaces=first)
-    assert not storage.reports.write(latest_file("lost"), replaces=first)
-    assert storage.reports.read().body == b"second"
+    assert storage.reports.write(b"second", replaces=first)
+    assert not storage.reports.write(b"lost", replaces=first)
+    assert storage.reports.read(since=SINCE).body == b"second"
 
 
 def test_a_latest_report_that_s3_refuses_to_return_can_be_replaced(
     s3: Any, storage: Storage, time: FakeTime
 ) -> None:
-    storage.reports.write(latest_file("old"))
+    storage.reports.write(b"old", replaces=LatestReport())
     # S3 denies it, for example, if someone has encrypted it with another key.
     fail_first_calls(s3, "GetObject", (403, "AccessDenied"))
-    unread = storage.reports.read()
+    unread = storage.reports.read(since=SINCE)
     problem = "latest/report.json cannot be read: AccessDenied."
     assert (unread.body, unread.problem) == (None, problem)
-    assert storage.reports.write(latest_file("new"), replaces=unread)
+    assert storage.reports.write(b"new", replaces=unread)
     # The time for calls is over: that does not mean that the report cannot be read.
     time.seconds = 300
     with pytest.raises(CallError, match="OutOfTime: no time was left"):
-        storage.reports.read()
+        storage.reports.read(since=SINCE)
 
 
 @pytest.mark.parametrize(
@@ -337,10 +333,10 @@ def test_a_latest_report_that_s3_refuses_to_return_can_be_replaced(
 def test_a_lost_write_of_the_latest_report_is_noticed(
     s3: Any, storage: Storage, lost: tuple[int, str], *, is_written: bool
 ) -> None:
-    storage.reports.write(latest_file("old"))
+    storage.reports.write(b"old", replaces=LatestReport())
     fail_first_calls(s3, "PutObject", lost)
-    latest = storage.reports.read()
-    assert storage.reports.write(latest_file("new"), replaces=latest) is is_written
+    latest = storage.reports.read(since=SINCE)
+    assert storage.reports.write(b"new", replaces=latest) is is_written
 
 
 # The owner
@@ -355,10 +351,10 @@ def test_every_call_requires_that_the_bucket_is_still_the_accounts_own(
         called.add((model.name, params["headers"].get("x-amz-expected-bucket-owner")))
 
     s3.meta.events.register("before-call.s3", record)
-    storage.reports.write(latest_file("latest"), replaces=storage.reports.read())
+    storage.reports.write(b"latest", replaces=storage.reports.read(since=SINCE))
     assert storage.runs.claim_plan("run-1", EXECUTION_MARK)
     assert not storage.runs.claim_plan("run-1", MARK_OF_LATER_EXECUTION)
-    operations = ("GetObject", "ListObjectsV2", "PutObject")
+    operations = ("GetObject", "ListObjectVersions", "PutObject")
     assert sorted(called) == [(operation, BUCKET_OWNER) for operation in operations]
 
 
