@@ -116,7 +116,7 @@ def test_the_management_accounts_root_user_has_one_verdict(
     ((_, message),) = root_tasks.notices
     assert verdict.sentence in message
     assert (PROTECT_OWN in message) is advised
-    assert root_tasks.metrics()[0].get("ManagementRootUserUnprotected") == verdict.metric
+    assert root_tasks.metric_values().get("ManagementRootUserUnprotected") == verdict.metric
     found = root_tasks.findings("management-root-user")[MANAGEMENT]
     status, severity = verdict.finding
     assert found["Compliance"]["Status"] == status

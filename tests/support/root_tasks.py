@@ -472,6 +472,10 @@ class RootTasks:
         """The metrics that full audits have logged, in the format that CloudWatch reads."""
         return [event for event in self.log if "_aws" in event]
 
+    def metric_values(self) -> dict[str, Any]:
+        """The last value of each metric, by its name, and what else the lines have."""
+        return {name: value for line in self.metrics() for name, value in line.items()}
+
     def findings(self, check: str = "") -> dict[str, dict[str, Any]]:
         """The findings in Security Hub, or those of one check, by their accounts."""
         client = self.client("securityhub", account_id=self.account_id)

@@ -1,6 +1,8 @@
 """The bucket: nothing is overwritten, altered or lost without notice."""
 
 import io
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -337,6 +339,39 @@ def test_a_lost_write_of_the_latest_report_is_noticed(
     fail_first_calls(s3, "PutObject", lost)
     latest = storage.reports.read(since=SINCE)
     assert storage.reports.write(b"new", replaces=latest) is is_written
+
+
+# The connection
+
+
+def test_an_error_whose_body_breaks_off_is_retried_like_any_other(time: FakeTime) -> None:
+    responses = [
+        b"HTTP/1.1 503 Slow Down\r\nContent-Length: 300\r\n\r\n<Error>",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+    ]
+
+    def respond(listener: socket.socket) -> None:
+        """Respond to a connection each, and close it."""
+        for response in responses:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(response)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=respond, args=(listener,), daemon=True)
+        thread.start()
+        client = boto3.client(
+            "s3",
+            region_name="us-east-1",
+            endpoint_url=f"http://127.0.0.1:{listener.getsockname()[1]}",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            config=one_attempt(),
+        )
+        aws = AwsCalls(clients=lambda service: client, budget=time.budget(seconds=300))
+        assert Bucket(aws=aws, name=BUCKET, account_id=BUCKET_OWNER).read("key") == b"body"
+        thread.join(timeout=10)
 
 
 # The owner

@@ -185,7 +185,7 @@ def accept_password(root_tasks: RootTasks, target_id: str, until: date) -> None:
 
 def accounts_with_credentials(root_tasks: RootTasks) -> object:
     """Return what the alarm of root credentials gets from the last full audit."""
-    return root_tasks.metrics()[-1]["AccountsWithRootCredentials"]
+    return root_tasks.metric_values()["AccountsWithRootCredentials"]
 
 
 def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: RootTasks) -> None:

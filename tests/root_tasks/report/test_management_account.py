@@ -85,5 +85,5 @@ def test_a_delegated_administrator_says_that_it_was_not_looked_at(root_tasks: Ro
     assert not_looked_at in page_of(root_tasks, audit)
     assert not_looked_at in root_tasks.notices[0][1]
     assert DELEGATE not in root_tasks.report(audit)["summary"]
-    assert "ManagementRootUserUnprotected" not in root_tasks.metrics()[0]
+    assert "ManagementRootUserUnprotected" not in root_tasks.metric_values()
     assert MANAGEMENT not in root_tasks.findings()

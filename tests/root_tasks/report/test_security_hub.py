@@ -53,8 +53,8 @@ def finding_states(root_tasks: RootTasks, check: str = "") -> dict[str, tuple[st
 
 def imported_and_refused(root_tasks: RootTasks) -> tuple[object, object]:
     """Return how many findings the last full audit imported, and how many were refused."""
-    line = root_tasks.metrics()[-1]
-    return line.get("FindingsImported"), line.get("FindingsRefused")
+    values = root_tasks.metric_values()
+    return values.get("FindingsImported"), values.get("FindingsRefused")
 
 
 def warnings_of_audit(root_tasks: RootTasks, execution: Execution) -> list[str]:

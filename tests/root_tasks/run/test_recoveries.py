@@ -71,7 +71,7 @@ def test_a_recovery_is_in_time_until_its_end_and_overdue_after_it(
 
     # What is accepted is in no metric, has the exit code 0 and is no step to delete it.
     counts = outcome is Outcome.HAS_CREDENTIALS
-    assert root_tasks.metrics()[-1]["AccountsWithRootCredentials"] == counts
+    assert root_tasks.metric_values()["AccountsWithRootCredentials"] == counts
     report = decode(Report, root_tasks.read_object("latest/report.json"))
     assert bool(exit_code(report)[0]) is counts
     sent, message = root_tasks.notices[-1]
