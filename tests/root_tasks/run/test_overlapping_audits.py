@@ -294,6 +294,8 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
     published_finds: list[tuple[int, int]] = []
     # The audits that found none and were published since.
     root_free_audits: set[int] = set()
+    # The audits whose reports were written: a redrive writes no other one.
+    written: set[int] = set()
     events = [(minute, number) for number, minutes in enumerate(audits) for minute in minutes]
     for minute, number in sorted(events):
         # Any later minutes of it are those in which it writes its report.
@@ -323,6 +325,10 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
             continue
         assert counts == [sum(has_password)]
         latest = root_tasks.read_json("latest/report.json")
+        if number in written and latest["runId"] != f"audit-{number}":
+            assert any(has_password), "only what sets off an alarm is sent again"
+            continue
+        written.add(number)
         assert latest["runId"] == f"audit-{number}"
         if any(has_password):
             reads = enumerate(read_minutes)
