@@ -1,13 +1,13 @@
-"""`python -m cloudformation`: write the templates with parameters and their functions' code."""
+"""`python -m cloudformation`: write the templates of a release and their functions' code."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 import sys
+import tempfile
 from pathlib import Path
 
-from .parameter_template import build_parameter_template
 from .templates import TEMPLATES
 
 
@@ -18,10 +18,12 @@ def main() -> int:
         "--output", type=Path, default=Path("build/template"), help="the folder to write to"
     )
     output: Path = parser.parse_args().output
+    output.mkdir(parents=True, exist_ok=True)
     files: set[Path] = set()
-    for template in TEMPLATES:
-        # Two of them have the same function's code.
-        files.update(build_parameter_template(template, output=output))
+    with tempfile.TemporaryDirectory() as folder:
+        for template in TEMPLATES:
+            # Two of them have the same function's code.
+            files.update(template.write(Path(folder, template.name), output=output))
     # As `sha256sum --check` reads it.
     sums = ""
     for file in sorted(files):

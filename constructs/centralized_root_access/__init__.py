@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .guardrails.root_user_guardrail import RootUserGuardrail
     from .monitoring.root_access_dashboard import RootAccessDashboard
     from .monitoring.root_use_alarm import RootUseAlarm
+    from .plain_template_synthesizer import PlainTemplateSynthesizer
     from .root_access.drift_check import DriftCheck
     from .root_access.root_access import CentralizedRootAccess
     from .root_tasks.accepted_root_credentials import AcceptedCredentials
@@ -25,6 +26,7 @@ __all__ = [
     "CentralizedRootAccess",
     "CredentialType",
     "DriftCheck",
+    "PlainTemplateSynthesizer",
     "RootAccessDashboard",
     "RootAccessFeature",
     "RootSessionGuardrail",
@@ -38,6 +40,7 @@ _MODULES = {
     "AcceptedCredentials": ".root_tasks.accepted_root_credentials",
     "CentralizedRootAccess": ".root_access.root_access",
     "DriftCheck": ".root_access.drift_check",
+    "PlainTemplateSynthesizer": ".plain_template_synthesizer",
     "RootAccessDashboard": ".monitoring.root_access_dashboard",
     "RootSessionGuardrail": ".guardrails.root_session_guardrail",
     "RootTasks": ".root_tasks.root_tasks",

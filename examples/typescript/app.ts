@@ -1,13 +1,14 @@
-// Root access in an app in TypeScript: the template of a release, and the functions' code as assets.
+// Root access in an app in TypeScript: a plain template of a release, and the functions' code as assets.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { App, Stack, Validations } from "aws-cdk-lib";
+import { App, Stack } from "aws-cdk-lib";
 import { CfnFunction } from "aws-cdk-lib/aws-lambda";
 import { Asset } from "aws-cdk-lib/aws-s3-assets";
+import { Topic } from "aws-cdk-lib/aws-sns";
 import { CfnInclude } from "aws-cdk-lib/cloudformation-include";
 
-// The folder that has the templates and zip files of a release.
+// The folder that has the templates and zip files.
 const release = process.env.RELEASE ?? "release";
 const templateFile = join(release, "root-access.template.json");
 
@@ -15,20 +16,12 @@ const app = new App();
 const stack = new Stack(app, "OrganizationBootstrap", {
   env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
 });
+const topic = new Topic(stack, "SecurityNews");
 const rootAccess = new CfnInclude(stack, "RootAccess", {
   templateFile,
-  // The code comes from the assets' bucket. Each parameter that is not here keeps its default.
-  parameters: { CodeBucket: "", CodePrefix: "", Repair: "true" },
+  // The code comes from the assets' bucket.
+  parameters: { CodeBucket: "", CodePrefix: "", NotificationTopicArn: topic.topicArn },
 });
-// Otherwise `cdk synth` and `cdk deploy --strict` fail.
-const acknowledged = {
-  W8003: "The conditions of a parameter that has its value here are constant.",
-  F3031: "A condition leaves out a key that is none.",
-  F3033: "A condition leaves out a permissions boundary that is none.",
-};
-for (const [id, reason] of Object.entries(acknowledged)) {
-  Validations.of(stack).acknowledge({ id: `CloudFormation-Validate::${id}`, reason });
-}
 
 for (const [id, resource] of Object.entries<any>(JSON.parse(readFileSync(templateFile, "utf8")).Resources)) {
   if (resource.Type === "AWS::Lambda::Function") {

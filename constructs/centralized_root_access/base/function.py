@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import Fn, IgnoreMode, RemovalPolicy, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -157,6 +157,12 @@ def _json(scope: Construct, settings: Mapping[str, object]) -> str:
     # https://github.com/aws/jsii/issues/3999
     members = []
     for key, value in settings.items():
-        text = "null" if value is None else Stack.of(scope).to_json_string(value)
+        if value is None:
+            text = "null"
+        elif isinstance(value, list) and Token.is_unresolved(value):
+            # For the list of a parameter to_json_string adds a custom resource.
+            text = '["' + Fn.join('","', value) + '"]'
+        else:
+            text = Stack.of(scope).to_json_string(value)
         members.append(f"{json.dumps(key)}:{text}")
     return "{" + ",".join(members) + "}"

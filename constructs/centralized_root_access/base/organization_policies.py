@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, Names, Stack
+from aws_cdk import Annotations, Aws, Names, Stack
 from aws_cdk import aws_organizations as organizations
 
 from .stack_order import StackOrder
@@ -73,7 +73,8 @@ def create_policy(
         id,
         type=type,
         name=name,
-        description=f"{description} From the CloudFormation stack {Stack.of(scope).stack_name}.",
+        # As the stack is called when it is deployed: a plain template has no name of its own.
+        description=f"{description} From the CloudFormation stack {Aws.STACK_NAME}.",
         content=document,
         target_ids=list(target_ids),
     )

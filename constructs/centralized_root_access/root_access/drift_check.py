@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Annotations, Duration, Stack, Token
+from aws_cdk import Annotations, Aws, CfnCondition, CfnResource, Duration, Fn, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -178,13 +178,12 @@ class DriftCheck(Construct):
             schedule=events.Schedule.rate(interval),
             targets=[targets.LambdaFunction(function)],
         )
-        if stack.region != _REGION_OF_GLOBAL_EVENTS:
-            region = stack.region
-            if Token.is_unresolved(region):
-                region = "unknown at synth"
+        known = not Token.is_unresolved(stack.region)
+        if known and stack.region != _REGION_OF_GLOBAL_EVENTS:
             Annotations.of(self).add_info(
-                f"The Region is {region}: the drift check runs only on its interval. CloudTrail "
-                f"delivers the events of IAM and Organizations in {_REGION_OF_GLOBAL_EVENTS}."
+                f"The Region is {stack.region}: the drift check runs only on its interval. "
+                "CloudTrail delivers the events of IAM and Organizations in "
+                f"{_REGION_OF_GLOBAL_EVENTS}."
             )
             return [on_interval]
         on_calls = events.Rule(
@@ -201,4 +200,18 @@ class DriftCheck(Construct):
             ),
             targets=[targets.LambdaFunction(function)],
         )
+        if not known:
+            _require_region_of_global_events(on_calls)
         return [on_interval, on_calls]
+
+
+def _require_region_of_global_events(rule: events.Rule) -> None:
+    """Let a rule exist only in a stack that turns out to be in the Region of the events."""
+    condition = CfnCondition(
+        rule,
+        "InRegionOfEvents",
+        expression=Fn.condition_equals(Aws.REGION, _REGION_OF_GLOBAL_EVENTS),
+    )
+    # The rule, and its permission to invoke the function.
+    for resource in filter(CfnResource.is_cfn_resource, rule.node.find_all()):
+        cast("CfnResource", resource).cfn_options.condition = condition

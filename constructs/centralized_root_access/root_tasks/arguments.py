@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk.region_info import RegionInfo
 
-from ..base.arguments import parse_strings, require_known
+from ..base.arguments import parse_account_ids, parse_strings, require_known
 from ..base.enums import RootTask
 
 if TYPE_CHECKING:
@@ -47,6 +47,18 @@ def parse_root_email_domains(domains: Iterable[str]) -> list[str]:
                 "example.com, for example, without @ or *; a subdomain is a domain of its own."
             )
     return sorted({domain.lower() for domain in listed})
+
+
+def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
+    """Return the account IDs, sorted, each once, or the list token of a parameter as it is.
+
+    Raises:
+        ValueError: An account ID is not 12 digits.
+        TypeError: The argument is not a list, a tuple or a set.
+    """
+    if isinstance(account_ids, list) and Token.is_unresolved(account_ids):
+        return account_ids
+    return parse_account_ids("protected_accounts", account_ids)
 
 
 def parse_role_path(path: str) -> str:

@@ -58,7 +58,7 @@ class RootTaskFunctions:
     bucket: s3.Bucket
     encryption_key: kms.IKey | None
     tasks: Sequence[RootTask]
-    protected_accounts: Sequence[str]
+    protected_accounts: list[str]
     role_path: str
     notification_topic: sns.ITopic | None
     settings: Mapping[str, object]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from aws_cdk import ArnFormat, Aws, Stack
+from aws_cdk import ArnFormat, Aws, Fn, Stack, Token
 from aws_cdk import aws_iam as iam
 
 from ..base.enums import TASK_POLICIES, RootTask
@@ -45,15 +44,24 @@ def root_session_statement(task: RootTask) -> iam.PolicyStatement:
     )
 
 
-def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatement:
-    """Return the statement that denies root sessions in the protected accounts."""
+def deny_root_sessions_statement(account_ids: list[str]) -> iam.PolicyStatement:
+    """Return the statement that denies root sessions in the protected accounts.
+
+    Args:
+        account_ids: The accounts, or the list token of a parameter.
+    """
+    # In any partition: what joins the accounts of a parameter is plain text, without references.
+    before, after = "arn:*:iam::", ":root"
+    if Token.is_unresolved(account_ids):
+        joined = Fn.join(f"{after},{before}", account_ids)
+        resources = Fn.split(",", f"{before}{joined}{after}")
+    else:
+        resources = [f"{before}{account_id}{after}" for account_id in account_ids]
     return iam.PolicyStatement(
         sid="DenyProtectedAccounts",
         effect=iam.Effect.DENY,
         actions=["sts:AssumeRoot"],
-        # In any partition: the template without the CDK joins the accounts of a parameter by plain
-        # text, which has no room for a reference.
-        resources=[f"arn:*:iam::{account_id}:root" for account_id in account_ids],
+        resources=resources,
     )
 
 

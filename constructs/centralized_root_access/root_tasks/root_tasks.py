@@ -13,7 +13,6 @@ from constructs import Construct
 from ..base.alarms import alarm_of_events, notify_of_alarms
 from ..base.app_checks import AppCheck, problems_of
 from ..base.arguments import (
-    parse_account_ids,
     parse_members,
     require_bool,
     require_duration,
@@ -39,6 +38,7 @@ from .alarms import (
     metric_of_refused_executions,
 )
 from .arguments import (
+    parse_protected_accounts,
     parse_role_path,
     parse_root_email_domains,
     require_audit,
@@ -95,7 +95,8 @@ class RootTasks(Construct):
         tasks: The tasks that runs may carry out. Default: the audit, which changes nothing.
         protected_accounts: The accounts, as 12 digits, in which no run makes changes: plans and
             executions skip them, and every role but the audit's is denied root sessions there.
-            Audits include them. Default: none.
+            Audits include them. The list of a ``CommaDelimitedList`` parameter is not checked at
+            synth: give the parameter the ``allowed_pattern`` ``[0-9]{12}``. Default: none.
         accepted_credentials: The root credentials that stay on purpose, by the ID of an account, or
             of an organizational unit for all accounts in it. Audits show them as *accepted*, and
             the alarm leaves them out. Default: none.
@@ -183,7 +184,7 @@ class RootTasks(Construct):
         # Every argument is checked before anything is built.
         self.tasks: list[RootTask] = parse_members("tasks", tasks, RootTask)
         """The tasks, in the order of the enum."""
-        protected = parse_account_ids("protected_accounts", protected_accounts)
+        protected = parse_protected_accounts(protected_accounts)
         domains = parse_root_email_domains(root_email_domains)
         accepted = parse_accepted_credentials(
             {} if accepted_credentials is None else accepted_credentials
