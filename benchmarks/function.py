@@ -23,7 +23,6 @@ _START = {
     "bucket": BUCKET,
     "tasks": ["audit", "delete"],
     "protectedAccounts": [],
-    "rootEmailDomains": [],
     "allowPolicyOverride": False,
 }
 _REPORT: dict[str, Any] = {

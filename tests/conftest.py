@@ -57,7 +57,7 @@ _SLOW_FILES = (
     "test_local_aws_page.py",
     "test_local_deploy.py",
     "test_nag.py",
-    "test_parameter_templates.py",
+    "test_plain_templates.py",
     "test_report_page.py",
     "test_typed_in_process.py",
     "test_typed_on_local_aws.py",

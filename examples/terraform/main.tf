@@ -1,4 +1,4 @@
-# Deploys one of a release's templates. Destroying the root-access stack disables nothing.
+# Deploys a plain template, of a release or of an app of yours. Destroying the root-access stack disables nothing.
 
 terraform {
   required_version = ">= 1.5"
@@ -15,7 +15,8 @@ locals {
   # With the stack's name: two modules with the same object would undo each other's tags, and delete it.
   prefix   = "${var.prefix}${var.name}/"
   template = "${var.release}/${var.template}.template.json"
-  has_code = contains(["root-access", "root-tasks"], var.template)
+  # A template without functions has no parameters for code.
+  has_code = can(jsondecode(file(local.template)).Parameters.CodeBucket)
   code     = local.has_code ? { CodeBucket = var.bucket, CodePrefix = local.prefix } : {}
 }
 

@@ -1,5 +1,5 @@
 variable "release" {
-  description = "The folder that has the templates and zip files of a release."
+  description = "The folder that has the templates and zip files: of a release, or an app's cdk.out."
   type        = string
 }
 
@@ -20,16 +20,9 @@ variable "prefix" {
 }
 
 variable "template" {
-  description = "The template: root-access, root-tasks, root-user-guardrail, root-session-guardrail or root-use-alarm."
+  description = "The template: its file's name without .template.json, such as root-tasks."
   type        = string
   default     = "root-access"
-
-  validation {
-    condition = contains(
-      ["root-access", "root-tasks", "root-user-guardrail", "root-session-guardrail", "root-use-alarm"], var.template
-    )
-    error_message = "template must be root-access, root-tasks, root-user-guardrail, root-session-guardrail or root-use-alarm."
-  }
 }
 
 variable "name" {
@@ -38,29 +31,9 @@ variable "name" {
 }
 
 variable "parameters" {
-  description = "The template's parameters; each that is not listed has its default."
+  description = "The template's parameters but for CodeBucket and CodePrefix; lists are separated by commas."
   type        = map(string)
   default     = {}
-
-  validation {
-    condition = contains(
-      ["RootCredentialsManagement,RootSessions", "RootCredentialsManagement", "RootSessions", "none"],
-      lookup(var.parameters, "Features", "none")
-    )
-    error_message = "Features must be RootCredentialsManagement,RootSessions, one of the two, or none."
-  }
-
-  validation {
-    condition = can(regex(
-      "^(unmanaged|none|[0-9]{12}(,[0-9]{12})*)$", lookup(var.parameters, "DelegatedAdministrators", "none")
-    ))
-    error_message = "DelegatedAdministrators must be unmanaged, none, or account IDs, separated by commas without spaces."
-  }
-
-  validation {
-    condition     = can(regex("^(|[0-9]{12}(,[0-9]{12})*)$", lookup(var.parameters, "ProtectedAccounts", "")))
-    error_message = "ProtectedAccounts must be empty, or account IDs, separated by commas without spaces."
-  }
 }
 
 variable "tags" {

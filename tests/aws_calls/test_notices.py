@@ -225,7 +225,7 @@ AFTER = report_of(
     ),
     inaccessible_account("300000000003"),
     account_result("300000000004"),
-    account_result("300000000005", email_outside=True),
+    account_result("300000000005"),
     inaccessible_account("300000000007"),
     management_account_result(RootCredentials(password=True, access_keys=None)),
     run_id="audit-2026-11-21",
@@ -265,7 +265,7 @@ def test_a_notice_of_an_audit_and_its_page_say_the_worst_first(name: str) -> Non
     previous, audit = AUDITS[name]
     # Both audits ran in the management account, so they have looked at its own root user.
     previous = previous and dataclasses.replace(previous, account_id=MANAGEMENT)
-    audit = dataclasses.replace(audit, account_id=MANAGEMENT, root_email_domains=("example.org",))
+    audit = dataclasses.replace(audit, account_id=MANAGEMENT)
     audit = with_history(audit, previous=previous)
     sent = audit_notice(audit, previous=previous, problem=None)
     assert sent is not None

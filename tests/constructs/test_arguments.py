@@ -92,7 +92,6 @@ LISTS: list[tuple[AddConstruct, str]] = [
     (add_root_access, "delegated_administrators"),
     (add_root_tasks, "tasks"),
     (add_root_tasks, "protected_accounts"),
-    (add_root_tasks, "root_email_domains"),
     (add_guardrail, "targets"),
     (add_guardrail, "exempt_accounts"),
     (add_session_guardrail, "tasks"),
@@ -459,19 +458,6 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         f".* '{UNIT}' is an organizational unit. List its accounts",
     ),
     **{
-        f"root e-mail domains: {domain}": (
-            add_root_tasks,
-            {"root_email_domains": [domain]},
-            NOT_A_DOMAIN.format(re.escape(domain)),
-        )
-        for domain in ("root@example.com", "*.example.com", "localhost", "-a.com", "a..com")
-    },
-    "root e-mail domains: a token": (
-        add_root_tasks,
-        {"root_email_domains": lambda stack: [value_of_parameter(stack)]},
-        A_TOKEN,
-    ),
-    **{
         f"role path: {path[:20]!r}": (
             add_root_tasks,
             {"role_path": path},
@@ -506,9 +492,9 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         add_root_tasks,
         {
             "protected_accounts": [f"{number:012}" for number in range(208)],
-            "root_email_domains": ["the-longest-of-names.example.com"],
+            "accepted_credentials": {MEMBER: accepted_credentials()},
         },
-        "and root_email_domains would have .* characters in a function's environment",
+        "and accepted_credentials would have .* characters in a function's environment",
     ),
     "targets: none": (add_guardrail, {"targets": []}, "is empty"),
     **{

@@ -11,14 +11,12 @@ from constructs import Construct
 
 import centralized_root_access as library
 from centralized_root_access.cli.main import main
-from cloudformation.templates import TEMPLATES
 from root_tasks.report.next_steps import KEY_QUERY
 from support.apps import REPOSITORY, read_page
 from support.pages import PAGES, code_blocks
 
 README = (REPOSITORY / "README.md").read_text()
 API = read_page("reference/api.md")
-PARAMETERS = {template.name: template.parameters for template in TEMPLATES}
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -163,18 +161,3 @@ def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
         document = {"origin": where, "source": source, "responses": responses}
         (tmp_path / f"{number}.json").write_text(json.dumps(document))
     assert " ".join(generator["confirmation"](tmp_path).split()) == sentences
-
-
-@pytest.mark.parametrize(("number", "name"), list(enumerate(PARAMETERS)), ids=list(PARAMETERS))
-def test_the_page_of_parameters_has_each_one_with_its_default(number: int, name: str) -> None:
-    page = read_page("reference/template-parameters.md")
-    table = page.split("| parameter of ")[1:][number].partition("\n\n")[0]
-    rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
-    documented = {
-        name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)
-    }
-    assert documented.keys() == PARAMETERS[name].keys()
-    shown = {
-        name: default.strip("`") for name, default in documented.items() if default.startswith("`")
-    }
-    assert shown == {parameter: str(PARAMETERS[name][parameter]["Default"]) for parameter in shown}

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloudformation.templates import TEMPLATES
 from local_aws.seed import DENY_ROOT_USERS
 from local_aws.services import LocalAws
 from support.accounts import MANAGEMENT, THIRD_MEMBER
@@ -104,7 +103,7 @@ def test_commands_of_pages_succeed_on_the_first_pages_app_which_notifies_somebod
         type_page(page, local_aws=local_aws, folder=tmp_path, values=values)
 
 
-def test_the_commands_of_the_page_without_the_cdk_deploy_each_template_and_the_app(
+def test_the_commands_of_the_page_without_the_cdk_deploy_templates_and_both_apps(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
     checkout = tmp_path / "centralized-root-access"
@@ -112,11 +111,9 @@ def test_the_commands_of_the_page_without_the_cdk_deploy_each_template_and_the_a
     (checkout / "examples").symlink_to(REPOSITORY / "examples")
     output = checkout / "build" / "template"
     run_successfully(sys.executable, "-m", "cloudformation", "--output", output, cwd=REPOSITORY)
-    local_aws.client("s3").create_bucket(Bucket="my-templates")
-    create_trail(local_aws)
+    (checkout / "app.py").write_text(app_of(WITHOUT_CDK))
     organizations, root_id = local_aws.client("organizations"), local_aws.organization.root_id
-    for kind in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"):
-        organizations.enable_policy_type(RootId=root_id, PolicyType=kind)
+    organizations.enable_policy_type(RootId=root_id, PolicyType="SERVICE_CONTROL_POLICY")
     packages = Path(sys.prefix) / "typescript" / "node_modules"
     type_page(
         WITHOUT_CDK,
@@ -124,11 +121,11 @@ def test_the_commands_of_the_page_without_the_cdk_deploy_each_template_and_the_a
         folder=checkout,
         values={
             "ou-a1b2-c3d4e5f6": add_unit(local_aws.organization, "New"),
+            "aws s3 cp cdk.out/": "python3 app.py\naws s3 cp cdk.out/",
             # What `npm ci` installs.
             "cd root-access": f"cd root-access\nln -s {packages} node_modules",
             "~": str(tmp_path),
         },
     )
     deployed = stack_names(local_aws, account_id=MANAGEMENT)
-    names = {template.name.title().replace("-", "") for template in TEMPLATES}
-    assert deployed == names | {STACK_NAME}
+    assert deployed == {"RootAccess", "RootTasks", "RootUserGuardrail", "OwnRootTasks", STACK_NAME}

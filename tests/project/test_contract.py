@@ -230,14 +230,12 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
                 until="2027-03-31",
             ),
         ),
-        root_email_domains=("example.com",),
         allow_policy_override=True,
     )
     assert read("root_tasks.handlers.start_execution") == StartExecutionSettings(
         bucket=running.REPORT_BUCKET,
         tasks=tuple(Task),
         protected_accounts=(PROTECTED,),
-        root_email_domains=("example.com",),
         allow_policy_override=True,
         audit_state_machine_arn=running.AUDIT_MACHINE_ARN,
     )
@@ -271,7 +269,6 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         tasks=(Task.AUDIT,),
         protected_accounts=(),
         accepted_credentials=(),
-        root_email_domains=(),
         allow_policy_override=False,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(

@@ -78,7 +78,6 @@ def add_all_arguments(
                 until="2027-03-31",
             )
         },
-        root_email_domains=["Example.com"],
         audit_interval=Duration.days(1),
         allow_policy_override=True,
         notification_topic=topic,

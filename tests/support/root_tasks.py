@@ -88,7 +88,6 @@ class DeployedSettings:
     Attributes:
         tasks: The tasks of the stack.
         protected_accounts: The accounts in which no run makes changes.
-        root_email_domains: The domains that root users' e-mail addresses may have.
         accepted_credentials: What stays on purpose, as the setting has it.
         allow_policy_override: Whether the input may give a corrected policy.
         notification_topic_arn: The SNS topic for notices; None without notices.
@@ -97,7 +96,6 @@ class DeployedSettings:
 
     tasks: tuple[Task, ...] = tuple(Task)
     protected_accounts: Collection[str] = ()
-    root_email_domains: tuple[str, ...] = ()
     accepted_credentials: Sequence[Mapping[str, object]] = ()
     allow_policy_override: bool = False
     notification_topic_arn: str | None = "arn:aws:sns:topic"
@@ -108,7 +106,6 @@ class DeployedSettings:
         start: dict[str, object] = {
             "tasks": self.tasks,
             "protectedAccounts": sorted(self.protected_accounts),
-            "rootEmailDomains": self.root_email_domains,
             "allowPolicyOverride": self.allow_policy_override,
         }
         report: dict[str, object] = {

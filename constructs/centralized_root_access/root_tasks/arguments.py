@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk.region_info import RegionInfo
 
-from ..base.arguments import parse_account_ids, parse_strings, require_known
+from ..base.arguments import parse_account_ids, require_known
 from ..base.enums import RootTask
 
 if TYPE_CHECKING:
     from constructs import Construct
 
 _MAX_CONCURRENCY = 1000
-# The name of a domain has at most 253 characters, each label 63.
-_DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
 
@@ -28,25 +26,6 @@ _PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_SETTINGS_CHARACTERS = 4096 - 538
 MAX_PROTECTED_ACCOUNTS = _MAX_SETTINGS_CHARACTERS // len(r"\"111111111111\",")
-
-
-def parse_root_email_domains(domains: Iterable[str]) -> list[str]:
-    """Return the domains in lower case, sorted, each once.
-
-    Raises:
-        ValueError: A value is not the name of a domain.
-        TypeError: The argument is not a list, a tuple or a set.
-    """
-    argument = "root_email_domains"
-    listed = parse_strings(argument, domains)
-    for domain in listed:
-        require_known(argument, domain)
-        if not re.fullmatch(_DOMAIN, domain.lower()):
-            raise ValueError(
-                f"{argument} must contain names of domains; {domain!r} is not one. Write "
-                "example.com, for example, without @ or *; a subdomain is a domain of its own."
-            )
-    return sorted({domain.lower() for domain in listed})
 
 
 def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:

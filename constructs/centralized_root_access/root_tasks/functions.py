@@ -103,7 +103,6 @@ class RootTaskFunctions:
                 "tasks",
                 "protectedAccounts",
                 "acceptedCredentials",
-                "rootEmailDomains",
                 "allowPolicyOverride",
             ),
         )
@@ -150,9 +149,7 @@ class RootTaskFunctions:
 
         It checks the plan against what is allowed now, and against the execution that made it.
         """
-        settings = self._settings(
-            "tasks", "protectedAccounts", "rootEmailDomains", "allowPolicyOverride"
-        )
+        settings = self._settings("tasks", "protectedAccounts", "allowPolicyOverride")
         settings["auditStateMachineArn"] = audits.state_machine_arn
         return self._build(
             "StartExecution",

@@ -40,7 +40,6 @@ from .alarms import (
 from .arguments import (
     parse_protected_accounts,
     parse_role_path,
-    parse_root_email_domains,
     require_audit,
     require_max_concurrency,
     require_room,
@@ -100,9 +99,6 @@ class RootTasks(Construct):
         accepted_credentials: The root credentials that stay on purpose, by the ID of an account, or
             of an organizational unit for all accounts in it. Audits show them as *accepted*, and
             the alarm leaves them out. Default: none.
-        root_email_domains: The domains that the e-mail addresses of root users may have, because
-            anyone who controls the mailbox can become root after a recovery. Audits report the
-            accounts whose address is in another domain, such as a subdomain. Default: any.
         audit_interval: How often every account of the organization is audited: whole minutes, from
             1 minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
         allow_policy_override: True to let a plan set any policy of a bucket or a queue. Default: a
@@ -168,7 +164,6 @@ class RootTasks(Construct):
         tasks: Iterable[RootTask | str] = (RootTask.AUDIT,),
         protected_accounts: Iterable[str] = (),
         accepted_credentials: Mapping[str, AcceptedCredentials] | None = None,
-        root_email_domains: Iterable[str] = (),
         audit_interval: Duration | None = None,
         allow_policy_override: bool = False,
         notification_topic: sns.ITopic | None = None,
@@ -185,18 +180,11 @@ class RootTasks(Construct):
         self.tasks: list[RootTask] = parse_members("tasks", tasks, RootTask)
         """The tasks, in the order of the enum."""
         protected = parse_protected_accounts(protected_accounts)
-        domains = parse_root_email_domains(root_email_domains)
         accepted = parse_accepted_credentials(
             {} if accepted_credentials is None else accepted_credentials
         )
         # These go into the environment of a function.
-        require_room(
-            {
-                "protected_accounts": protected,
-                "root_email_domains": domains,
-                "accepted_credentials": accepted,
-            }
-        )
+        require_room({"protected_accounts": protected, "accepted_credentials": accepted})
         self.role_path: str = parse_role_path(role_path)
         """The IAM path of the roles that open root sessions."""
         if audit_interval is not None:
@@ -235,7 +223,6 @@ class RootTasks(Construct):
             settings={
                 "tasks": [str(task) for task in self.tasks],
                 "protectedAccounts": protected,
-                "rootEmailDomains": domains,
                 "allowPolicyOverride": allow_policy_override,
                 "notificationTopicArn": topic_arn,
                 "securityHubFindings": security_hub_findings,

@@ -146,8 +146,6 @@ class AccountResult(Result):
         organizational_unit: Where it is in the organization: names from the root down, joined by
             "/", such as Root/Workloads/Prod; None if that could not be read. Never trust it either.
         joined_at: When it joined the organization; None if it is no longer in it.
-        email_outside: Whether the address is in none of the run's domains; None if there are none,
-            or the address is not known.
         protected: Whether no run makes changes in the account.
     """
 
@@ -155,7 +153,6 @@ class AccountResult(Result):
     email: str | None = None
     organizational_unit: str | None = None
     joined_at: datetime | None = None
-    email_outside: bool | None = None
     protected: bool = False
 
 
@@ -164,7 +161,6 @@ class ChangeType(Identifier):
 
     CREDENTIALS_APPEARED = "CREDENTIALS_APPEARED"
     CREDENTIALS_NO_LONGER_ACCEPTED = "CREDENTIALS_NO_LONGER_ACCEPTED"
-    EMAIL_OUTSIDE = "EMAIL_OUTSIDE", "e-mail address outside of the domains"
     NO_LONGER_AUDITED = "NO_LONGER_AUDITED"
     CREDENTIALS_ACCEPTED = "CREDENTIALS_ACCEPTED"
     JOINED = "JOINED", "joined the organization"
@@ -261,8 +257,6 @@ class RunDetails:
             None if neither does. Never trust it.
         until: When the recovery that it plans or allows is to be closed; None if that is not said,
             and for other runs.
-        root_email_domains: The domains that the e-mail addresses of root users may have; empty:
-            any.
         selection: The input of a plan to delete credentials, also of its execution; None for other
             runs.
     """
@@ -280,7 +274,6 @@ class RunDetails:
     planned_by: str | None = None
     reason: str | None = None
     until: datetime | None = None
-    root_email_domains: tuple[str, ...] = ()
     selection: PlanSelection | None = None
 
     def details(self) -> dict[str, Any]:

@@ -7,26 +7,21 @@ from dataclasses import dataclass, replace
 
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
-from ..messages import UNPROTECT, enumeration
+from ..messages import UNPROTECT
 from ..model.report_schema import AccountResult, ChangeType, Outcome, Report, RootCredentials
 from .management_root_user import PROTECT_OWN, credentials_in_words, management_result
 from .words import credential_counts
 
 MEMBER_CHECK = "member-root-credentials"
 MANAGEMENT_CHECK = "management-root-user"
-EMAIL_CHECK = "root-user-email"
 _TITLES = {
     MEMBER_CHECK: "Root users of member accounts should not have credentials",
     MANAGEMENT_CHECK: "The management account's root user should have MFA and no access key",
-    EMAIL_CHECK: "E-mail addresses of root users should be in the listed domains",
 }
 _NOTHING_TO_DO = "Nothing to do."
 _PLAN_DELETION = (
     "Plan the deletion of the root credentials, read the plan and execute it: "
     "centralized-root-access plan delete --account {}"
-)
-_CHANGE_EMAIL = (
-    "Change the e-mail address of the root user, or list its domain in root_email_domains."
 )
 _READ_REASON = "Read the reason in the report of the audit, and correct its cause."
 
@@ -52,20 +47,16 @@ class _Verdict:
 
 
 _LEFT = _Verdict(found="The account has left the organization.", archived=True)
-_NO_DOMAINS = _Verdict(found="Its root user's e-mail address is no longer checked.", archived=True)
 
 
-def findings_of(report: Report, *, previous: Report | None = None) -> Iterator[SecurityFinding]:
+def findings_of(report: Report) -> Iterator[SecurityFinding]:
     """Yield the finding of each member, and of the management account if the audit ran there.
 
     Those of accounts that have left since the audit before come last, and are archived.
 
     Args:
         report: The report of a full audit.
-        previous: The audit before; None if there is none that can be compared. Where it checked an
-            e-mail address that this one does not check, the finding about it is archived.
     """
-    checked_before = _accounts_with_checked_email(previous)
     # What the root users have.
     for result in report.results:
         if result.account_id != report.management_account_id:
@@ -73,13 +64,6 @@ def findings_of(report: Report, *, previous: Report | None = None) -> Iterator[S
     own = management_result(report)
     if own is not None:
         yield _finding(report, MANAGEMENT_CHECK, own, _management_verdict(own))
-    # What their e-mail addresses are.
-    for result in report.results:
-        if result.email_outside is not None:
-            yield _finding(report, EMAIL_CHECK, result, _email_verdict(result, report))
-        elif result.account_id in checked_before:
-            yield _finding(report, EMAIL_CHECK, result, _NO_DOMAINS)
-
     # What has left, so that no finding stays open for ever.
     audited = {result.account_id for result in report.results}
     for change in report.changes or ():
@@ -87,20 +71,11 @@ def findings_of(report: Report, *, previous: Report | None = None) -> Iterator[S
         if change.type is ChangeType.LEFT and change.account_id not in audited:
             left = AccountResult(account_id=change.account_id, outcome=Outcome.SKIPPED)
             yield _finding(report, MEMBER_CHECK, left, _LEFT)
-            if left.account_id in checked_before:
-                yield _finding(report, EMAIL_CHECK, left, _LEFT)
 
 
 def is_open_failure(finding: SecurityFinding) -> bool:
     """Return whether a check failed, and something has to be done about it."""
     return finding.status is ComplianceStatus.FAILED and not finding.archived
-
-
-def _accounts_with_checked_email(audit: Report | None) -> set[str]:
-    """Return the accounts whose root user's e-mail address an audit has checked."""
-    if audit is None:
-        return set()
-    return {result.account_id for result in audit.results if result.email_outside is not None}
 
 
 def _finding(
@@ -120,21 +95,6 @@ def _finding(
         created_at=result.joined_at or report.started_at,
         updated_at=report.finished_at,
         archived=verdict.archived,
-    )
-
-
-def _email_verdict(result: AccountResult, report: Report) -> _Verdict:
-    """Return whether a root user's e-mail address, which the audit has checked, is as it should."""
-    domains = enumeration(report.root_email_domains)
-    if not result.email_outside:
-        found = f"Its root user's e-mail address is in {domains}."
-        return _Verdict(status=ComplianceStatus.PASSED, found=found)
-    return _Verdict(
-        status=ComplianceStatus.FAILED,
-        severity=Severity.MEDIUM,
-        found=f"Its root user's e-mail address is outside of {domains}: the mailbox can reset the "
-        "password.",
-        advice=_CHANGE_EMAIL,
     )
 
 

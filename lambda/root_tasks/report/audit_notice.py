@@ -33,7 +33,6 @@ _WORST = {
     ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED: "Root credentials no longer accepted",
     ChangeType.JOINED: "Root credentials in accounts that joined",
     ChangeType.AUDITED_AGAIN: "Root credentials audited again",
-    ChangeType.EMAIL_OUTSIDE: "Root e-mail addresses outside of the domains",
     ChangeType.NO_LONGER_AUDITED: "Root credentials no longer audited",
     ChangeType.CREDENTIALS_ACCEPTED: "Root credentials accepted",
 }

@@ -178,8 +178,6 @@ def _account_changes(
         yield change_with_credentials(ChangeType.NO_LONGER_AUDITED, after)
     elif is_audited(after):
         yield change_with_credentials(ChangeType.AUDITED_AGAIN, after)
-    if after.email_outside and not (before and before.email_outside):
-        yield change_with_credentials(ChangeType.EMAIL_OUTSIDE, after)
 
 
 def _comparable_credentials(

@@ -111,11 +111,6 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
             what="When the cause is fixed, audit the inaccessible accounts again",
             command=_command(*audit, *options),
         )
-    if any(result.email_outside for result in report.results):
-        yield NextStep(
-            what="Change the e-mail addresses of root users that are outside of the domains, or "
-            "list their domains in root_email_domains."
-        )
     if Outcome.UNPROTECTED in report.totals:
         yield NextStep(what=PROTECT_OWN)
 

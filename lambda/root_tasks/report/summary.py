@@ -48,15 +48,14 @@ def headline(report: Report) -> str:
     # What has a sentence of its own is not counted again.
     if len(report.results) == 1 and management_credentials(report) is not None:
         # Only the management account was audited, in which no root session can be opened.
-        sentences = [management_sentence(report), _email_sentence(report)]
+        sentences = [management_sentence(report)]
     elif report.task is Task.AUDIT:
         said = [Outcome.HAS_CREDENTIALS, Outcome.CLEAN, Outcome.UNPROTECTED, Outcome.PROTECTED]
         sentences = [_audit_sentence(report), _sentence_of_counts(report, without=said)]
-        sentences += [_email_sentence(report), management_sentence(report)]
+        sentences.append(management_sentence(report))
     elif is_plan(report):
         said = [Outcome.PLANNED, Outcome.IN_USE, Outcome.ACCEPTED]
         sentences = [*_plan_sentences(report), _sentence_of_counts(report, without=said)]
-        sentences.append(_email_sentence(report))
     else:
         said = [Outcome.DONE]
         sentences = [*_execution_sentences(report), _sentence_of_counts(report, without=said)]
@@ -155,17 +154,6 @@ def _sentence_about_one(report: Report, having: Sequence[AccountResult]) -> str:
     if having:
         return f"{one} has root credentials: {credential_counts(having)}."
     return f"{one} has no root credentials."
-
-
-def _email_sentence(report: Report) -> str:
-    """Return how many root users have an address outside of the domains; nothing if none has."""
-    outside = sum(result.email_outside is True for result in report.results)
-    if not outside:
-        return ""
-    domains = enumeration(report.root_email_domains)
-    if outside == 1:
-        return f"1 root user has an e-mail address outside of {domains}."
-    return f"{outside:,} root users have e-mail addresses outside of {domains}."
 
 
 def _plan_sentences(report: Report) -> Iterator[str]:

@@ -42,7 +42,7 @@ def make_report(
         result = _result_without_names(account, findings, own_root_user)
         results.append(
             with_acceptance(
-                _with_names(result, account, run),
+                _with_names(result, account),
                 accepted,
                 unit_path=account.unit_path,
                 at=run.started_at,
@@ -99,7 +99,7 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
     )
 
 
-def _with_names(result: Result, account: Account, run: Run) -> AccountResult:
+def _with_names(result: Result, account: Account) -> AccountResult:
     """Return the result of an account with what only the report has of it, such as its name."""
     reasons = [result.reason]
     if account.protected and is_audited(result):
@@ -115,20 +115,8 @@ def _with_names(result: Result, account: Account, run: Run) -> AccountResult:
         email=account.email,
         organizational_unit=account.organizational_unit,
         joined_at=account.joined_at,
-        email_outside=is_outside(account.email, run.root_email_domains),
         protected=account.protected,
     )
-
-
-def is_outside(email: str | None, domains: Collection[str]) -> bool | None:
-    """Return whether an address is in another domain; None if that is not known.
-
-    That is so if no domain is listed, or the account has no address. A subdomain is another domain.
-    What is before the @ does not count: accounts may share a mailbox.
-    """
-    if not domains or email is None:
-        return None
-    return email.rpartition("@")[2].lower() not in {domain.lower() for domain in domains}
 
 
 def _result_without_names(

@@ -23,9 +23,6 @@ from ..tasks import DEFINITIONS
 from ..tasks.request import Request
 from .recoveries import end_of_recovery
 
-# Anyone who controls the mailbox can become root after a recovery.
-_ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)
-
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes
 # changes, each account of the batch is unknown and has to be audited.
 ACCOUNTS_PER_BATCH = {Mode.AUDIT: 25, Mode.PLAN: 25, Mode.EXECUTE: 5}
@@ -49,7 +46,6 @@ def prepare(
     plan: Plan | None = None,
     expires_at: datetime | None = None,
     protected_accounts: Collection[str] = (),
-    root_email_domains: tuple[str, ...] = (),
     accepted_credentials: tuple[AcceptedCredentials, ...] = (),
 ) -> tuple[Run, Work]:
     """Return a run and the work of its batches. Neither is stored yet.
@@ -63,7 +59,6 @@ def prepare(
         plan: The plan that it executes.
         expires_at: When no batch may make changes any longer.
         protected_accounts: The accounts in which no run makes changes.
-        root_email_domains: The domains that root users' e-mail addresses may have; empty: any.
         accepted_credentials: What stays on purpose.
     """
     task, mode = request.task, _mode(request, plan)
@@ -83,8 +78,6 @@ def prepare(
     batches = batches_of(possible, mode)
 
     # The run, with names: for the report.
-    if task not in _ABOUT_EMAILS:
-        root_email_domains = ()
     until = None
     if request.until is not None:
         until = end_of_recovery(request.until, started_at=execution.started_at)
@@ -103,7 +96,6 @@ def prepare(
         reason=request.reason,
         until=until,
         selection=request.selection,
-        root_email_domains=root_email_domains,
         accepted_credentials=accepted_credentials,
         accounts=in_order,
         batches=batches,

@@ -54,7 +54,6 @@ class Publication:
         report: The report; that of a full audit has its history.
         files: The files of the report, report.json first.
         notice: The notice about a full audit; None if there is nothing new.
-        previous: The full audit before it; None if there is none that can be compared.
         overtaken: Whether another full audit was published after this one had begun. Each of the
             two may have read an account before the other one did, so this one reports nothing that
             could end an alarm: it imports only findings that failed, for example.
@@ -64,7 +63,6 @@ class Publication:
     report: Report
     files: Sequence[File]
     notice: Notice | None = None
-    previous: Report | None = None
     overtaken: bool = False
     sent_again: bool = False
 
@@ -147,7 +145,6 @@ def _publication(aws: Aws, report: Report, latest: LatestReport) -> Publication:
             report=published,
             files=files_of(published, body),
             notice=_notice(published, previous=published, overtaken=overtaken),
-            previous=published,
             overtaken=overtaken,
             sent_again=True,
         )
@@ -168,7 +165,6 @@ def _publication(aws: Aws, report: Report, latest: LatestReport) -> Publication:
         report=report,
         files=files_of(report, as_json(report)),
         notice=_notice(report, previous=previous, problem=problem, overtaken=overtaken),
-        previous=previous,
         overtaken=overtaken,
     )
 
@@ -208,7 +204,7 @@ def _import_findings(
     report = publication.report
     # The import gives up after this time, so that enough is left to store the report.
     import_aws = aws.within(_IMPORT_SECONDS)
-    findings = findings_of(report, previous=publication.previous)
+    findings = findings_of(report)
     if publication.overtaken:
         findings = filter(is_open_failure, findings)
     result = import_findings(findings, aws=import_aws, importer=aws.function)

@@ -28,13 +28,11 @@ class _StartSettings(RunBatchSettings):
     Attributes:
         tasks: The tasks that the stack was deployed with.
         protected_accounts: The accounts in which no run makes changes.
-        root_email_domains: The domains that root users' e-mail addresses may have; empty: any.
         allow_policy_override: Whether a plan may replace a policy.
     """
 
     tasks: tuple[Task, ...]
     protected_accounts: tuple[str, ...]
-    root_email_domains: tuple[str, ...]
     allow_policy_override: bool
 
 

@@ -80,7 +80,6 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         organization=survey.organization,
         members=members,
         protected_accounts=settings.protected_accounts,
-        root_email_domains=settings.root_email_domains,
         accepted_credentials=accepted,
     )
     return _store(aws, storage.runs, run, work)
@@ -130,7 +129,6 @@ def start_execution(
         plan=plan,
         expires_at=expires_at,
         protected_accounts=settings.protected_accounts,
-        root_email_domains=settings.root_email_domains,
     )
 
     stored = _store(aws, storage.executions, run, work)

@@ -1,29 +1,23 @@
 """Root credentials that stay on purpose, and e-mail addresses outside of the domains."""
 
 import functools
-import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
-from centralized_root_access.cli.show.report_rows import rows_of
 from root_tasks.messages import ACCEPTANCE_UNKNOWN, ACCEPTANCE_UNREAD
-from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import (
     AccountResult,
     CredentialDetails,
     Item,
     ItemType,
     Outcome,
-    Report,
-    Task,
 )
 from root_tasks.model.run_documents import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
-from root_tasks.run.make_report import is_outside
 from support import reports
-from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
+from support.accounts import MEMBER, OTHER_MEMBER
 from support.reports import access_key, account_result, inaccessible_account
 from support.root_tasks import DeployedSettings, RootTasks
 
@@ -151,24 +145,6 @@ def test_a_plan_leaves_out_what_is_accepted_or_may_be_unless_its_account_is_name
     assert item_of_named.accepted is (if_accepted is Outcome.ACCEPTED)
 
 
-@pytest.mark.parametrize(
-    ("email", "outside"),
-    [
-        ("aws+prod@example.com", False),
-        ("AWS+prod@EXAMPLE.com", False),
-        ("aws@mail.example.com", True),
-        ("aws@example.com.evil.example", True),
-        ('"a@example.com"@evil.example', True),
-        (None, None),
-    ],
-    ids=["a plus address", "case", "a subdomain", "a longer domain", "quoted", "not known"],
-)
-def test_only_the_domain_of_an_address_counts(email: str | None, outside: bool | None) -> None:
-    assert is_outside(email, ["Example.com"]) is outside
-    # Without domains, no address is checked.
-    assert is_outside(email, []) is None
-
-
 # In a run
 
 
@@ -210,32 +186,3 @@ def test_the_accounts_of_a_unit_are_accepted_in_a_run(root_tasks: RootTasks) -> 
     accept_password(root_tasks, root_tasks.organization.root_id, UNTIL)
     full, named = root_tasks.run(), root_tasks.run({"accounts": [MEMBER]})
     assert [root_tasks.outcomes(audit)[MEMBER] for audit in (full, named)] == [Outcome.ACCEPTED] * 2
-
-
-def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootTasks) -> None:
-    root_tasks.settings = DeployedSettings(root_email_domains=("example.com",))
-    outside_id = "555555555555"
-    root_tasks.organization.add_account(name="new", email="new@example.net", account_id=outside_id)
-    audit = root_tasks.run()
-    results = root_tasks.results(audit)
-    assert {id_ for id_, result in results.items() if result["emailOutside"]} == {outside_id}
-    assert root_tasks.report(audit)["rootEmailDomains"] == ["example.com"]
-    assert "example.net" not in str(root_tasks.log)
-
-    # A plan to delete credentials does not check addresses.
-    plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
-    assert root_tasks.report(plan)["rootEmailDomains"] == []
-
-    # That of a recovery does: anyone who controls the mailbox can become root after it.
-    recovery = root_tasks.run({"task": Task.RECOVER, "accounts": [outside_id]})
-    assert root_tasks.results(recovery)[outside_id]["emailOutside"] is True
-    stored = root_tasks.report(recovery)
-    assert "1 root user has an e-mail address outside of example.com." in stored["summary"]
-    report = decode(Report, json.dumps(stored).encode())
-    row, *_ = rows_of(report, report.results[0])
-    assert row.item == "e-mail address new@example.net, outside of example.com"
-
-    # The management account's own root user is checked as well.
-    root_tasks.settings = DeployedSettings(root_email_domains=("example.net",))
-    own = root_tasks.report(root_tasks.run({"accounts": [MANAGEMENT]}))
-    assert "1 root user has an e-mail address outside of example.net." in own["summary"]

@@ -422,11 +422,6 @@ def plan_of_passwords_used(*days: int) -> Report:
     return dataclasses.replace(plan, results=(dataclasses.replace(account, items=items),))
 
 
-def account_with_address_outside(account_id: str) -> AccountResult:
-    """A clean account whose root user's e-mail address is outside of the domains."""
-    return account_result(account_id, email_outside=True)
-
-
 @pytest.mark.parametrize(
     ("report", "words"),
     [
@@ -504,16 +499,6 @@ def account_with_address_outside(account_id: str) -> AccountResult:
             "None of the 2 accounts has root credentials that are not accepted. "
             "1 account has accepted credentials.",
         ),
-        (
-            dataclasses.replace(
-                report_of(
-                    account_with_address_outside(FIRST_ID), account_result(SECOND_ID), full=False
-                ),
-                root_email_domains=("example.org",),
-            ),
-            "None of the 2 accounts has root credentials. 1 root user has an e-mail address "
-            "outside of example.org.",
-        ),
     ],
     ids=[
         "audit",
@@ -527,7 +512,6 @@ def account_with_address_outside(account_id: str) -> AccountResult:
         "in use",
         "only accepted",
         "accepted and clean",
-        "e-mail outside",
     ],
 )
 def test_the_summary_says_what_came_of_the_run(report: Report, words: str) -> None:
@@ -701,24 +685,6 @@ NO_LONGER_AUDITED = change_in_first(ChangeType.NO_LONGER_AUDITED, audited=False)
             account_with_accepted_password(FIRST_ID),
             [change_in_first(ChangeType.CREDENTIALS_ACCEPTED, PASSWORD)],
         ),
-        (account_with_address_outside(FIRST_ID), account_with_address_outside(FIRST_ID), []),
-        (
-            account_result(FIRST_ID),
-            account_with_address_outside(FIRST_ID),
-            [change_in_first(ChangeType.EMAIL_OUTSIDE)],
-        ),
-        (
-            account_with_credentials(FIRST_ID, password=True),
-            dataclasses.replace(
-                account_with_credentials(FIRST_ID, password=True), email_outside=True
-            ),
-            [change_in_first(ChangeType.EMAIL_OUTSIDE, PASSWORD)],
-        ),
-        (
-            None,
-            account_with_address_outside(FIRST_ID),
-            [change_in_first(ChangeType.EMAIL_OUTSIDE), change_in_first(JOINED)],
-        ),
     ],
     ids=[
         "clean as before",
@@ -835,7 +801,7 @@ def clean_audit_with(*results: AccountResult) -> Report:
             report_of(account_with_accepted_password(FIRST_ID)),
             clean_audit_with(
                 account_with_credentials(FIRST_ID, password=True),
-                account_with_address_outside(SECOND_ID),
+                account_result(SECOND_ID),
             ),
             "Root credentials no longer accepted: 1 account",
         ),
@@ -843,11 +809,6 @@ def clean_audit_with(*results: AccountResult) -> Report:
             report_of(account_with_credentials(FIRST_ID, password=True)),
             clean_audit_with(account_with_accepted_password(FIRST_ID)),
             "Root credentials accepted: 1 account",
-        ),
-        (
-            NINE_WITH_KEYS,
-            clean_audit_with(account_with_address_outside(FIRST_ID)),
-            "Root e-mail addresses outside of the domains: 1 account",
         ),
         (
             NINE_WITH_KEYS,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from root_tasks.messages import enumeration, quantity
+from root_tasks.messages import quantity
 from root_tasks.model.report_schema import (
     AccountResult,
     CredentialDetails,
@@ -88,10 +88,7 @@ def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
     rows = []
     # AWS sends the link by which the password is reset to the root user's address.
     if report.task is Task.RECOVER and result.email is not None:
-        email = f"e-mail address {result.email}"
-        if result.email_outside:
-            email += f", outside of {enumeration(report.root_email_domains)}"
-        rows.append(ReportRow(outcome=result.outcome, item=email))
+        rows.append(ReportRow(outcome=result.outcome, item=f"e-mail address {result.email}"))
     rows += _credential_item_and_reason_rows(result, now=report.finished_at)
     return rows or [ReportRow(outcome=result.outcome)]
 

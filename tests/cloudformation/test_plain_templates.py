@@ -1,0 +1,262 @@
+"""The plain templates of a release and of one's own app: they deploy what the constructs do."""
+
+import json
+import re
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_iam as iam
+
+from centralized_root_access import (
+    AcceptedCredentials,
+    CredentialType,
+    PlainTemplateSynthesizer,
+    RootAccessFeature,
+    RootTask,
+    RootTasks,
+)
+from centralized_root_access.base.organization_policies import OrganizationPolicyType
+from cloudformation.templates import TEMPLATES
+from local_aws.services import LocalAws
+from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
+from support.apps import REPOSITORY, synthesize
+from support.arrange import enable_root_access
+from support.processes import run_process, run_successfully
+
+pytestmark = pytest.mark.slow
+
+# The rule of cfn-lint that is ignored.
+# CDK writes each dependency by its name, whether or not a reference implies it.
+CDK_STYLE = "W3005"
+TOPIC = "arn:aws:sns:us-east-1:111111111111:security-news"
+CREDENTIALS, SESSIONS = RootAccessFeature
+STACK = "RootAccess"
+BOOTSTRAP = "OrganizationBootstrap"
+CODE = {"CodeBucket": "code", "CodePrefix": "releases/1/"}
+SESSION_ROLES = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
+
+
+def written_template(release: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((release / f"{name}.template.json").read_text())
+    return found
+
+
+def test_a_stack_of_an_example_can_be_updated_with_the_template(
+    release: Path, tmp_path: Path
+) -> None:
+    ids = {id_ for it in TEMPLATES for id_ in written_template(release, it.name)["Resources"]}
+    for name in ("drift_check", "audit", "guardrail", "two_accounts"):
+        example = synthesize(REPOSITORY / "examples" / f"{name}.py", tmp_path / name)
+        # The template deletes credentials, and has neither the other tasks nor notices of root
+        # users, nor the emergency policy.
+        missing = "Use(Notices|Logs|EmergencyPolicy)|Tasks(Plan)?(Unlock|AllowPasswordRecovery)"
+        pattern = re.compile(rf"Root(?!{missing})")
+        ids_of_example = set(filter(pattern.match, example.template(BOOTSTRAP)["Resources"]))
+        assert ids_of_example
+        assert ids_of_example <= ids, name
+
+
+def test_every_file_has_its_checksum(release: Path) -> None:
+    names = {file.name for file in release.iterdir()} - {"SHA256SUMS"}
+    lines = (release / "SHA256SUMS").read_text().splitlines()
+    assert {line.partition("  ")[2] for line in lines} == names
+    run_successfully("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=release)
+
+
+def test_lambda_may_read_the_code_in_each_zip_file(release: Path) -> None:
+    for archive in release.glob("*.zip"):
+        with zipfile.ZipFile(archive) as zipped:
+            # The upper half of the attributes is the file's mode: everyone may read it.
+            assert {entry.external_attr >> 16 for entry in zipped.infolist()} == {0o644}
+            assert {entry.date_time for entry in zipped.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_only_root_tasks_need_a_bucket_for_their_template(release: Path) -> None:
+    # CloudFormation takes a larger template only from a bucket.
+    large = {file.name for file in release.glob("*.template.json") if file.stat().st_size > 51_200}
+    assert large == {"root-tasks.template.json"}
+
+
+def test_cfn_lint_finds_nothing(release: Path) -> None:
+    ignored = f"--ignore-checks={CDK_STYLE}"
+    templates = release.glob("*.template.json")
+    lint = run_process(Path(sys.executable).with_name("cfn-lint"), ignored, *templates)
+    assert (lint.returncode, lint.stdout) == (0, "")
+
+
+def upload(aws: LocalAws, folder: Path) -> None:
+    """Upload templates, and the functions' code below a prefix, to a bucket."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="code")
+    for file in folder.glob("*.template.json"):
+        s3.put_object(Bucket="code", Key=file.name, Body=file.read_bytes())
+    for archive in folder.glob("*.zip"):
+        s3.put_object(Bucket="code", Key=f"releases/1/{archive.name}", Body=archive.read_bytes())
+
+
+def deploy(aws: LocalAws, name: str, **parameters: str) -> dict[str, str]:
+    """Create a stack of an uploaded template, and return its outputs.
+
+    Args:
+        aws: The local AWS.
+        name: The template's name.
+        parameters: The parameters.
+    """
+    cloudformation = aws.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateURL=f"{aws.addresses.aws_url}/code/{name}.template.json",
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
+        ],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=STACK, WaiterConfig={"Delay": 1}
+    )
+    (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
+
+
+def test_root_access_is_enabled(local_aws: LocalAws, release: Path) -> None:
+    upload(local_aws, release)
+    outputs = deploy(local_aws, "root-access", **CODE, NotificationTopicArn=TOPIC)
+    status = json.loads(outputs["RootAccessStatus"])
+    assert (status["status"], status["delegatedAdministrators"]) == ("ENABLED", [])
+
+
+def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
+    local_aws: LocalAws, release: Path
+) -> None:
+    enable_root_access(local_aws.organization, CREDENTIALS, SESSIONS)
+    upload(local_aws, release)
+    local_aws.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
+    protected = f"{MEMBER},{OTHER_MEMBER}"
+    outputs = deploy(
+        local_aws, "root-tasks", **CODE, NotificationTopicArn=TOPIC, ProtectedAccounts=protected
+    )
+    assert set(outputs) == {
+        "RootTasksAuditRoleArn",
+        "RootTasksAuditStateMachineArn",
+        "RootTasksDeleteCredentialsRoleArn",
+        "RootTasksExecuteStateMachineArn",
+        "RootTasksBucket",
+    }
+    arn = outputs["RootTasksAuditStateMachineArn"]
+    # PROTECTED is the management account's root user, which has no sessions and an MFA device.
+    assert outcomes_of_run(local_aws, arn, {}) == {"CLEAN": 3, "PROTECTED": 1}
+    plan = {"task": RootTask.DELETE, "accounts": [MEMBER, OTHER_MEMBER, THIRD_MEMBER]}
+    assert outcomes_of_run(local_aws, arn, plan) == {"NOTHING_TO_DO": 1, "SKIPPED": 2}
+
+
+def test_guardrails_are_attached_to_what_their_parameters_list(
+    local_aws: LocalAws, release: Path
+) -> None:
+    upload(local_aws, release)
+    organizations = local_aws.client("organizations")
+    for kind in OrganizationPolicyType:
+        organizations.enable_policy_type(RootId=local_aws.organization.root_id, PolicyType=kind)
+    targets = f"{OTHER_MEMBER},{THIRD_MEMBER}"
+    deploy(
+        local_aws,
+        "root-session-guardrail",
+        SessionRoleArn=SESSION_ROLES,
+        DelegatedAdministrators=MEMBER,
+        Targets=targets,
+    )
+    for target, kind in (
+        (MEMBER, OrganizationPolicyType.SERVICE_CONTROL),
+        (OTHER_MEMBER, OrganizationPolicyType.RESOURCE_CONTROL),
+        (THIRD_MEMBER, OrganizationPolicyType.RESOURCE_CONTROL),
+    ):
+        attached = organizations.list_policies_for_target(TargetId=target, Filter=kind)["Policies"]
+        assert any("OrganizationBootstrap-RootSessionGuardrail" in it["Name"] for it in attached)
+
+
+def test_the_alarms_watch_the_log_group_that_a_parameter_names(
+    local_aws: LocalAws, release: Path
+) -> None:
+    upload(local_aws, release)
+    logs = local_aws.client("logs")
+    logs.create_log_group(logGroupName="trail")
+    deploy(
+        local_aws,
+        "root-use-alarm",
+        TrailLogGroup="trail",
+        SessionRoleArn=SESSION_ROLES,
+        NotificationTopicArn=TOPIC,
+    )
+    filters = logs.describe_metric_filters(logGroupName="trail")["metricFilters"]
+    assert any(SESSION_ROLES in it["filterPattern"] for it in filters)
+
+
+def test_an_app_of_ones_own_is_deployed_with_everything_that_constructs_have(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    enable_root_access(local_aws.organization, CREDENTIALS, SESSIONS)
+    local_aws.organization.put_root_credentials(MEMBER, password=True)
+    app = App(outdir=str(tmp_path), default_stack_synthesizer=PlainTemplateSynthesizer())
+    stack = Stack(app, "own")
+    accepted = AcceptedCredentials(
+        types=[CredentialType.PASSWORD], reason="Billing", until="2999-12-31"
+    )
+    tasks = RootTasks(stack, "RootTasks", accepted_credentials={MEMBER: accepted})
+    planner = iam.Role(stack, "Planner", assumed_by=iam.AccountRootPrincipal())
+    tasks.grant_plan(planner)
+    app.synth()
+    upload(local_aws, tmp_path)
+    outputs = deploy(local_aws, "own", **CODE)
+    arn = outputs["RootTasksAuditStateMachineArn"]
+    assert outcomes_of_run(local_aws, arn, {}) == {"ACCEPTED": 1, "CLEAN": 2, "PROTECTED": 1}
+    policies = [
+        resource["LogicalResourceId"]
+        for resource in local_aws.client("cloudformation").describe_stack_resources(
+            StackName=STACK
+        )["StackResources"]
+        if resource["ResourceType"] == "AWS::IAM::Policy"
+    ]
+    assert any(policy.startswith("PlannerDefaultPolicy") for policy in policies)
+
+
+def outcomes_of_run(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict[str, int]:
+    """Run an execution, and return how many accounts have which outcome."""
+    stepfunctions = aws.client("stepfunctions")
+    arn = stepfunctions.start_execution(stateMachineArn=state_machine, input=json.dumps(input_))[
+        "executionArn"
+    ]
+    deadline = time.monotonic() + 60
+    while (execution := stepfunctions.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert "totals" in json.loads(execution["output"]), execution
+    totals: dict[str, int] = json.loads(execution["output"])["totals"]
+    return totals
+
+
+REFUSED_VALUES = {
+    "characters that no bucket has": ("root-access", "CodeBucket", "Not_A_Bucket"),
+    "no slash at the end": ("root-access", "CodePrefix", "releases"),
+    "FIFO": ("root-access", "NotificationTopicArn", f"{TOPIC}.fifo"),
+    "no topic": ("root-access", "NotificationTopicArn", ""),
+    # CloudFormation compares each element of a list with the pattern.
+    "an account of 4 digits": ("root-tasks", "ProtectedAccounts", "2222"),
+    "the organization's root": ("root-user-guardrail", "Targets", "r-ab12"),
+    "no account of a delegate": ("root-session-guardrail", "DelegatedAdministrators", ""),
+    "no ARN": ("root-session-guardrail", "SessionRoleArn", "arn:aws:iam::222222222222:role/a*b"),
+    "every role": ("root-use-alarm", "SessionRoleArn", "arn:aws:iam::222222222222:role/*"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"), REFUSED_VALUES.values(), ids=REFUSED_VALUES
+)
+def test_what_no_parameter_may_be_is_outside_of_its_pattern(
+    release: Path, name: str, parameter: str, value: str
+) -> None:
+    pattern = written_template(release, name)["Parameters"][parameter]["AllowedPattern"]
+    assert not re.fullmatch(pattern, value)
