@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from aws_cdk import App, Duration, Environment, NestedStack, Stack
+from aws_cdk import App, CfnParameter, Duration, Environment, NestedStack, Stack
 from aws_cdk import aws_iam as iam
 
 from centralized_root_access import RootTask, RootTasks
@@ -20,6 +20,7 @@ from support.templates import (
     arguments_in_stack,
     as_list,
     bootstrap_stack,
+    functions_with_handler,
     ids_of_function_roles,
     new_key,
     new_topic,
@@ -28,6 +29,7 @@ from support.templates import (
     resources_finished_before,
     resources_of_type,
     root_tasks_template,
+    settings_of_function,
     state_machine_definition,
     statements_of_role,
     template_of,
@@ -418,6 +420,32 @@ def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> N
     ]
     # The maximum of accounts is no lower than it has to be.
     assert MAX_ENVIRONMENT_CHARACTERS - 100 < max(environments) <= MAX_ENVIRONMENT_CHARACTERS
+
+
+def test_the_protected_accounts_may_be_the_list_of_a_parameter() -> None:
+    stack = bootstrap_stack()
+    parameter = CfnParameter(stack, "Protected", type="CommaDelimitedList")
+    tasks = [RootTask.AUDIT, RootTask.DELETE]
+    RootTasks(stack, "RootTasks", tasks=tasks, protected_accounts=parameter.value_as_list)
+    # As CloudFormation joins the parameter's values, and splits a text.
+    text = json.dumps(template_of(stack)).replace('{"Ref": "Protected"}', '["1", "2"]')
+    template = json.loads(text, object_hook=joined_and_split)
+    (denying,) = properties_of_type(template, "AWS::IAM::Policy", "ProtectedAccounts").values()
+    (statement,) = denying["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == ["arn:*:iam::1:root", "arn:*:iam::2:root"]
+    for handler in ("start_run", "start_execution"):
+        (function,) = functions_with_handler(template, f"root_tasks.handlers.{handler}")
+        assert settings_of_function(function)["protectedAccounts"] == ["1", "2"]
+
+
+def joined_and_split(value: dict[str, Any]) -> Any:
+    """Return what CloudFormation makes of functions that join or split texts."""
+    match value:
+        case {"Fn::Join": [str(separator), [*parts]]} if all(isinstance(it, str) for it in parts):
+            return separator.join(parts)
+        case {"Fn::Split": [str(separator), str(text)]}:
+            return text.split(separator)
+    return value
 
 
 def _max_size(document: object) -> int:

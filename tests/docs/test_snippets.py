@@ -79,13 +79,11 @@ def names(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_python_on_a_page_runs_and_synthesizes(
-    block: CodeBlock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # An app may write its assembly to the reader's folder.
-    monkeypatch.chdir(tmp_path)
+def test_python_on_a_page_runs_and_synthesizes(block: CodeBlock, tmp_path: Path) -> None:
     taken = names(block.text)
-    exec(compile(block.text, f"<{block}>", "exec"), taken)
+    # An app may write its assembly to the reader's folder.
+    text = block.text.replace('outdir="cdk.out"', f'outdir="{tmp_path}"')
+    exec(compile(text, f"<{block}>", "exec"), taken)
     # What a page shows as a reader's unit tests passes, too.
     for test in [value for name, value in taken.items() if name.startswith("test_")]:
         test()

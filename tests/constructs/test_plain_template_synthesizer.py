@@ -1,0 +1,75 @@
+"""A plain template takes the functions' code from a bucket that its parameters name."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, NestedStack, Stack
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_sns as sns
+
+from centralized_root_access import CentralizedRootAccess, PlainTemplateSynthesizer
+from support.templates import resources_of_type
+
+
+def app_with_root_access(folder: Path) -> App:
+    """Return an app with a stack that has the synthesizer, and another one that has the app's."""
+    app = App(outdir=str(folder), default_stack_synthesizer=PlainTemplateSynthesizer())
+    for stack in (Stack(app, "Own", synthesizer=PlainTemplateSynthesizer()), Stack(app, "Apps")):
+        CentralizedRootAccess(stack, "RootAccess").add_drift_check()
+    return app
+
+
+def test_the_code_is_where_the_parameters_say_and_nothing_is_bootstrapped(tmp_path: Path) -> None:
+    app_with_root_access(tmp_path).synth()
+    (archive,) = tmp_path.glob("*.zip")
+    with zipfile.ZipFile(archive) as zipped:
+        assert "root_access/handler.py" in zipped.namelist()
+    for name in ("Own", "Apps"):
+        template = json.loads((tmp_path / f"{name}.template.json").read_text())
+        assert template["Parameters"].keys() == {"CodeBucket", "CodePrefix"}
+        assert "Rules" not in template
+        key = {"Fn::Join": ["", [{"Ref": "CodePrefix"}, archive.name]]}
+        for function in resources_of_type(template, "AWS::Lambda::Function").values():
+            code = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": key}
+            assert function["Properties"]["Code"] == code
+
+
+def test_the_same_code_gives_the_same_zip_file_byte_for_byte(tmp_path: Path) -> None:
+    archives: list[Path] = []
+    for name in ("first", "second"):
+        app_with_root_access(tmp_path / name).synth()
+        archives += (tmp_path / name).glob("*.zip")
+    first, second = archives
+    assert (first.name, first.read_bytes()) == (second.name, second.read_bytes())
+
+
+def test_a_stack_without_functions_has_no_parameters_for_code(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path))
+    sns.Topic(Stack(app, "Topics", synthesizer=PlainTemplateSynthesizer()), "Topic")
+    app.synth()
+    template = json.loads((tmp_path / "Topics.template.json").read_text())
+    assert template.keys() == {"Resources"}
+
+
+def add_file(stack: Stack) -> None:
+    s3_assets.Asset(stack, "Asset", path=__file__)
+
+
+def add_nested_stack(stack: Stack) -> None:
+    sns.Topic(NestedStack(stack, "Nested"), "Topic")
+
+
+@pytest.mark.parametrize("add", [add_file, add_nested_stack])
+def test_what_is_not_the_code_of_a_function_is_refused(
+    add: Callable[[Stack], None], tmp_path: Path
+) -> None:
+    def synthesize() -> None:
+        app = App(outdir=str(tmp_path))
+        add(Stack(app, "Own", synthesizer=PlainTemplateSynthesizer()))
+        app.synth()
+
+    with pytest.raises(RuntimeError, match="is not a folder"):
+        synthesize()
