@@ -66,7 +66,7 @@ build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, a
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
 
-template: $(TEMPLATE_READY)  ## write the CloudFormation templates with parameters, and zip files, into build/template/
+template: $(TEMPLATE_READY)  ## write the plain CloudFormation templates, and their functions' zip files, into build/template/
 	@$(BIN)/python -m cloudformation
 
 snapshots: $(PYTHON_READY)  ## update the templates in tests/snapshots/, to see what a change does in AWS
