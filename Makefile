@@ -2,13 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Each installs from the index that pip is configured for, and says how long it takes.
+# Installs a group of packages of pyproject.toml, and says how many and how long it takes.
 INSTALL := $(BIN)/python -P local_aws/install.py
 # Stamps: each is as new as the setup that its file describes.
 VENV_READY := $(VENV)/.created
 TEMPLATE_READY := $(VENV)/.template-ready
 LOCAL_AWS_READY := $(VENV)/.local-aws-ready
-PYTHON_READY := $(VENV)/.ready
+PYTHON_READY := $(VENV)/.dev-ready
 CLI_READY := node_modules/.ready
 LOWEST_READY := $(VENV)/lowest/.ready
 RUNTIME_READY := $(VENV)/wasm/.ready
@@ -85,17 +85,12 @@ docs-versions: $(PYTHON_READY)  ## add the site of each release to build/site/, 
 docs: $(PYTHON_READY)  ## generate docs/reference/api.md, and the commands in docs/reference/command-line.md
 	$(BIN)/python docs/generate.py
 
-COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal --python-version 3.11 \
-  --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
+EXPORT := $(BIN)/uv export -q --frozen --no-emit-project --no-header --no-annotate
 
+# Not from the index that is configured: its addresses would be in uv.lock.
 lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash (UPGRADE=1: the newest versions)
-	$(COMPILE) --extra cdk --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
-	$(COMPILE) -c requirements-dev.txt --extra cdk --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
-	$(COMPILE) -c requirements-dev.txt --extra cdk --group pyproject.toml:template pyproject.toml -o requirements-template.txt
-	$(COMPILE) -c requirements-dev.txt --extra cdk pyproject.toml -o requirements.txt
-	$(COMPILE) --resolution lowest-direct --extra cdk pyproject.toml -o requirements-lowest.txt
-	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
-	$(COMPILE) tests/oldest_sdk/requirements.in -o tests/oldest_sdk/requirements.txt
+	$(BIN)/uv lock --default-index https://pypi.org/simple $(if $(UPGRADE),--upgrade)
+	$(EXPORT) --extra cdk -o requirements.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
 	for package in examples/typescript tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
@@ -110,42 +105,29 @@ clean:  ## remove everything that was set up or built
 $(VENV_READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo '$(PYTHON) is not Python 3.11 or newer. Name one that is: make $(MAKECMDGOALS) PYTHON=python3.12'; exit 1; }
-	@echo '== Setting up $(VENV), once'
-	@$(PYTHON) -P local_aws/install.py --name 'a virtual environment' -- $(PYTHON) -m venv $(VENV)
+	@echo '== Creating $(VENV), once, in some seconds'
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(TEMPLATE_READY): requirements-template.txt pyproject.toml $(VENV_READY)
-	@echo '== Installing what the templates are made with'
-	@$(INSTALL) requirements-template.txt
+$(TEMPLATE_READY) $(LOCAL_AWS_READY) $(PYTHON_READY): $(VENV)/.%-ready: uv.lock pyproject.toml $(VENV_READY)
+	@$(INSTALL) $*
 	@touch $@
 
-$(LOCAL_AWS_READY): requirements-local-aws.txt pyproject.toml $(VENV_READY)
-	@echo '== Installing what the local AWS needs'
-	@$(INSTALL) requirements-local-aws.txt
-	@touch $@
+# It writes into the same environment.
+$(PYTHON_READY): $(LOCAL_AWS_READY)
 
-$(PYTHON_READY): requirements-dev.txt $(LOCAL_AWS_READY)
-	@echo '== Installing what the tests need'
-	@$(INSTALL) requirements-dev.txt
-	@touch $@
-
-$(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
-	@echo '== Setting up the lowest supported packages, for the tests'
+$(LOWEST_READY) $(AWS_CLI_READY): $(VENV)/%/.ready: uv.lock $(PYTHON_READY)
 	rm -rf $(@D)
-	@$(INSTALL) --name 'the lowest packages' -- $(BIN)/uv pip install --target $(@D) --no-deps --require-hashes --no-build --requirements $<
+	@$(INSTALL) $* --target $(@D)
 	@touch $@
 
+PIP_INSTALL := $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --only-binary :all: --require-hashes
+
+# The oldest SDK that a Lambda runtime of the functions is known to have had: python3.14, arm64, us-east-1, May 2026.
 $(OLDEST_SDK_READY): tests/oldest_sdk/requirements.txt $(PYTHON_READY)
 	@echo '== Setting up the oldest SDK that a Lambda runtime had, for the tests'
 	rm -rf $(@D)
-	@$(INSTALL) --name 'the oldest SDK' -- $(BIN)/uv pip install --target $(@D) --require-hashes --no-build --requirements $<
-	@touch $@
-
-# The AWS CLI pins another botocore than the one of the tests.
-$(AWS_CLI_READY): tests/aws_cli/requirements.txt $(PYTHON_READY)
-	@echo '== Setting up the AWS CLI, for the tests'
-	rm -rf $(@D)
-	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --require-hashes --no-build --requirements $<
+	$(PIP_INSTALL) --target $(@D) -r $<
 	@touch $@
 
 $(TYPESCRIPT_READY): examples/typescript/package.json examples/typescript/package-lock.json $(PYTHON_READY)
@@ -155,18 +137,18 @@ $(TYPESCRIPT_READY): examples/typescript/package.json examples/typescript/packag
 	@touch $@
 
 # CPython 3.14 as WebAssembly, the one package of the tests that has native code, and a validator of state machines.
-$(RUNTIME_READY): tests/node/package.json tests/node/package-lock.json requirements-dev.txt $(PYTHON_READY)
+$(RUNTIME_READY): tests/node/package.json tests/node/package-lock.json uv.lock $(PYTHON_READY)
 	@echo '== Setting up the Python of the functions and a validator, for the tests'
 	rm -rf $(@D)
 	$(BIN)/npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund
 	mkdir $(@D)
-	sed -n '/^hypothesis==/,/[^\\]$$/p' requirements-dev.txt >$(@D)/requirements.txt
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) --only-binary :all: \
-	  --python-version 3.14 --platform pyemscripten_2026_0_wasm32 --require-hashes -r $(@D)/requirements.txt
+	$(EXPORT) --only-group dev | sed -n '/^hypothesis==/,/[^\\]$$/p' >$(@D)/requirements.txt
+	$(PIP_INSTALL) --target $(@D) --python-version 3.14 --platform pyemscripten_2026_0_wasm32 -r $(@D)/requirements.txt
 	@touch $@
 
 $(CLI_READY): package.json package-lock.json $(LOCAL_AWS_READY)
-	@$(INSTALL) --name 'the CDK CLI' -- npm ci --ignore-scripts --no-audit --no-fund
+	@echo '== Installing the CDK CLI, in some seconds'
+	@npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(BROWSER_READY): tests/browser/package.json tests/browser/package-lock.json tests/browser/unpack.mjs $(PYTHON_READY)

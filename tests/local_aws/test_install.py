@@ -6,22 +6,19 @@ import importlib.metadata
 import re
 import runpy
 import shutil
-import tomllib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from local_aws.install import CHECKOUT, main, uv_variables
-
-REQUIREMENTS = sorted(
-    [*CHECKOUT.glob("requirements*.txt"), *CHECKOUT.glob("tests/*/requirements.txt")]
-)
+from local_aws.install import CHECKOUT, install_packages, uv_variables
+from support.processes import run_successfully
 
 PIP_SETTINGS = """\
 :env:.index-url='https://user:word@env.example.com/simple'
 global.cert='/etc/ssl/company.pem'
 global.extra-index-url='https://one.example.com/simple\\nhttps://two.example.com/simple'
-global.find-links='/wheels /more-wheels'
 global.index-url='https://global.example.com/simple'
 global.timeout='60'
 install.trusted-host='env.example.com'
@@ -33,7 +30,6 @@ def test_uv_gets_the_index_and_the_certificates_that_pip_is_configured_for() -> 
         "UV_DEFAULT_INDEX": "https://user:word@env.example.com/simple",
         "UV_INDEX": "https://one.example.com/simple https://two.example.com/simple",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
-        "UV_FIND_LINKS": "/wheels,/more-wheels",
         "UV_INSECURE_HOST": "env.example.com",
         "SSL_CERT_FILE": "/etc/ssl/company.pem",
     }
@@ -41,7 +37,7 @@ def test_uv_gets_the_index_and_the_certificates_that_pip_is_configured_for() -> 
 
 def test_settings_that_uv_has_already_stay() -> None:
     own = {"UV_DEFAULT_INDEX": "https://mine.example.com"}
-    assert "UV_DEFAULT_INDEX" not in uv_variables(PIP_SETTINGS, own)
+    assert uv_variables(PIP_SETTINGS, own).items() >= own.items()
     assert uv_variables("", {}) == {}
 
 
@@ -58,26 +54,38 @@ def test_a_python_that_is_too_old_is_refused_before_pip_tries_all_versions_of_wh
 PINNED_BY_HASH = re.compile(
     r"([\w.-]+==[^\s;]+( ; [^\\\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n)+"
 )
+EXPORT = ("export", "-q", "--no-emit-project", "--no-header", "--no-annotate", "--offline")
 
 
-@pytest.mark.parametrize("file", REQUIREMENTS, ids=lambda file: str(file.relative_to(CHECKOUT)))
-def test_each_package_is_pinned_by_its_hashes(file: Path) -> None:
-    assert PINNED_BY_HASH.fullmatch(file.read_text())
+def uv(*arguments: str) -> str:
+    """Return what uv prints."""
+    return run_successfully(Path(sys.executable).with_name("uv"), *arguments, cwd=CHECKOUT)
+
+
+def test_what_readers_install_is_what_the_tests_have_by_hash() -> None:
+    # --locked fails if the lock file does not have what pyproject.toml asks for.
+    requirements = (CHECKOUT / "requirements.txt").read_text()
+    assert requirements == uv(*EXPORT, "--locked", "--extra", "cdk")
+    assert PINNED_BY_HASH.fullmatch(requirements)
+    assert PINNED_BY_HASH.fullmatch(uv(*EXPORT, "--frozen", "--only-group", "dev"))
+    assert PINNED_BY_HASH.fullmatch((CHECKOUT / "tests/oldest_sdk/requirements.txt").read_text())
+
+
+def test_the_lock_file_names_no_index_but_the_public_one() -> None:
+    addresses = set(re.findall(r"https?://[^/]+", (CHECKOUT / "uv.lock").read_text()))
+    assert addresses == {"https://pypi.org", "https://files.pythonhosted.org"}
 
 
 @pytest.mark.slow
-def test_a_package_without_a_hash_is_not_installed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("six==0\n")
-    assert main([str(requirements)]) == 1
-    assert "all requirements must have a hash" in capsys.readouterr().err
+def test_a_package_without_a_hash_is_not_installed(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        install_packages("six==0\n")
+    assert "all requirements must have a hash" in capfd.readouterr().err
 
 
 @pytest.mark.slow
 def test_no_package_is_built_for_what_builds_it_has_no_hash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     built = tmp_path / "built"
     files = {
@@ -94,12 +102,11 @@ def test_no_package_is_built_for_what_builds_it_has_no_hash(
         shutil.make_archive(str(folder), "gztar", root_dir=tmp_path, base_dir=folder.name)
     )
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text(f"sourceonly==1 \\\n    --hash=sha256:{digest}\n")
     monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
     monkeypatch.setenv("UV_OFFLINE", "1")
-    assert main([str(requirements)]) == 1
-    assert "sourceonly" in capsys.readouterr().err
+    with pytest.raises(subprocess.CalledProcessError):
+        install_packages(f"sourceonly==1 --hash=sha256:{digest}\n")
+    assert "sourceonly" in capfd.readouterr().err
     assert not built.exists()
 
 
@@ -119,19 +126,3 @@ def test_the_cdks_files_are_its_own_where_another_package_has_them_too() -> None
     digest = hashlib.sha256(Path(str(file.locate())).read_bytes()).digest()
     assert file.hash is not None
     assert file.hash.value == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def pins(name: str) -> dict[str, str]:
-    """Return the version of each package that a file of requirements pins."""
-    return dict(re.findall(r"^([\w.-]+)==(\S+)", (CHECKOUT / name).read_text(), re.MULTILINE))
-
-
-def test_the_local_aws_needs_some_packages_of_the_tests_in_the_same_versions() -> None:
-    local_aws = pins("requirements-local-aws.txt")
-    assert local_aws.items() < pins("requirements-dev.txt").items()
-    assert pins("requirements-template.txt").items() < local_aws.items()
-    groups = tomllib.loads(Path(CHECKOUT / "pyproject.toml").read_text())["dependency-groups"]
-    named = [
-        package for package in groups["local-aws"] + groups["template"] if isinstance(package, str)
-    ]
-    assert {re.split(r"\W", package)[0] for package in named} - {"nodejs"} <= local_aws.keys()
