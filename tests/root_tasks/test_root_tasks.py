@@ -615,7 +615,7 @@ def test_names_emails_and_awss_messages_are_in_no_log_and_no_output(root_tasks: 
     execution = root_tasks.execute(root_tasks.run(PLAN_DELETION))
     audit = root_tasks.run()
     published = json.dumps(
-        [root_tasks.log, execution.output, execution.cause, audit.output, root_tasks.notices]
+        [root_tasks.log, root_tasks.returned, execution.cause, root_tasks.notices]
     )
     assert "secret" not in published
     assert "example.com" not in published

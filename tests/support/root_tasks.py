@@ -194,6 +194,7 @@ class RootTasks:
         template: The state machines, as they are deployed.
         function: The function that runs, by its id or its task.
         requests: What each function requested of AWS outside root sessions.
+        returned: What each function returned, which Step Functions keeps.
     """
 
     organization: LocalOrganization
@@ -216,6 +217,7 @@ class RootTasks:
     template: DeployedTemplate = field(default_factory=lambda: deployed_template())
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
+    returned: list[dict[str, Any]] = field(default_factory=list)
     executions: dict[str, Execution] = field(default_factory=dict)
     _faults: list[Callable[[Any, str | None], None]] = field(default_factory=list)
     _recorded_clients: dict[str, Any] = field(default_factory=dict)
@@ -372,6 +374,7 @@ class RootTasks:
         run, settings = FUNCTIONS[handler]
         given, sent = settings.from_environment(environment), json.loads(json.dumps(event))
         result: dict[str, Any] = json.loads(json.dumps(run(self.aws(), sent, settings=given)))
+        self.returned.append(result)
         return result
 
     def aws(self) -> Aws:
