@@ -19,7 +19,6 @@ from acceptance import guards, summary
 from acceptance.aws import Aws
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
-from acceptance.deployment import Deployment
 from acceptance.model import Case, Level, Result, Verdict
 from acceptance.names import Names
 from acceptance.resources import SUBJECTS, field_changed_by
@@ -28,7 +27,7 @@ from acceptance.scene import RestoreError, Scene
 from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
 from acceptance.state import StateField, state_after_kill
 
-_PACKAGES = ("centralized-root-access", "aws-cdk-lib", "boto3")
+_PACKAGES = ("centralized-root-access", "boto3")
 
 EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -66,7 +65,7 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
     "--region",
     default="us-east-1",
     show_default=True,
-    help="For the bucket, the queue and the stack.",
+    help="For the bucket and the queue.",
 )
 @click.option(
     "--run", "execute", is_flag=True, help="Make the calls. Without it they are only printed."
@@ -181,7 +180,7 @@ def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
     try:
         run_cases(
             cases,
-            Scene(callers, state=state, deployment=_deployment(callers, level, options, snapshot)),
+            Scene(callers, state=state),
             level,
             report=report,
             keep=lambda before: Snapshot(names=names, level=level, before=before).write(snapshot),
@@ -198,15 +197,6 @@ def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
     click.echo("Everything is restored.")
     different = any(result.verdict is Verdict.DIFFERENT for result in results)
     return EXIT_DIFFERENT if different else EXIT_SAME
-
-
-def _deployment(
-    callers: Callers, level: Level, options: dict[str, Any], snapshot: Path
-) -> Deployment | None:
-    """Return the stack of a run of the level `deploy`; other levels deploy none."""
-    if level is not Level.DEPLOY:
-        return None
-    return Deployment(callers, snapshot.with_suffix(".log"), profile=options["profile"])
 
 
 def _confirm(names: Names, what: str) -> None:
@@ -255,8 +245,7 @@ def _restore(options: dict[str, Any]) -> int:
     callers = Callers(connect(options["profile"], names.region), names)
     guards.check_identity(callers)
     guards.check_roles(callers)
-    deployment = _deployment(callers, level, options, path)
-    scene = Scene(callers, state=state_after_kill(level), deployment=deployment)
+    scene = Scene(callers, state=state_after_kill(level))
     scene.observe()
     changed = scene.state.differences(snapshot.before)
     what = [SUBJECTS[field] for field in changed]

@@ -12,7 +12,6 @@ from acceptance.resources import find_delegates, find_root_credentials, observe_
 from acceptance.state import CREDENTIALS, SESSIONS, State, StateField
 
 MAX_ACCOUNTS = 10
-_BOOTSTRAP_STACK = "CDKToolkit"
 _ENABLED = {
     StateField.TRUSTED_ACCESS: "Trusted access of IAM",
     StateField.CREDENTIALS: CREDENTIALS,
@@ -48,7 +47,6 @@ class Refusal(StrEnum):
         "so the member account must have none."
     )
     NOT_CONFIRMED = "That is not the id of the organization. Nothing was changed."
-    NOT_BOOTSTRAPPED = "The account has no stack CDKToolkit in {region}. Run `cdk bootstrap` first."
 
 
 class RunRefusedError(Exception):
@@ -116,8 +114,6 @@ def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -
     check_roles(callers)
     if level.includes(Level.MEMBER) and find_root_credentials(callers):
         raise RunRefusedError(Refusal.ROOT_CREDENTIALS, account=names.member)
-    if level.includes(Level.DEPLOY):
-        _check_bootstrap(callers)
     return state
 
 
@@ -153,11 +149,3 @@ def check_roles(callers: Callers) -> None:
             raise RunRefusedError(
                 Refusal.ROLE_DENIED, role=callers.names.role, account=account_id, code=code
             ) from error
-
-
-def _check_bootstrap(callers: Callers) -> None:
-    """Refuse an account that the CDK has not been bootstrapped in."""
-    try:
-        callers.own("cloudformation").describe_stacks(StackName=_BOOTSTRAP_STACK)
-    except ClientError as error:
-        raise RunRefusedError(Refusal.NOT_BOOTSTRAPPED, region=callers.names.region) from error

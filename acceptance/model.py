@@ -14,7 +14,7 @@ MEMBER = "333333333333"
 STRANGER = "999999999999"
 
 # The name that a call has instead of a service of AWS.
-DEPLOYMENT, MEASUREMENT = "deployment", "measurement"
+MEASUREMENT = "measurement"
 
 MANAGEMENT_ACCOUNT = "management account"
 ROOT_SESSION = "root session"
@@ -26,7 +26,6 @@ class Level(StrEnum):
     READ = "read"
     FEATURE = "feature"
     MEMBER = "member"
-    DEPLOY = "deploy"
 
     def includes(self, other: Level) -> bool:
         """Return whether a run of this level has the cases of the other one."""
@@ -105,8 +104,6 @@ class Case:
             GetAccountSummary; None if they do not matter.
         not_shown_locally: Why the local AWS does not show it; None if it does.
         measures: What the time until the expected response measures; None for nothing.
-        max_seconds: How long the expected response may take; None for as long as the run waits for
-            any.
         risk: What may stay behind for good; None for nothing.
     """
 
@@ -120,7 +117,6 @@ class Case:
     afterwards: Mapping[str, int] | None = None
     not_shown_locally: str | None = None
     measures: str | None = None
-    max_seconds: float | None = None
     risk: str | None = None
 
     @property

@@ -59,7 +59,7 @@ class Names:
         member: The disposable member account; None if there is none.
         delegate: The account to register as a delegated administrator; None if there is none.
         run: Distinguishes this run's own resources.
-        region: The Region of the bucket, the queue and the stack.
+        region: The Region of the bucket and the queue.
         role: The role in the member accounts that the management account may assume.
     """
 
@@ -80,16 +80,6 @@ class Names:
     def queue_arn(self) -> str:
         """The ARN of the run's queue."""
         return f"arn:aws:sqs:{self.region}:{self.member}:{self.own_name}"
-
-    @property
-    def stack(self) -> str:
-        """The run's stack in the management account."""
-        return f"RootAccessAcceptance-{self.run}"
-
-    @property
-    def report_bucket(self) -> str:
-        """The stack's bucket: CloudFormation would choose a name that is known only afterwards."""
-        return f"{self.own_name}-reports"
 
     def to_real(self, value: Any) -> Any:
         """Return a value of a case with the organization's accounts and this run's resources."""
@@ -150,4 +140,4 @@ class Names:
 
     def _resources(self) -> dict[str, str]:
         """Return the names of the run's own resources, by their placeholders in the cases."""
-        return {"{queue arn}": self.queue_arn, "{bucket}": self.own_name, "{stack}": self.stack}
+        return {"{queue arn}": self.queue_arn, "{bucket}": self.own_name}

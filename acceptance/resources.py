@@ -13,7 +13,7 @@ from typing import Any
 from botocore import xform_name
 
 from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE, Callers, ignoring
-from acceptance.model import DEPLOYMENT, MEASUREMENT, Call
+from acceptance.model import MEASUREMENT, Call
 from acceptance.policies import POLICIES, locking_policy
 from acceptance.state import CREDENTIALS, SESSIONS, State, StateField
 
@@ -37,12 +37,6 @@ _CHANGED_BY: Mapping[str, StateField] = {
     "s3:DeleteBucketPolicy": StateField.BUCKET,
     "sqs:SetQueueAttributes": StateField.QUEUE,
 }
-_CHANGED_BY_PLAN: Mapping[str, StateField] = {
-    "recover": StateField.PASSWORD,
-    "delete": StateField.PASSWORD,
-    "unlock-bucket": StateField.BUCKET,
-    "unlock-queue": StateField.QUEUE,
-}
 # The cases call these for what does not exist.
 _CHANGES_NOTHING = (
     "iam:DeleteAccessKey",
@@ -61,7 +55,6 @@ SUBJECTS: dict[StateField, str] = {
     StateField.BUCKET: "an empty bucket in the member account",
     StateField.QUEUE: "an empty queue in the member account",
     StateField.POLICY: "a policy on the member account or the delegate",
-    StateField.STACK: "a stack in the management account",
 }
 
 
@@ -74,8 +67,6 @@ def field_changed_by(call: Call) -> StateField | None:
     service, operation = call.operation.split(":")
     if service == MEASUREMENT:
         return None
-    if service == DEPLOYMENT:
-        return _CHANGED_BY_PLAN.get(next(iter(call.parameters.get("plan", ())), ""))
     if operation.startswith(_READS) or call.operation in _CHANGES_NOTHING:
         return None
     if call.operation not in _CHANGED_BY:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.comparison import differences
-from acceptance.deployment import DeploymentError, NothingFoundError
 from acceptance.model import MEASUREMENT, Case, Level, Response, Result, Source, Verdict
 from acceptance.policies import POLICIES
 from acceptance.resources import field_changed_by
@@ -45,14 +44,11 @@ def find_obstacle(case: Case, scene: Scene, level: Level) -> str | None:
 def sort_cases(cases: Iterable[Case]) -> list[Case]:
     """Return cases by level, first what would hurt most, then so that the state changes seldom.
 
-    What risks something comes last, and those that deploy stay in their order. A run may be
-    interrupted, or a level take too long.
+    What risks something comes last. A run may be interrupted, or a level take too long.
     """
 
     def order(case: Case) -> tuple[object, ...]:
         """Return what cases are sorted by."""
-        if case.level is Level.DEPLOY:
-            return (list(Level).index(case.level),)
         state, steps = split_steps(case.given)
         values = [str(getattr(state, resource) or "") for resource in reversed(StateField)]
         return (
@@ -126,9 +122,7 @@ def _run_case(case: Case, scene: Scene, level: Level, settling_seconds: float) -
         if level is not Level.READ:
             scene.arrange(case)
         return _compare(case, scene, settling_seconds)
-    except DeploymentError as error:
-        return Result(case=case, verdict=Verdict.DIFFERENT, differences=(str(error),))
-    except (NothingFoundError, ValueError) as error:
+    except ValueError as error:
         return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(str(error),))
     except (BotoCoreError, ClientError) as error:
         what = (
@@ -151,16 +145,15 @@ def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
     may_repeat = field_changed_by(case.call) is None and not is_time_bound(case.given)
     if case.call.operation.startswith(MEASUREMENT):
         may_repeat = False
-    patience = settling_seconds if case.max_seconds is None else case.max_seconds
     started, pause = aws.monotonic(), _FIRST_PAUSE_SECONDS
     while True:
         response = scene.call(case)
         found = differences(response, case.response, moment=aws.moment())
         seconds = aws.monotonic() - started
-        if not found or not may_repeat or seconds + pause > patience:
+        if not found or not may_repeat or seconds + pause > settling_seconds:
             break
         aws.wait(pause)
-        pause = min(2 * pause, max(_MAX_PAUSE_SECONDS, patience / 60))
+        pause = min(2 * pause, _MAX_PAUSE_SECONDS)
     return _result(case, scene, response, found, seconds)
 
 

@@ -10,9 +10,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.callers import Callers, call_operation
-from acceptance.deployment import Deployment, DeploymentError
 from acceptance.measurements import MEASUREMENTS
-from acceptance.model import DEPLOYMENT, MEASUREMENT, ROOT_SESSION, Call, Case, Response
+from acceptance.model import MEASUREMENT, ROOT_SESSION, Call, Case, Response
 from acceptance.resources import (
     NEEDED_FEATURES,
     SETTERS,
@@ -27,7 +26,7 @@ from acceptance.state import FEATURES, UNKNOWN, State, StateField, Step, split_s
 
 _IN_MEMBER = (StateField.BUCKET, StateField.QUEUE, StateField.PASSWORD)
 # What a run itself makes, and so knows without asking AWS, whose lists lag.
-_MADE = (*_IN_MEMBER, StateField.POLICY, StateField.STACK)
+_MADE = (*_IN_MEMBER, StateField.POLICY)
 _QUEUE_URL = "{queue url}"
 
 
@@ -41,15 +40,11 @@ class Scene:
     Args:
         callers: The clients.
         state: The state of the organization.
-        deployment: The stack of the run; None below the level that deploys.
     """
 
-    def __init__(
-        self, callers: Callers, *, state: State, deployment: Deployment | None = None
-    ) -> None:
+    def __init__(self, callers: Callers, *, state: State) -> None:
         self.callers = callers
         self.state = state
-        self._deployment = deployment
         self._names = callers.names
 
     @functools.cached_property
@@ -64,8 +59,7 @@ class Scene:
         self.callers.root_session = None
         for step in steps:
             self._apply(step)
-        own = (DEPLOYMENT, MEASUREMENT)
-        if case.caller != ROOT_SESSION and not case.call.operation.startswith(own):
+        if case.caller != ROOT_SESSION and not case.call.operation.startswith(MEASUREMENT):
             # A role's session takes a moment; the call itself must not wait for it.
             self.callers.arn_of(case.caller)
 
@@ -73,11 +67,7 @@ class Scene:
         """Make the call of the case, and return the normalized response."""
         response = self._respond(case)
         changed = field_changed_by(case.call)
-        if case.call.operation.startswith(DEPLOYMENT) or changed in (
-            StateField.TRUSTED_ACCESS,
-            StateField.DELEGATE,
-            *FEATURES.values(),
-        ):
+        if changed in (StateField.TRUSTED_ACCESS, StateField.DELEGATE, *FEATURES.values()):
             self.observe()
         if changed in _MADE:
             self.state = with_value(self.state, changed, UNKNOWN)
@@ -111,7 +101,7 @@ class Scene:
             """Set a field, and note why that is not possible."""
             try:
                 self._set(resource, value)
-            except (BotoCoreError, ClientError, DeploymentError) as error:
+            except (BotoCoreError, ClientError) as error:
                 problems.append(f"{SUBJECTS[resource]}: {error}")
 
         self.observe()
@@ -132,15 +122,9 @@ class Scene:
             target: The wanted state.
             set_: Sets a field to a value.
         """
-        if target.stack and self.state.stack is not True:
-            # The stack must be what enables root access.
-            self._converge(State(), set_)
-            set_(StateField.STACK, True)
         if self.state.policy not in (None, target.policy):
             # It may stop the root sessions that the other changes need.
             set_(StateField.POLICY, None)
-        if not target.stack:
-            set_(StateField.STACK, False)
         for resource in _IN_MEMBER:
             if not getattr(target, resource):
                 set_(resource, getattr(target, resource))
@@ -180,24 +164,10 @@ class Scene:
         if resource in _MADE:
             # Unknown until the change is done, because it may end halfway.
             self.state = with_value(self.state, resource, UNKNOWN)
-        if resource is StateField.STACK:
-            deployment = self._run_stack()
-            (deployment.deploy if value else deployment.destroy)()
-        else:
-            SETTERS[resource](self.callers, value)
+        SETTERS[resource](self.callers, value)
         self.state = with_value(self.state, resource, "" if value is None else value)
-        if resource in (StateField.STACK, StateField.TRUSTED_ACCESS):
+        if resource is StateField.TRUSTED_ACCESS:
             self.observe()
-
-    def _run_stack(self) -> Deployment:
-        """Return the stack of this run.
-
-        Raises:
-            ValueError: The level deploys none.
-        """
-        if self._deployment is None:
-            raise ValueError("This run deploys no stack.")
-        return self._deployment
 
     def _apply(self, step: Step) -> None:
         """Change something, wait, or open a root session, as a step of a case says."""
@@ -214,8 +184,6 @@ class Scene:
         parameters = self._parameters(case.call)
         if service == MEASUREMENT:
             return Response(output=MEASUREMENTS[operation](self.callers))
-        if service == DEPLOYMENT:
-            return Response(output=self._run_stack().look(operation, parameters))
         client = self.callers.of_case(case.caller, service, host=case.call.host)
         return self._normalize(
             call_operation(client, operation, parameters), caller=self.callers.arn_of(case.caller)

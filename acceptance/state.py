@@ -26,13 +26,10 @@ class StateField(StrEnum):
     BUCKET = "bucket"
     QUEUE = "queue"
     POLICY = "policy"
-    STACK = "stack"
 
     @property
     def level(self) -> Level:
         """The level of the runs that may change it."""
-        if self is StateField.STACK:
-            return Level.DEPLOY
         in_member = (StateField.PASSWORD, StateField.BUCKET, StateField.QUEUE, StateField.POLICY)
         return Level.MEMBER if self in in_member else Level.FEATURE
 
@@ -55,8 +52,8 @@ class State:
         password: Whether the member's root user has a password.
         bucket: The policy of the run's bucket, "open" or "locked"; None if there is no bucket.
         queue: The same for the run's queue.
-        policy: Which policy the run attached; None for none.
-        stack: Whether the run's stack is deployed. It may be unknown, as the four before.
+        policy: Which policy the run attached; None for none. Like the three before it, it may be
+            unknown.
     """
 
     trusted_access: bool = False
@@ -67,7 +64,6 @@ class State:
     bucket: str | None = None
     queue: str | None = None
     policy: str | None = None
-    stack: bool | str = False
 
     def differences(self, other: State) -> tuple[StateField, ...]:
         """Return in what another state differs. A feature that cannot be listed does not differ."""
@@ -82,8 +78,9 @@ class State:
 
 def state_after_kill(level: Level) -> State:
     """Return what is known of an organization after a run of a level that was killed."""
-    made = (field for field in StateField if field.level in (Level.MEMBER, Level.DEPLOY))
-    unknown = {field.value: UNKNOWN for field in made if level.includes(field.level)}
+    unknown = {}
+    if level is Level.MEMBER:
+        unknown = {field.value: UNKNOWN for field in StateField if field.level is level}
     return State(**{"credentials": None, "sessions": None, **unknown})  # type: ignore[arg-type]
 
 
@@ -124,8 +121,6 @@ def parse_step(text: str) -> Step:
             return Step(resource=StateField.PASSWORD, value=not no, in_order=bool(no))
         case ["bucket" | "queue" as kind, "locked" | "open" as policy]:
             return Step(resource=StateField(kind), value=policy)
-        case ["stack", "deployed"]:
-            return Step(resource=StateField.STACK, value=True)
         case [seconds, "seconds", "later"]:
             return Step(resource=None, value=float(seconds), in_order=True)
         case ["root", "session", task]:
@@ -163,9 +158,6 @@ def split_steps(given: Sequence[str]) -> tuple[State, tuple[Step, ...]]:
         if step.in_order or step.resource is None:
             return state, tuple(steps[number:])
         state = with_value(state, step.resource, step.value)
-        if step.resource is StateField.STACK:
-            # The stack enables them.
-            state = replace(state, trusted_access=True, credentials=True, sessions=True)
     return state, ()
 
 

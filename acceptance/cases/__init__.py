@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from acceptance.cases import delegation, deploy, feature, member, policies, read, sessions, unlock
+from acceptance.cases import delegation, feature, member, policies, read, sessions, unlock
 from acceptance.cases.recorded import RECORDINGS, read_recordings
 from acceptance.model import Case
 
@@ -15,11 +15,11 @@ def all_cases(recordings: Path = RECORDINGS) -> tuple[Case, ...]:
     cases = {case.name: case for case in own_cases()}
     for case in read_recordings(recordings):
         own = cases.get(case.name, case)
-        cases[case.name] = replace(case, measures=own.measures, max_seconds=own.max_seconds)
+        cases[case.name] = replace(case, measures=own.measures)
     return tuple(cases.values())
 
 
 def own_cases() -> tuple[Case, ...]:
     """Return the cases with expected responses."""
-    subjects = (read, feature, delegation, sessions, member, unlock, policies, deploy)
+    subjects = (read, feature, delegation, sessions, member, unlock, policies)
     return tuple(case for subject in subjects for case in subject.CASES)

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
-from acceptance.cases import deploy, policies, unlock
+from acceptance.cases import policies, unlock
 from acceptance.model import Level, Source
 from acceptance.snapshot import Snapshot
 from acceptance.state import State
@@ -30,13 +30,10 @@ def level_of(line: str) -> str:
     return line.partition("--level ")[2].partition(" ")[0] or "read"
 
 
-@pytest.mark.parametrize(
-    "line", [line for line in COMMANDS if line.startswith(SUITE) and level_of(line) != "deploy"]
-)
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith(SUITE)])
 def test_a_command_of_the_page_works(
     organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
 ) -> None:
-    """The level `deploy` is in the end-to-end test."""
     enable_policies(organization)
     before = traces_of_run(organization)
     monkeypatch.chdir(tmp_path)
@@ -55,13 +52,13 @@ def test_a_command_of_the_page_works(
 
 
 def test_each_question_names_its_cases_and_each_case_that_aws_does_not_document_is_asked() -> None:
-    """About a deployment, unlocking and policies, which the README says are not confirmed."""
+    """About unlocking and policies, which the README says are not confirmed."""
     page = read_page("background/not-confirmed.md")
     part = page.partition("### What a run of the suite will show\n")[2].partition("\n### ")[0]
     questions = [" ".join(paragraph.split()) for paragraph in part.strip().split("\n\n")]
     assert [found for found in questions if not found.startswith("**Whether ")] == []
     named = [re.findall(r"\*(.+?)\*", re.split("Cases?: ", found)[1]) for found in questions]
-    assumed = unlock.CASES + policies.CASES + deploy.CASES
+    assumed = unlock.CASES + policies.CASES
     assert sorted(name for names in named for name in names) == sorted(
         case.name for case in assumed if case.source is Source.ASSUMED
     )

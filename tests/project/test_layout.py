@@ -87,7 +87,7 @@ def test_the_import_contracts_cover_every_package() -> None:
         for root in ("constructs", "lambda", ".")
         for path in (REPOSITORY / root).glob("*/__init__.py")
     }
-    assert packages - set(contracts["root_packages"]) == {"benchmarks"}
+    assert packages - set(contracts["root_packages"]) == {"acceptance", "benchmarks"}
     (layers,) = (
         contract["layers"] for contract in contracts["contracts"] if contract["id"] == "functions"
     )

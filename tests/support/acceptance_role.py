@@ -6,20 +6,11 @@ from typing import Any
 import yaml
 
 from acceptance.cases import all_cases
-from acceptance.model import MANAGEMENT_ACCOUNT, Level
+from acceptance.model import MANAGEMENT_ACCOUNT, MEASUREMENT, Level
 from support.apps import REPOSITORY
 
 ROLE_FILE = REPOSITORY / "acceptance" / "role.yaml"
 
-# The services whose prefix in IAM differs from boto3's name.
-_PREFIXES = {"stepfunctions": "states"}
-# The actions that are not named as the call.
-_ACTIONS = {
-    "lambda:Invoke": "lambda:InvokeFunction",
-    "s3:DeleteObject": "s3:DeleteObjectVersion",
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-}
 # The first needs no permission, and the second one is called on the local AWS only.
 _CALLS_WITHOUT_PERMISSION = {"sts:GetCallerIdentity", "organizations:EnablePolicyType"}
 
@@ -34,7 +25,7 @@ def statements_of_role(level: Level) -> list[dict[str, Any]]:
     """Return the statements of the role at a level."""
     resources = role_template()["Resources"]
     own = [policy["PolicyDocument"] for policy in resources["Role"]["Properties"]["Policies"]]
-    conditions = {"Features": Level.FEATURE, "Members": Level.MEMBER, "Deploys": Level.DEPLOY}
+    conditions = {"Features": Level.FEATURE, "Members": Level.MEMBER}
     # At the level that only reads, a policy denies the role to open root sessions.
     own += [resources["ReadPolicy"]["Properties"]["PolicyDocument"]] * (level is Level.READ)
     others = [
@@ -72,8 +63,7 @@ def actions_needed_by(calls: Iterable[str], level: Level) -> set[str]:
     }
     actions = set()
     for call in (*calls, *not_shown):
-        service, operation = call.split(":")
-        # These are no services: their cases look at what was deployed or measured.
-        if service not in ("deployment", "measurement"):
-            actions.add(_ACTIONS.get(call, f"{_PREFIXES.get(service, service)}:{operation}"))
+        # A measurement is not a call.
+        if not call.startswith(MEASUREMENT):
+            actions.add(call)
     return actions - _CALLS_WITHOUT_PERMISSION
