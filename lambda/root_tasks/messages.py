@@ -31,7 +31,10 @@ ACCEPTANCE_UNKNOWN = (
 )
 # The page's title, which the site and a copy of the repository have.
 HOW_TO_DEPLOY = 'The page "Getting started" says how.'
-ACCEPTANCE_UNREAD = "Left out: whether it is accepted could not be read. To plan it: --account."
+ACCEPTANCE_UNREAD = (
+    "Left out: whether it is accepted is not known, because the units could not be read. Plan "
+    "again."
+)
 NOT_KNOWN_WHICH_IS_ACCEPTED = (
     "Which one of several is accepted is not known, so all are left out. To plan them: --account."
 )
@@ -117,6 +120,16 @@ def hint_of(result: Result) -> str | None:
         return result.hint
     command = f"`centralized-root-access preflight --account {result.account_id}`"
     return " ".join(filter(None, (result.hint, f"The statement and its fix: {command}.")))
+
+
+def recovery_unread(key: str, error: Exception) -> str:
+    """Return that it is not known whether a recovery brought what an account has.
+
+    Args:
+        key: The key of the recovery in the bucket.
+        error: Why it cannot be read.
+    """
+    return f"Whether root credentials are accepted is not known because of {key}: {error}"
 
 
 def policy_of_backup(reference: str) -> str:

@@ -118,6 +118,10 @@ class RefusalReason(Enum):
         "{unit} means several units: {candidates}. Use an ID or a longer path. "
         "No account was accessed."
     )
+    RECOVERY_UNREAD = _Failing(
+        "{warning} Plan again, or leave the account out: --exclude {account_id}. Nothing was "
+        "changed."
+    )
     NAME_ALREADY_USED = _Failing(
         "An earlier execution named {run_id} already has a report. Start this one under another "
         "name."
@@ -129,7 +133,7 @@ class RefusalReason(Enum):
 
     PLAN_NOT_FOUND = _plan_refusal("the Audit state machine has no execution of that name.")
     PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
-    PLAN_EXPIRED = _plan_refusal("it is older than 24 hours.")
+    PLAN_EXPIRED = _plan_refusal("it expired at {expires_at}.")
     NOT_A_PLAN = _plan_refusal("it is not a plan.")
     PLAN_CLAIMED = _plan_refusal("the execution {execution} has claimed it.")
     PLAN_REPORT_ALTERED = _Failing(

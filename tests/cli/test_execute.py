@@ -110,15 +110,15 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
         name for name in command_line.services.inputs_by_run if name.startswith("execute")
     )
     assert notes_and_state_of(plan) == (
-        f"This plan was executed by {execution}.\n",
-        f"executed by {execution}",
+        f"This plan was claimed by {execution}.\n",
+        f"claimed by {execution}",
     )
     listed = command_line.listed_runs()
     states = {run["run"]: (run["planExpiresAt"], run["execution"]) for run in listed}
     assert states == {plan: (expiry, execution), execution: (None, None), "refused": (None, None)}
     again = command_line.run("execute", plan, "--yes")
     assert (again.exit_code, again.stdout) == (2, "")
-    assert f"This plan was executed by {execution}. Nothing was changed." in again.stderr
+    assert f"This plan was claimed by {execution}. Nothing was changed." in again.stderr
     assert [name for name in command_line.services.inputs_by_run if name.startswith("execute")] == [
         execution
     ]
@@ -137,12 +137,12 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
         command_line.root_tasks.write_object(mark, written_by_others)
         assert (
             notes_and_state_of(plan)[0]
-            == "This plan was executed by an execution that its mark does not name.\n"
+            == "This plan was claimed by an execution that its mark does not name.\n"
         )
 
 
 def test_a_plan_has_not_expired_before_its_end() -> None:
-    state = PlanState(now=NOW, expires_at=NOW, executed_by=None)
+    state = PlanState(now=NOW, expires_at=NOW, claimed_by=None)
     assert (state.obstacle, state.words) == (None, f"until {NOW:%Y-%m-%d %H:%M} UTC")
 
 

@@ -12,11 +12,11 @@ from support.command_line import (
     input_of_last_execution,
 )
 from support.reports import HIDDEN_CHARACTERS
+from support.root_tasks import DeployedSettings
 
 TICKET = "CHG0012345"
-# A formula, markup, Markdown, a mention, another line, and a change of direction.
-HOSTILE_REASON = '=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u202eRun `sh`'
-ESCAPED_REASON = r'=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u202eRun `sh`'
+# A formula, markup, Markdown, a mention and a comment.
+HOSTILE_REASON = '=1+1|<b onload="a()">`[x](http://evil.example)` <!channel><!-- Run `sh`'
 
 
 def test_a_plans_reason_is_that_of_its_execution_unless_that_has_its_own(
@@ -45,16 +45,43 @@ def test_a_hostile_reason_is_text_wherever_it_is_shown(command_line: CommandLine
     command_line.root_tasks.run({"reason": HOSTILE_REASON})
     ((_, mail),) = command_line.root_tasks.notices
     card = command_line.root_tasks.cards[-1]["content"]["description"]
-    assert all(ESCAPED_REASON in text for text in (question, listed, mail))
+    assert all(HOSTILE_REASON in text for text in (question, listed, mail))
     assert HIDDEN_CHARACTERS.isdisjoint(question + listed + mail + markdown + card)
-    assert f"Reason: `` {ESCAPED_REASON.replace('|', chr(92) + 'x7c')} ``" in markdown
+    assert f"Reason: `` {HOSTILE_REASON.replace('|', chr(92) + 'x7c')} ``" in markdown
     assert "&lt;!channel&gt;" in card
     page = command_line.root_tasks.read_object(f"runs/{PLAN_RUN}/report.html")
     assert (b"&lt;b onload" in page, b"<b onload" in page) == (True, False)
     assert "`" not in card.replace("```", "")
     # The apostrophe keeps a spreadsheet from taking the reason for a formula.
     rows = csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout))
-    assert next(row["reason"] for row in rows if row["run"] == PLAN_RUN) == f"'{ESCAPED_REASON}"
+    assert next(row["reason"] for row in rows if row["run"] == PLAN_RUN) == f"'{HOSTILE_REASON}"
+
+
+def test_no_question_has_the_reason_of_an_accepted_credential_raw(
+    command_line: CommandLine,
+) -> None:
+    give_root_credentials(command_line)
+    accepted = {
+        "targetId": MEMBER,
+        "types": ["PASSWORD"],
+        "reason": "billing\x1b[2J\r\u202e",
+        "until": "2027-03-31",
+    }
+    command_line.root_tasks.settings = DeployedSettings(accepted_credentials=[accepted])
+    planned = command_line.run("plan", "delete", "--account", MEMBER, "--include-in-use")
+    plan = planned.stderr.rpartition("centralized-root-access execute ")[2].split()[0]
+    asked = command_line.run("execute", plan, typed="n\n")
+    assert r"billing\x1b[2J\r\u202e" in asked.stderr
+    assert HIDDEN_CHARACTERS.isdisjoint(asked.stderr)
+
+
+def test_an_end_that_is_too_far_away_is_refused_before_a_run_starts(
+    command_line: CommandLine,
+) -> None:
+    refused = command_line.run("plan", "recover", "--account", MEMBER, "--until", "9999-12-31")
+    assert refused.exit_code == 2
+    assert '"until" must be hours or days' in refused.stderr
+    assert command_line.root_tasks.executions == {}
 
 
 def test_the_question_about_a_recovery_says_when_it_is_to_be_closed(
@@ -62,6 +89,5 @@ def test_the_question_about_a_recovery_says_when_it_is_to_be_closed(
 ) -> None:
     planned = command_line.run("plan", "recover", "--account", MEMBER, "--until", "8h")
     plan = planned.stderr.rpartition("centralized-root-access execute ")[2].split()[0]
-    # Eight hours after noon, when it was planned.
     asked = command_line.run("execute", plan, typed="n\n")
-    assert "It is to be closed by 2026-11-24 20:00 UTC." in asked.stderr
+    assert "The recovery is to be closed within 8 hours of its execution." in asked.stderr

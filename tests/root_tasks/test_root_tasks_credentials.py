@@ -159,7 +159,7 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks
     refused = root_tasks.execute(reported_late)
     assert refusal_reason_and_data(refused)[0] is RefusalReason.PLAN_EXPIRED
     assert (
-        f"Run {reported_late.run_id} cannot be executed: it is older than 24 hours. Create"
+        f"Run {reported_late.run_id} cannot be executed: it expired at 2026-11-25 12:00 UTC. Create"
         in refused.cause
     )
 

@@ -55,13 +55,16 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     latest = ["latest/report.json"] if RootTask.AUDIT in tasks else []
     changes = tasks_with_changes(tasks)
     plan = ["runs/*/plan.json"] if changes else []
-    # Executions note there until when audits accept the credentials that a recovery brings.
+    # Executions of recoveries and deletions note there which one is the last of an account. Audits
+    # accept the credentials that a recovery brings, by its report.
     recoveries = ["recoveries/*"] if RootTask.RECOVER in tasks else []
+    report_of_recovery = ["executions/*/report.json"] if recoveries else []
+    closed = ["recoveries/*"] if RootTask.DELETE in tasks else []
 
     # Audits and plans.
     access = {
         "StartRun": BucketAccess(
-            read=["runs/*/run.json"] + backups + recoveries,
+            read=["runs/*/run.json"] + backups + recoveries + report_of_recovery,
             write=["runs/*/run.json", "runs/*/work.json"],
             listed=backups + recoveries,
         )
@@ -95,8 +98,8 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
         )
     access["WriteExecutionReport"] = BucketAccess(
         read=["executions/*/run.json", "executions/*/results/*"],
-        write=["executions/*/report.*"] + recoveries,
-        listed=["executions/*/results/*"] + backups,
+        write=["executions/*/report.*"] + (recoveries or closed),
+        listed=["executions/*/results/*"] + backups + closed,
     )
     return access
 

@@ -255,16 +255,14 @@ class RootTaskFunctions:
 
 
 def allow_reading_executions(
-    scope: Construct, state_machine: sfn.StateMachine, function: lambda_.Function
+    scope: Construct, function: lambda_.Function, statement: iam.PolicyStatement
 ) -> None:
-    """Let a function read the executions of its own state machine, with their events.
-
-    Before it makes a change it looks whether its execution was stopped.
+    """Let a function read executions of a state machine that cannot be built before it.
 
     Args:
         scope: The construct that they belong to.
-        state_machine: The state machine.
         function: The function.
+        statement: What it may read.
     """
     # A policy of its own, which the function does not depend on: the state machine needs the
     # function.
@@ -272,5 +270,5 @@ def allow_reading_executions(
         scope,
         f"{function.node.id}Own",
         roles=[function_role(function)],
-        statements=[permissions.own_executions_statement(state_machine)],
+        statements=[statement],
     )

@@ -81,6 +81,12 @@ def planning_executions_statement(audits: sfn.StateMachine) -> iam.PolicyStateme
     return allow("DescribePlanningExecutions", actions, [execution_arn(audits)])
 
 
+def recovering_executions_statement(executions: sfn.StateMachine) -> iam.PolicyStatement:
+    """Return the statement by which an audit reads the execution that allowed a recovery."""
+    actions = ["states:DescribeExecution"]
+    return allow("DescribeRecoveries", actions, [execution_arn(executions)])
+
+
 def own_executions_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement:
     """Return the statement by which a batch sees whether its own execution was stopped."""
     actions = ["states:DescribeExecution", "states:GetExecutionHistory"]

@@ -48,7 +48,11 @@ from .arguments import (
 from .bucket_access import tasks_with_changes
 from .functions import RootTaskFunctions, allow_reading_executions
 from .grants import Permission
-from .permissions import execution_arn
+from .permissions import (
+    execution_arn,
+    own_executions_statement,
+    recovering_executions_statement,
+)
 from .report_bucket import report_bucket
 from .state_machines import audit_rule, build_state_machine
 
@@ -254,7 +258,12 @@ class RootTasks(Construct):
             self._own_state_machines.append(self.execute_state_machine)
             # A batch makes no change once its execution was stopped.
             for batch in executing.batch:
-                allow_reading_executions(self, self.execute_state_machine, batch)
+                stopped = own_executions_statement(self.execute_state_machine)
+                allow_reading_executions(self, batch, stopped)
+            # An audit accepts what a recovery brought if its execution did that.
+            if RootTask.RECOVER in self.tasks:
+                recovering = recovering_executions_statement(self.execute_state_machine)
+                allow_reading_executions(self, read_only.start, recovering)
         functions.protect_bucket()
         self.functions: dict[RootTask, lambda_.IFunction] = {
             task: cast("lambda_.IFunction", self.node.find_child(TASK_IDS[task]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aws_calls.calls import Response
-from aws_calls.failures import ignoring
+from aws_calls.failures import CallError, FailureKind, error_of_call, ignoring
 from common.arn import Arn
 
 from .invocation import Aws
@@ -21,6 +21,8 @@ DESCRIBE_EXECUTION = "states:DescribeExecution"
 # A key of an execution's output, and of the input of the Execute state machine.
 REPORT_SHA256 = "reportSha256"
 
+# DescribeExecution is eventually consistent.
+_MAX_DELAY_SECONDS = 10.0
 # An execution that failed has no output, but this at the end of its cause.
 _CAUSE_WITH_REPORT = re.compile(
     r".*\(SHA-256 of report\.json: (?P<sha256>[0-9a-f]{64})\)", re.DOTALL
@@ -78,6 +80,30 @@ def find_execution(aws: Aws, arn: str) -> Response | None:
     return None
 
 
+def describe_with_report(aws: Aws, arn: str) -> Response | None:
+    """Return an execution once it holds the hash of its report; None if there is none.
+
+    What Step Functions describes may be some seconds old. After these seconds, what it then
+    describes is returned.
+
+    Raises:
+        CallError: The call failed.
+    """
+    budget = aws.budget.within(_MAX_DELAY_SECONDS)
+    message = "the execution is not as expected"
+    outdated = error_of_call(DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
+    times = 0
+    while True:
+        times += 1
+        response = find_execution(aws, arn)
+        if report_sha256_in(response) is not None:
+            return response
+        try:
+            budget.pause(times=times, error=outdated)
+        except CallError:
+            return response
+
+
 def was_stopped(aws: Aws, arn: str) -> bool:
     """Return whether an execution was ever stopped, even if it was redriven since.
 
@@ -108,6 +134,17 @@ def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
     A failed execution has no output that could hold the hash: `report_sha256_of` finds it here.
     """
     return f"{summary} Report: {url} (SHA-256 of report.json: {report_sha256})"
+
+
+def report_sha256_in(execution: Response | None) -> str | None:
+    """Return the SHA-256 of the report that an execution holds; None if it holds none."""
+    if execution is None:
+        return None
+    return report_sha256_of(
+        status=execution.require("status"),
+        output=execution.get("output", ""),
+        cause=execution.get("cause", ""),
+    )
 
 
 def report_sha256_of(*, status: str, output: str, cause: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The recoveries that are to be closed, in the report bucket."""
+"""The last recovery of each account, in the report bucket."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from .report_bucket import Bucket
 _RECOVERIES = "recoveries/"
 
 
+def recovery_key(account_id: str) -> str:
+    """Return the key of an account's recovery."""
+    return f"{_RECOVERIES}{account_id}.json"
+
+
 class RecoveryStore:
-    """The recoveries that are to be closed: the last one of each account."""
+    """The last recovery of each account. It decides nothing without the report that it names."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    def write(self, recovery: Recovery) -> None:
-        """Store a recovery, in place of an earlier one of the same account."""
-        self._bucket.write(f"{_RECOVERIES}{recovery.account_id}.json", encode(recovery))
+    def write(self, account_id: str, recovery: Recovery) -> None:
+        """Store the recovery of an account, in place of an earlier one."""
+        self._bucket.write(recovery_key(account_id), encode(recovery))
 
     def accounts(self) -> list[str]:
         """Return the accounts that have one."""
@@ -31,4 +36,4 @@ class RecoveryStore:
             CallError: It cannot be read.
             DecodingError: It is damaged, or of another version.
         """
-        return decode(Recovery, self._bucket.read(f"{_RECOVERIES}{account_id}.json"))
+        return decode(Recovery, self._bucket.read(recovery_key(account_id)))

@@ -21,7 +21,7 @@ class Storage:
         executions: The runs that make changes: the executions of plans.
         reports: The latest full audit.
         backups: The policies that runs removed.
-        recoveries: The recoveries that are to be closed.
+        recoveries: The last recovery of each account.
     """
 
     def __init__(self, bucket: Bucket) -> None:

@@ -257,6 +257,8 @@ class RunDetails:
             None if neither does. Never trust it.
         until: When the recovery that it plans or allows is to be closed; None if that is not said,
             and for other runs.
+        open_hours: For how many hours from the start of its execution a recovery that is planned
+            may stay open; None if the input has no hours or days.
         selection: The input of a plan to delete credentials, also of its execution; None for other
             runs.
     """
@@ -274,6 +276,7 @@ class RunDetails:
     planned_by: str | None = None
     reason: str | None = None
     until: datetime | None = None
+    open_hours: int | None = None
     selection: PlanSelection | None = None
 
     def details(self) -> dict[str, Any]:

@@ -75,10 +75,12 @@ class CredentialSelection:
         types: Their types; all types where it is empty.
         in_use_since: A credential that was used at this moment or later is in use, and left out;
             None to list it all the same.
+        overdue: The accounts whose recovery is overdue, so that no use keeps its password.
     """
 
     types: tuple[ItemType, ...] = ()
     in_use_since: datetime | None = None
+    overdue: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +122,8 @@ class Plan(Document):
         task: Its task.
         requested_by: The requester, as the input states; None if it does not.
         reason: Why it was asked for, as the input states; None if it does not.
-        until: When the recovery is to be closed; None if the input does not say.
+        until: When the recovery is to be closed, if the input has a date.
+        open_hours: How long the recovery may stay open, if the input has hours or days.
         selection: The input, if it is a plan to delete credentials.
         assignments: The accounts and the targets.
         addresses: The addresses that it shows, if it is a plan of recoveries.
@@ -133,9 +136,16 @@ class Plan(Document):
     requested_by: str | None = None
     reason: str | None = None
     until: datetime | None = None
+    open_hours: int | None = None
     selection: PlanSelection | None = None
     assignments: tuple[Assignment, ...]
     addresses: tuple[RootAddress, ...] = ()
+
+    def end_of_recovery(self, executed_at: datetime) -> datetime | None:
+        """Return when its recovery is to be closed, if its execution starts at this moment."""
+        if self.open_hours is None:
+            return self.until
+        return executed_at + timedelta(hours=self.open_hours)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,6 +213,7 @@ class Run(RunDetails, Document):
 
     Attributes:
         accepted_credentials: What stays on purpose.
+        warnings: What the reader of the report has to know, in sentences.
         execution_arn: The execution; two executions never share a run.
         mode: What the run is for.
         accounts: Every account in scope.
@@ -216,6 +227,7 @@ class Run(RunDetails, Document):
     accounts: tuple[Account, ...]
     batches: tuple[tuple[str, ...], ...]
     accepted_credentials: tuple[AcceptedCredentials, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,21 +262,17 @@ class Work(Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery(Document):
-    """A recovery that was allowed in an account, and is to be closed: the password is deleted then.
+    """The last recovery of an account: where its report is, which says everything else of it.
 
     Attributes:
-        run_id: The run that allowed it.
-        account_id: The account.
-        reason: Why, as the input stated; None if it did not.
-        until: When it is to be closed.
+        execution_arn: The execution that allowed it, or that has ended it.
+        until: When it is to be closed; None if it has ended, or has no end.
     """
 
     KIND: ClassVar[str] = "recovery"
 
-    run_id: str
-    account_id: str
-    reason: str | None
-    until: datetime
+    execution_arn: str
+    until: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -31,6 +31,7 @@ _WORDS = {
 def with_acceptance(
     result: AccountResult,
     accepted: Mapping[str, AcceptedCredentials],
+    recovered: Mapping[str, AcceptedCredentials],
     *,
     unit_path: str | None,
     at: datetime,
@@ -46,7 +47,8 @@ def with_acceptance(
 
     Args:
         result: The result.
-        accepted: What is accepted, by the ID of an account or of an organizational unit.
+        accepted: What the stack accepts, by the ID of an account or of an organizational unit.
+        recovered: What recoveries brought, by the ID of the account.
         unit_path: The IDs of the units that the account is in, from the root down; None if not
             known.
         at: When the run started.
@@ -58,68 +60,89 @@ def with_acceptance(
     if is_audit:
         types_found = [type_ for type_, _ in credentials_of(result)]
 
-    # The account's own entry comes first, then that of its nearest unit.
+    # The account's own entry comes first, then that of its nearest unit. What a recovery brought
+    # is about what these leave.
     ids = [result.account_id, *reversed((unit_path or "").split("/"))]
-    entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
-    if entry is None:
-        # Nothing of it is accepted if its units are known, or no unit's entry has such a type.
-        types_accepted_in_units = _types_in_units(accepted)
-        if unit_path is not None or types_accepted_in_units.isdisjoint(types_found):
-            return result
-        # The account may be in a unit in which they are accepted.
-        if is_audit or named:
-            return _with_note(result, ACCEPTANCE_UNKNOWN)
-        return _with_items_left_out(
-            result, types_accepted_in_units, Outcome.INACCESSIBLE, ACCEPTANCE_UNREAD
-        )
-    if set(entry.types).isdisjoint(types_found):
-        return result
-    return _with_entry(result, entry, types_found, at=at, named=named)
+    of_stack = next((accepted[id_] for id_ in ids if id_ in accepted), None)
+    entries = list(filter(None, [of_stack, recovered.get(result.account_id)]))
+    why, notes = _why_accepted(entries, types_found, at=at)
+    # If the units are not known, the account may be in one in which some are accepted.
+    unknown: set[ItemType] = set()
+    if of_stack is None and unit_path is None:
+        unknown = _types_in_units(accepted).intersection(types_found) - why.keys()
+
+    # One of each type is accepted. A type that could not be listed may have more than one.
+    one_each = Counter(why.keys() - types_without_list(result))
+    not_accepted = Counter(types_found) - one_each
+    if why and not_accepted:
+        notes.append(f"Not accepted: {item_counts(not_accepted)}.")
+    # An audit accepts an account as a whole; a plan leaves out credential by credential.
+    if is_audit:
+        if why and not not_accepted:
+            result = replace(result, outcome=Outcome.ACCEPTED)
+        if unknown:
+            notes.append(ACCEPTANCE_UNKNOWN)
+    else:
+        if not named and not not_accepted.keys().isdisjoint(why):
+            notes.append(NOT_KNOWN_WHICH_IS_ACCEPTED)
+        result = _plan_with_acceptance(result, why, unknown, named=named)
+    return _with_note(result, " ".join(notes))
 
 
-def _with_entry(
-    result: AccountResult,
-    entry: AcceptedCredentials,
-    types_found: Sequence[ItemType],
-    *,
-    at: datetime,
-    named: bool,
+def _why_accepted(
+    entries: Iterable[AcceptedCredentials], types_found: Collection[ItemType], *, at: datetime
+) -> tuple[dict[ItemType, str], list[str]]:
+    """Return why credentials of an account are accepted, by their types, and what to note of it.
+
+    Args:
+        entries: What is accepted in the account, in this order: each is about the types that those
+            before it leave.
+        types_found: The types of the root user's credentials.
+        at: When the run started.
+    """
+    why: dict[ItemType, str] = {}
+    notes = []
+    for entry in entries:
+        types = set(entry.types) - why.keys()
+        if types.isdisjoint(types_found):
+            continue
+        # Such as "Accepted until" and "No longer accepted after"; a recovery has other words.
+        during, after = _WORDS[entry.recovered]
+        until = f"{entry.until}: {entry.reason.rstrip('.')}."
+        if is_over(entry, at):
+            notes.append(f"{after} {until}")
+        else:
+            notes.append(f"{during} {until}")
+            why |= dict.fromkeys(types, notes[-1])
+    return why, notes
+
+
+def _plan_with_acceptance(
+    result: AccountResult, why: Mapping[ItemType, str], unknown: Iterable[ItemType], *, named: bool
 ) -> AccountResult:
-    """Return a result that says what of the account is accepted by an entry, and until when.
+    """Return the result of a plan without what is accepted or may be, or with marks.
 
     Args:
         result: The result.
-        entry: What is accepted in the account.
-        types_found: The type of each credential of the root user, of which the entry has some.
-        at: When the run started.
-        named: Whether the input of a plan names the account itself.
+        why: Why credentials are accepted, by their types.
+        unknown: The types of which it is not known whether they are.
+        named: Whether the input names the account itself: then what is accepted is marked.
     """
-    # Such as "Accepted until" and "No longer accepted after"; a recovery has other words.
-    during, after = _WORDS[entry.recovered]
-    until = f"{entry.until}: {entry.reason.rstrip('.')}."
-    # The end is a day or a minute, as text: 2027-03-31, or 2027-03-31 20:00 UTC.
-    if minute(at)[: len(entry.until)] > entry.until:
-        return _with_note(result, f"{after} {until}")
-
-    # One of each listed type is accepted. A type that could not be listed may have more than one.
-    one_each = Counter(set(entry.types) - types_without_list(result))
-    not_accepted = Counter(types_found) - one_each
-    why = f"{during} {until}"
-    note = why
-    if not_accepted:
-        note += f" Not accepted: {item_counts(not_accepted)}."
-    # An audit accepts an account as a whole; a plan leaves out credential by credential.
-    if result.outcome is Outcome.HAS_CREDENTIALS:
-        if not not_accepted:
-            result = replace(result, outcome=Outcome.ACCEPTED)
-    elif named:
-        items = [_marked_if_accepted(item, entry.types, why) for item in result.items]
+    left_out = dict.fromkeys(unknown, (Outcome.INACCESSIBLE, ACCEPTANCE_UNREAD))
+    if named:
+        items = [_marked_if_accepted(item, why) for item in result.items]
         result = replace(result, items=tuple(items))
     else:
-        result = _with_items_left_out(result, entry.types, Outcome.ACCEPTED, why)
-        if not not_accepted.keys().isdisjoint(entry.types):
-            note += f" {NOT_KNOWN_WHICH_IS_ACCEPTED}"
-    return _with_note(result, note)
+        left_out |= {type_: (Outcome.ACCEPTED, text) for type_, text in why.items()}
+    if not left_out:
+        return result
+    return _with_items_left_out(result, left_out)
+
+
+def is_over(entry: AcceptedCredentials, at: datetime) -> bool:
+    """Return whether what is accepted is no longer accepted at a time."""
+    # The end is a day or a minute, as text: 2027-03-31, or 2027-03-31 20:00 UTC.
+    return minute(at)[: len(entry.until)] > entry.until
 
 
 def _types_in_units(accepted: Mapping[str, AcceptedCredentials]) -> set[ItemType]:
@@ -131,22 +154,23 @@ def _types_in_units(accepted: Mapping[str, AcceptedCredentials]) -> set[ItemType
     return types
 
 
-def _marked_if_accepted(item: Item, types: Collection[ItemType], why: str) -> Item:
+def _marked_if_accepted(item: Item, why: Mapping[ItemType, str]) -> Item:
     """Return an item of a plan that names its account: planned, and marked if it is accepted."""
-    if item.type not in types:
+    if item.type not in why:
         return item
-    message = f"{why} {item.message}" if item.message else why
+    message = " ".join(filter(None, [why[item.type], item.message]))
     return replace(item, accepted=True, message=message)
 
 
 def _with_items_left_out(
-    result: AccountResult, types: Collection[ItemType], outcome: Outcome, why: str
+    result: AccountResult, left_out: Mapping[ItemType, tuple[Outcome, str]]
 ) -> AccountResult:
     """Return the result of a plan in which credentials of some types are left out, and why."""
-    items = [
-        replace(item, outcome=outcome, message=why) if item.type in types else item
-        for item in result.items
-    ]
+    items = list(result.items)
+    for place, item in enumerate(items):
+        if item.type in left_out:
+            outcome, message = left_out[item.type]
+            items[place] = replace(item, outcome=outcome, message=message)
     # As in the plan itself, no MFA device is deactivated while a credential stays that it protects.
     if any(_stays(item) and item.type is not ItemType.MFA_DEVICE for item in items):
         items = [
@@ -169,8 +193,8 @@ def _stays(item: Item) -> bool:
 
 
 def _with_note(result: AccountResult, note: str) -> AccountResult:
-    """Return a result whose reason begins with a note."""
+    """Return a result whose reason begins with a note, which may be empty."""
     # If everything of the account is left out, the reason of its items is this note already.
-    if result.reason is None or result.reason == note:
-        return replace(result, reason=note)
-    return replace(result, reason=f"{note} {result.reason}")
+    if result.reason == note:
+        return result
+    return replace(result, reason=" ".join(filter(None, [note, result.reason])) or None)

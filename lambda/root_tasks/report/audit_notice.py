@@ -44,6 +44,9 @@ _NOTHING_ELSE = {
 }
 # Changes that the reason in the account's row explains.
 _WITH_REASON = (
+    ChangeType.CREDENTIALS_APPEARED,
+    ChangeType.JOINED,
+    ChangeType.AUDITED_AGAIN,
     ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED,
     ChangeType.NO_LONGER_AUDITED,
     ChangeType.CREDENTIALS_ACCEPTED,
@@ -207,7 +210,7 @@ def audit_message(report: Report, what: str, *, problem: str | None = None) -> s
         problem: Why it is not compared; None if it is, or if there is no other one.
     """
     lines = [
-        f"  {result.account_id}: {credential_counts([result])}\n"
+        f"  {result.account_id}: {credential_counts([result])}{_reason(result, '.')}\n"
         for result in report.results
         if result.outcome is Outcome.HAS_CREDENTIALS
     ]
@@ -253,9 +256,8 @@ def _lines(found: Sequence[Change], report: Report) -> Iterator[str]:
         for change in listed:
             details = details_of_change(change)
             result = results.get(change.account_id)
-            if result is not None and result.reason and _is_explained(change, result):
-                separator = "." if details else ":"
-                details += f"{separator} {excerpt(result.reason, _MAX_REASON_CHARACTERS)}"
+            if result is not None and _is_explained(change, result):
+                details += _reason(result, "." if details else ":")
             yield f"{heading}  {change.account_id}{details}\n"
             heading = ""
         clean = len(of_type) - len(listed)
@@ -269,3 +271,10 @@ def _is_explained(change: Change, result: AccountResult) -> bool:
     It says why the account was not audited, or until when and why its credentials are accepted.
     """
     return change.type in _WITH_REASON or result.outcome is Outcome.ACCEPTED
+
+
+def _reason(result: AccountResult, separator: str) -> str:
+    """Return the reason in an account's row as the end of a line; nothing if there is none."""
+    if not result.reason:
+        return ""
+    return f"{separator} {excerpt(result.reason, _MAX_REASON_CHARACTERS)}"

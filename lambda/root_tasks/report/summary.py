@@ -34,7 +34,10 @@ _PREDICATES = {
 
 
 def summary(report: Report) -> str:
-    """Return the result of the run in a sentence or two that can be quoted. It names no account."""
+    """Return the result of the run in a sentence or two that can be quoted.
+
+    It names no account, and quotes nothing that others chose.
+    """
     # That of an audit is clear without a title.
     if report.task is Task.AUDIT:
         return headline(report)

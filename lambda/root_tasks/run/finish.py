@@ -17,14 +17,14 @@ from ..aws.executions import REPORT_SHA256, cause_of_failure
 from ..aws.invocation import Aws
 from ..aws.storage import Storage
 from ..model.outcome import FAILURES
-from ..model.run_documents import PLAN_LIFETIME, Mode, Run
+from ..model.run_documents import Mode, Run
 from ..report.facts import executable_until
 from ..report.render import as_json
 from ..report.summary import summary
 from ..report.words import minute
 from .collect import collect_results
 from .make_report import make_report, plan_of
-from .plans import PLAN_EXPIRES_AT, PLAN_SHA256
+from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, expiry_of_plan
 from .publish import HTML, Publication, files_of, publish_audit
 from .read_management_account import read_own_root_user
 from .recoveries import store_recoveries
@@ -85,6 +85,9 @@ def write_report(
     if run.mode is not Mode.EXECUTE and began - run.started_at > _MAX_AGE:
         raise OutdatedRunError(run_id=run.run_id, started_at=run.started_at)
 
+    plan_expires_at = None
+    if run.mode is Mode.PLAN:
+        plan_expires_at = expiry_of_plan(run.started_at, until=run.until)
     results = collect_results(aws, runs, run, event["results"], backups=storage.backups)
     report = make_report(
         run,
@@ -92,7 +95,7 @@ def write_report(
         finished_at=results.finished_at,
         own_root_user=read_own_root_user(aws, run),
         warnings=results.warnings,
-        plan_expires_at=run.started_at + PLAN_LIFETIME if run.mode is Mode.PLAN else None,
+        plan_expires_at=plan_expires_at,
     )
 
     # Publish a full audit, then store its report, or that of any other run.
@@ -104,7 +107,7 @@ def write_report(
         publication = Publication(report=report, files=files_of(report, as_json(report)))
     report, files = publication.report, publication.files
     urls = {file.name: runs.write_file(run.run_id, file) for file in files}
-    store_recoveries(storage.recoveries, report)
+    store_recoveries(storage.recoveries, run, report)
     aws.log(
         event="run_finished",
         runId=run.run_id,

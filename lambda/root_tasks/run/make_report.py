@@ -33,7 +33,8 @@ def make_report(
         warnings: What the reader has to know besides the results, in sentences.
         plan_expires_at: When the plan can no longer be executed; None if it is not a plan.
     """
-    accepted = {entry.target_id: entry for entry in run.accepted_credentials}
+    accepted = {entry.target_id: entry for entry in run.accepted_credentials if not entry.recovered}
+    recovered = {entry.target_id: entry for entry in run.accepted_credentials if entry.recovered}
     named: Collection[str] = ()
     if run.selection is not None:
         named = run.selection.named_accounts
@@ -44,6 +45,7 @@ def make_report(
             with_acceptance(
                 _with_names(result, account),
                 accepted,
+                recovered,
                 unit_path=account.unit_path,
                 at=run.started_at,
                 named=account.account_id in named,
@@ -53,7 +55,7 @@ def make_report(
         **run.details(),
         finished_at=finished_at,
         results=tuple(in_order_of_risk(results, at=finished_at)),
-        warnings=tuple(warnings),
+        warnings=(*run.warnings, *warnings),
         plan_expires_at=plan_expires_at,
     )
 
@@ -93,6 +95,7 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
         requested_by=run.requested_by,
         reason=run.reason,
         until=run.until,
+        open_hours=run.open_hours,
         selection=run.selection,
         assignments=tuple(assignments),
         addresses=tuple(addresses),

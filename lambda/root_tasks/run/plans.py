@@ -10,21 +10,15 @@ from datetime import datetime
 from typing import Any
 
 from aws_calls.calls import Response
-from aws_calls.failures import CallError, FailureKind, error_of_call
 
 from ..aws.checksums import ChecksumMismatchError
-from ..aws.executions import (
-    DESCRIBE_EXECUTION,
-    REPORT_SHA256,
-    Execution,
-    execution_arn,
-    find_execution,
-)
+from ..aws.executions import REPORT_SHA256, Execution, describe_with_report, execution_arn
 from ..aws.invocation import Aws
 from ..aws.run_store import RunStore
 from ..model.codec import DecodingError
 from ..model.run_documents import PLAN_LIFETIME, RUN_ID, Assignment, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
+from ..report.words import minute
 from ..tasks.task_input import (
     STATED_KEYS,
     optional_text,
@@ -43,8 +37,6 @@ PLAN_EXPIRES_AT = "planExpiresAt"
 PLAN = "plan"
 _OPTIONAL = frozenset({REPORT_SHA256, *STATED_KEYS})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-# DescribeExecution is eventually consistent.
-_MAX_DELAY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +64,19 @@ def refuse_policy_override(assignments: Iterable[Assignment], *, allowed: bool) 
     """
     if not allowed and any(assignment.overrides_policy for assignment in assignments):
         raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
+
+
+def expiry_of_plan(started_at: datetime, *, until: datetime | None) -> datetime:
+    """Return when a plan expires: after its lifetime, or before if its recovery is over by then.
+
+    Args:
+        started_at: When its run started.
+        until: When the recovery that it plans is to be closed; None if that is not known yet.
+    """
+    expires_at = started_at + PLAN_LIFETIME
+    if until is None:
+        return expires_at
+    return min(expires_at, until)
 
 
 def parse_plan_request(input_: object) -> PlanRequest:
@@ -124,14 +129,16 @@ class Plans:
         output: dict[str, Any] = json.loads(response.require("output"))
         if output.get(PLAN_SHA256) is None:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
-        # A plan expires by the clock, because an execution can be redriven days later.
-        expires_at = response.require("startDate") + PLAN_LIFETIME
-        if self.aws.now() > expires_at:
-            raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id)
         if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
             raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
         # The stack may have been deployed with fewer tasks, or without other policies, since.
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
+        # A plan expires by the clock, because an execution can be redriven days later.
+        expires_at = expiry_of_plan(response.require("startDate"), until=plan.until)
+        if self.aws.now() > expires_at:
+            raise RunRefusedError(
+                RefusalReason.PLAN_EXPIRED, run_id=run_id, expires_at=minute(expires_at)
+            )
         if plan.task not in self.settings.tasks:
             raise task_not_in_stack(plan.task, tasks=self.settings.tasks)
         refuse_policy_override(plan.assignments, allowed=self.settings.allow_policy_override)
@@ -164,8 +171,8 @@ class Plans:
 
     def _planning_execution(self, run_id: str) -> Response:
         """Return the execution of the Audit state machine that created a plan: it succeeded."""
-        response = self._describe_when_ended(
-            execution_arn(self.settings.audit_state_machine_arn, run_id)
+        response = describe_with_report(
+            self.aws, execution_arn(self.settings.audit_state_machine_arn, run_id)
         )
         if response is None:
             raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id)
@@ -173,27 +180,3 @@ class Plans:
         if status != "SUCCEEDED":
             raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
         return response
-
-    def _describe_when_ended(self, execution_arn: str) -> Response | None:
-        """Return an execution once it has its output; None if there is none.
-
-        What Step Functions describes may be some seconds old. After these seconds, what it then
-        describes is returned.
-        """
-        budget = self.aws.budget.within(_MAX_DELAY_SECONDS)
-        message = "the execution is not as expected"
-        outdated = error_of_call(DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
-        times = 0
-        while True:
-            times += 1
-            response = find_execution(self.aws, execution_arn)
-            if (
-                response
-                and response.require("status") == "SUCCEEDED"
-                and response.get("output") is not None
-            ):
-                return response
-            try:
-                budget.pause(times=times, error=outdated)
-            except CallError:
-                return response

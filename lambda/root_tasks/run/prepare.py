@@ -19,9 +19,10 @@ from ..messages import (
 from ..model.report_schema import Task
 from ..model.run_documents import AcceptedCredentials, Account, Assignment, Mode, Plan, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
+from ..report.accepted import is_over
 from ..tasks import DEFINITIONS
 from ..tasks.request import Request
-from .recoveries import end_of_recovery
+from ..tasks.task_input import end_of_recovery
 
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes
 # changes, each account of the batch is unknown and has to be audited.
@@ -78,9 +79,9 @@ def prepare(
     batches = batches_of(possible, mode)
 
     # The run, with names: for the report.
-    until = None
+    until, open_hours = None, None
     if request.until is not None:
-        until = end_of_recovery(request.until, started_at=execution.started_at)
+        until, open_hours = end_of_recovery(request.until, now=execution.started_at)
     run = Run(
         run_id=execution.name,
         execution_arn=execution.arn,
@@ -95,6 +96,7 @@ def prepare(
         requested_by=request.requested_by,
         reason=request.reason,
         until=until,
+        open_hours=open_hours,
         selection=request.selection,
         accepted_credentials=accepted_credentials,
         accounts=in_order,
@@ -106,17 +108,23 @@ def prepare(
             executed_plan=plan.run_id,
             planned_by=plan.requested_by,
             selection=plan.selection,
-            until=plan.until,
+            until=plan.end_of_recovery(execution.started_at),
         )
 
     # Its work, without names: for the functions that run the batches.
+    overdue = [
+        entry.target_id
+        for entry in accepted_credentials
+        if entry.recovered and is_over(entry, execution.started_at)
+    ]
+    credentials = request.credential_selection(execution.started_at)
     assignments = {id_: assigned.get(id_, Assignment(account_id=id_)) for id_ in possible}
     work = Work(
         run_id=execution.name,
         task=task,
         mode=mode,
         batches=tuple(tuple(assignments[id_] for id_ in ids) for ids in batches),
-        credentials=request.credential_selection(execution.started_at),
+        credentials=replace(credentials, overdue=tuple(overdue)),
         expires_at=expires_at,
         execution_arn=execution.arn,
         other_address=_accounts_with_other_address(plan, members),

@@ -67,11 +67,10 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         members = directory.without(request.exclusions, members)
     members = with_unit_names(directory.units, members)
 
-    # What stays in them on purpose. If the stack lists an account as well, the report takes that
-    # entry, which is the last one, and not the one of its recovery.
-    accepted = settings.accepted_credentials
+    # What stays in them on purpose, and what recoveries brought.
+    recovered, warnings = [], []
     if Task.RECOVER in settings.tasks and request.task in (Task.AUDIT, Task.DELETE):
-        accepted = tuple(accepted_recoveries(aws, storage.recoveries, members)) + accepted
+        recovered, warnings = accepted_recoveries(aws, storage, request.task, members)
 
     run, work = prepare(
         request,
@@ -80,9 +79,9 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         organization=survey.organization,
         members=members,
         protected_accounts=settings.protected_accounts,
-        accepted_credentials=accepted,
+        accepted_credentials=(*settings.accepted_credentials, *recovered),
     )
-    return _store(aws, storage.runs, run, work)
+    return _store(aws, storage.runs, replace(run, warnings=tuple(warnings)), work)
 
 
 def start_execution(

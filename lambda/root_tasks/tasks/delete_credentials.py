@@ -6,14 +6,14 @@ import functools
 import itertools
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aws_calls.failures import CallError, Failure, FailureKind, describe, error_of_call
 from root_access.state import Feature
 
 from .. import messages
 from ..model.report_schema import Item, ItemType, Outcome, Task
-from ..model.run_documents import CredentialSelection, Finding, Target
+from ..model.run_documents import Finding, Target
 from .credentials import (
     Credential,
     credentials_of_type,
@@ -75,8 +75,13 @@ def plan(task: AccountTask) -> Finding:
     mfa_is_needed = not existing.issubset([*wanted, ItemType.MFA_DEVICE])
     for credential in with_last_uses(session, exist):
         target = _target_of(credential)
+        in_use_since = task.credentials.in_use_since
+        # The password of a recovery was made to be used, and is to go when that is overdue.
+        is_password = credential.type is ItemType.PASSWORD
+        if is_password and session.account_id in task.credentials.overdue:
+            in_use_since = None
         outcome, message = _planned_or_why_not(
-            credential, task.credentials, mfa_is_needed=mfa_is_needed
+            credential, in_use_since=in_use_since, mfa_is_needed=mfa_is_needed
         )
         items.append(replace(report_item(target, outcome, message), credential=credential.details))
         if outcome is Outcome.PLANNED:
@@ -101,27 +106,26 @@ def _target_of(credential: Credential) -> Target:
 
 
 def _planned_or_why_not(
-    credential: Credential, selection: CredentialSelection, *, mfa_is_needed: bool
+    credential: Credential, *, in_use_since: datetime | None, mfa_is_needed: bool
 ) -> tuple[Outcome, str | None]:
     """Return the outcome of a credential in a plan, and the sentence about it, if there is one.
 
     Args:
         credential: The credential, with its last use.
-        selection: Which credentials the plan may list.
+        in_use_since: Since when a use leaves it out; None to plan it all the same, also if its last
+            use is not known.
         mfa_is_needed: Whether a credential stays that MFA protects.
     """
     if credential.type is ItemType.MFA_DEVICE and mfa_is_needed:
         return Outcome.SKIPPED, messages.MFA_LEFT_OUT
-    # None if the input asks for credentials in use, too: then an unknown last use is no obstacle.
-    since = selection.in_use_since
     if credential.unread is not None:
         why = messages.describe_with_hint(credential.unread)
-        if since is None:
+        if in_use_since is None:
             return Outcome.PLANNED, f"{messages.LAST_USE_UNKNOWN} {why}"
         return Outcome.INACCESSIBLE, f"{messages.LAST_USE_UNREAD} {why}"
     last_used_at = credential.details.last_used_at
-    if since is not None and last_used_at is not None and last_used_at >= since:
-        return Outcome.IN_USE, messages.in_use_since(since)
+    if in_use_since is not None and last_used_at is not None and last_used_at >= in_use_since:
+        return Outcome.IN_USE, messages.in_use_since(in_use_since)
     return Outcome.PLANNED, None
 
 

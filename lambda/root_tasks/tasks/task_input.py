@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from common.untrusted import ACCOUNT_ID, excerpt
+from common.untrusted import ACCOUNT_ID, excerpt, printable
 
 from ..model.report_schema import Task
 from ..model.run_documents import RUN_ID
@@ -32,6 +34,11 @@ ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
 FROM_REPORT = "fromReport"
 UNTIL = "until"
 _UNTIL = re.compile(r"[0-9]{1,3}[hd]|[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UNTIL_EXPECTED = (
+    "hours or days, such as 8h or 3d, or a date, such as 2026-12-31, within the next 30 days"
+)
+_HOURS = {"h": 1, "d": 24}
+_MAX_RECOVERY = timedelta(days=30)
 SCOPE_KEYS = ACCOUNT_KEYS + (EXCLUDE, FROM_REPORT)
 
 _ALL = ["all"]
@@ -118,7 +125,7 @@ def parse_reason(input_: Mapping[str, Any]) -> str | None:
     Raises:
         RunRefusedError: It is not a line of text, or too long.
     """
-    expected = "a line of at most 200 characters"
+    expected = "a line of at most 200 printable characters"
     return optional_text(input_, REASON, pattern=REASON_PATTERN, expected=expected)
 
 
@@ -142,7 +149,12 @@ def text_of(input_: Mapping[str, Any], key: str, *, pattern: re.Pattern[str], ex
         RunRefusedError: It is not a text, or does not match the pattern.
     """
     value = input_[key]
-    if not isinstance(value, str) or not pattern.fullmatch(value):
+    if (
+        not isinstance(value, str)
+        or not pattern.fullmatch(value)
+        # Nothing of it may hide or forge what is shown beside it.
+        or printable(value) != value
+    ):
         raise invalid_value(value, key=key, expected=expected)
     return value
 
@@ -237,9 +249,34 @@ def parse_recovery(input_: TaskInput) -> Request:
     Raises:
         RunRefusedError: It does not name accounts, or something unclear.
     """
-    expected = "hours or days, such as 8h or 3d, or a date, such as 2026-12-31"
-    until = optional_text(input_.values, UNTIL, pattern=_UNTIL, expected=expected)
+    until = optional_text(input_.values, UNTIL, pattern=_UNTIL, expected=_UNTIL_EXPECTED)
     return replace(parse_named_accounts(input_), until=until)
+
+
+def end_of_recovery(until: str, *, now: datetime) -> tuple[datetime | None, int | None]:
+    """Return when a recovery is to be closed: at a time, or so many hours after it was allowed.
+
+    Args:
+        until: What the input says. A date stands for the end of that day in UTC.
+        now: The time.
+
+    Raises:
+        RunRefusedError: It is something else, or not within the next 30 days.
+    """
+    hours = None
+    end = now
+    if _UNTIL.fullmatch(until) and until[-1] in _HOURS:
+        hours = int(until[:-1]) * _HOURS[until[-1]]
+        end += timedelta(hours=hours)
+    elif _UNTIL.fullmatch(until):
+        # Not a date: the 30th of February. Too far away for a computer: the year 9999.
+        with suppress(ValueError, OverflowError):
+            end = datetime.fromisoformat(until).replace(tzinfo=UTC) + timedelta(days=1)
+    if not now < end <= now + _MAX_RECOVERY:
+        raise invalid_value(until, key=UNTIL, expected=_UNTIL_EXPECTED)
+    if hours is None:
+        return end, None
+    return None, hours
 
 
 def _account_ids(input_: TaskInput) -> tuple[str, ...]:

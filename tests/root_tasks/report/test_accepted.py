@@ -48,7 +48,7 @@ def with_acceptance_applied(
     """
     if accepted is None:
         accepted = {MEMBER: PASSWORD_AND_MFA}
-    return with_acceptance(found, accepted, unit_path=unit_path, at=LAST_MINUTE, named=named)
+    return with_acceptance(found, accepted, {}, unit_path=unit_path, at=LAST_MINUTE, named=named)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,13 @@ def test_a_plan_leaves_out_what_is_accepted_or_may_be_unless_its_account_is_name
         is_left_out = outcome is not Outcome.PLANNED
         assert (judged.outcome, judged.items[0].outcome) == (outcome, outcome)
         assert judged.reason == (reason if is_left_out else None)
-    # If its account is named, it is planned and marked.
+    # If its account is named, it is planned and marked, but left out if that is not known.
     (item_of_named,) = with_acceptance_applied(planned, named=True).items
     assert item_of_named.outcome is Outcome.PLANNED
     assert item_of_named.accepted is (if_accepted is Outcome.ACCEPTED)
+    in_a_unit = {UNIT_ID: PASSWORD_AND_MFA}
+    named = with_acceptance_applied(planned, in_a_unit, unit_path=None, named=True)
+    assert named == unknown
 
 
 # In a run

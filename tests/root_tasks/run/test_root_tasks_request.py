@@ -262,13 +262,24 @@ def test_a_queue_is_in_a_region(region: str) -> None:
         for key, values in {
             "plan": [True, "", "../run", "a:b", "a b", "x" * 81],
             "requestedBy": ["", ["arn"], "x", "arn:\x1b[2J", "arn:a b", "arn:" * 513],
+            "reason": [
+                "",
+                " ",
+                5,
+                "x" * 201,
+                "a\r\r<!--",
+                "\x1b[2J",
+                "a\nb",
+                "\u202etxt",
+                "\u3164",
+            ],
             "reportSha256": [None, "", True, "0" * 63, "G" * 64, f"{'0' * 64}\n"],
         }.items()
         for value in values
     ],
     ids=lambda value: repr(value)[-20:],
 )
-def test_what_is_not_a_run_id_a_hash_or_a_caller_is_refused(key: str, value: object) -> None:
+def test_what_is_not_a_run_id_a_hash_a_caller_or_a_line_is_refused(key: str, value: object) -> None:
     with pytest.raises(RunRefusedError) as raised:
         parse_plan_request({"plan": "run-1", key: value})
     assert raised.value.reason is RefusalReason.INVALID_VALUE

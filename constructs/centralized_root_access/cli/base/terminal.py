@@ -139,7 +139,7 @@ def confirm(question: str, *, otherwise: str) -> bool:
         # The oldest supported click writes a space to stdout, where the output in CSV or JSON
         # follows.
         with redirect_stdout(sys.stderr):
-            confirmed = click.confirm(question, err=True)
+            confirmed = click.confirm(printable(question), err=True)
     except click.Abort:
         # The question's line has no end yet.
         print_note("")

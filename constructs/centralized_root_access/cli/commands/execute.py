@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from common.untrusted import printable
-
 from ..base.command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
 from ..base.options import (
     Output,
@@ -155,6 +153,6 @@ def _is_confirmed(
     ]
     reason = reason or plan.report.reason
     if reason is not None:
-        question.append(f"Reason: {printable(reason)}.")
+        question.append(f"Reason: {reason}.")
     question += warnings_before_execution(plan.report)
     return confirm(" ".join(question), otherwise="Not executed. Nothing was changed.")

@@ -60,6 +60,8 @@ def _planning(task: Task) -> Decorator:
             *, reason: str | None, output: Output, target: TargetOptions, **options: Any
         ) -> ExitCode:
             with failures_as("Unable to plan"):
+                from root_tasks.tasks.task_input import UNTIL, end_of_recovery
+
                 from ..runs.deployed_runs import Runs
                 from ..runs.report_output import show_result
                 from ..runs.selected_accounts import accounts_of_report
@@ -67,6 +69,9 @@ def _planning(task: Task) -> Decorator:
                 # An option that was not given is None, and no key of the input.
                 values = {"task": task, **function(**options), "reason": reason}
                 input_ = {key: value for key, value in values.items() if value is not None}
+                # Before the run starts, as it does by itself.
+                if UNTIL in input_:
+                    end_of_recovery(str(input_[UNTIL]), now=target.environment.now())
 
                 runs = Runs.find(target)
                 # Only deletions select their accounts by a report. A plan would only skip those
@@ -151,8 +156,9 @@ def delete(
     metavar="TIME",
     default="1d",
     show_default=True,
-    help="By when you delete the credentials again, which ends the recovery: hours or days from "
-    "now, such as 8h or 3d, or a date. Until then, audits accept the password.",
+    help="By when you delete the credentials again, which ends the recovery: hours or days after "
+    "the start of its execution, such as 8h or 3d, or a date. Until then, audits accept the "
+    "password.",
 )
 @_planning(Task.RECOVER)
 def recover(*, accounts: tuple[str, ...], until: str) -> dict[str, object]:

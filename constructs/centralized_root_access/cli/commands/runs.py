@@ -120,7 +120,7 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
         "requestedBy": execution.requester,
         "reason": execution.reason,
         "plan": execution.plan,
-        "execution": None if state is None else state.executed_by,
+        "execution": None if state is None else state.claimed_by,
         "startedAt": execution.started_at,
         "endedAt": execution.ended_at,
         "planExpiresAt": execution.plan_expires_at,

@@ -15,18 +15,18 @@ class PlanState:
     Attributes:
         now: The time in UTC.
         expires_at: When it can no longer be executed.
-        executed_by: The run that executed it, or began to; None if none can be seen.
+        claimed_by: The run that has claimed it, which executes it alone; None if none can be seen.
     """
 
     now: datetime
     expires_at: datetime
-    executed_by: str | None
+    claimed_by: str | None
 
     @property
     def obstacle(self) -> str | None:
         """The reason for which it can no longer be executed, as a sentence; None if it can be."""
-        if self.executed_by is not None:
-            return f"This plan was executed by {self.executed_by}."
+        if self.claimed_by is not None:
+            return f"This plan was claimed by {self.claimed_by}."
         if self.now > self.expires_at:
             return f"This plan expired at {minute(self.expires_at)}. Create a new plan."
         return None
@@ -35,11 +35,11 @@ class PlanState:
     def words(self) -> str:
         """The state in a few words.
 
-        For example: "executed by execute-20261125-0440-k3mp", "expired", "until " and a time.
+        For example: "claimed by execute-20261125-0440-k3mp", "expired", "until " and a time.
         """
-        # Whatever its time says: an executed plan is used up.
-        if self.executed_by is not None:
-            return f"executed by {self.executed_by}"
+        # Whatever its time says: a claimed plan is used up.
+        if self.claimed_by is not None:
+            return f"claimed by {self.claimed_by}"
         if self.obstacle is not None:
             return "expired"
         return f"until {minute(self.expires_at)}"

@@ -106,8 +106,8 @@ def find_plan_state(runs: Runs, report: Report) -> PlanState | None:
     if expires_at is None:
         return None
     now = runs.target.environment.now()
-    executed_by = _find_execution_of_plan(runs, report.run_id)
-    return PlanState(now=now, expires_at=expires_at, executed_by=executed_by)
+    claimed_by = _find_execution_of_plan(runs, report.run_id)
+    return PlanState(now=now, expires_at=expires_at, claimed_by=claimed_by)
 
 
 def find_plan_states(runs: Runs, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
@@ -125,9 +125,9 @@ def find_plan_states(runs: Runs, executions: Sequence[RunExecution]) -> dict[str
         return executed.get(plan) or _find_execution_of_plan(runs, plan)
 
     with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-        executed_by = dict(zip(expiries, pool.map(find_execution_of, expiries), strict=True))
+        claimed_by = dict(zip(expiries, pool.map(find_execution_of, expiries), strict=True))
     return {
-        plan: PlanState(now=now, expires_at=expires_at, executed_by=executed_by[plan])
+        plan: PlanState(now=now, expires_at=expires_at, claimed_by=claimed_by[plan])
         for plan, expires_at in expiries.items()
     }
 

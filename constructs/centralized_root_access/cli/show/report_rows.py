@@ -35,16 +35,19 @@ class ReportRow:
         outcome: How the task ended in the account, or for this item.
         item: The item, with its Region, its status, its creation and its last use.
         reason: Why it ended so, or what to know about it.
+        hint: What to do about it, in the project's own words.
     """
 
     outcome: Outcome
     item: str = ""
     reason: str = ""
+    hint: str = ""
 
     @property
     def what(self) -> str:
-        """The item and the reason, of which there may be only one."""
-        return ": ".join(filter(None, (self.item, self.reason)))
+        """The item, the reason and the hint, of which there may be only one."""
+        why = " ".join(filter(None, (self.reason, self.hint)))
+        return ": ".join(filter(None, (self.item, why)))
 
 
 def heading_of(report: Report, result: AccountResult, row: ReportRow) -> tuple[Outcome, str]:
@@ -114,14 +117,12 @@ def _credential_item_and_reason_rows(
         yield from _credential_rows(result, result.credentials, now=now)
     for item in result.items:
         yield _item_row(item, now=now)
-    reasons = []
+    reason = result.reason or ""
     # An item may have the account's reason as its message already.
-    if result.reason and result.reason not in [item.message for item in result.items]:
-        reasons.append(result.reason)
-    if result.hint:
-        reasons.append(result.hint)
-    if reasons:
-        yield ReportRow(outcome=result.outcome, reason=" ".join(reasons))
+    if reason in [item.message for item in result.items]:
+        reason = ""
+    if reason or result.hint:
+        yield ReportRow(outcome=result.outcome, reason=reason, hint=result.hint or "")
 
 
 def _credential_rows(

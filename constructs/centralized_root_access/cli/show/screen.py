@@ -103,19 +103,20 @@ def _list_with_notes(
     report: Report, rows: Iterable[_AccountRow], *, width: int
 ) -> Iterator[RenderableType]:
     """Yield the rows as lists of accounts; a long reason stands below, once for all its rows."""
-    note_numbers: dict[str, int] = {}
+    note_numbers: dict[tuple[str, str], int] = {}
     short_rows = []
     for result, row in rows:
-        if len(row.reason) > _MAX_REASON_CHARACTERS:
-            number = note_numbers.setdefault(row.reason, len(note_numbers) + 1)
-            short_rows.append((result, replace(row, reason=f"see note {number}")))
+        note = (row.reason, row.hint)
+        if len("".join(note)) > _MAX_REASON_CHARACTERS:
+            number = note_numbers.setdefault(note, len(note_numbers) + 1)
+            short_rows.append((result, replace(row, reason=f"see note {number}", hint="")))
         else:
             short_rows.append((result, row))
     yield from _account_lists(report, short_rows, width=width)
-    # The command in a note has a line of its own, to be copied.
-    for note, number in note_numbers.items():
-        words, command, options = f"Note {number}: {note}".rpartition(f"`{PROGRAM} ")
-        yield wrapped(words or options, width=width)
+    # The command in a hint has a line of its own, to be copied. A reason may be someone else's.
+    for (reason, hint), number in note_numbers.items():
+        words, command, options = hint.partition(f"`{PROGRAM} ")
+        yield wrapped(" ".join(filter(None, (f"Note {number}:", reason, words))), width=width)
         if command:
             yield safe_text(f"  {PROGRAM} {options.removesuffix('`.')}")
     if note_numbers:
