@@ -60,8 +60,14 @@ def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
     if code is ExitCode.NO_RESULT:
         assert reasons
     if written.executed_plan is None and written.task is not Task.AUDIT:
-        # A script can tell a plan that can be executed from one of nothing.
-        assert (code is ExitCode.NO_RESULT) is (Outcome.PLANNED not in accounts.values())
+        # A plan that can be executed is one, whatever else could not be read or planned.
+        assert code in (ExitCode.AS_WANTED, ExitCode.NO_RESULT)
+        if Outcome.PLANNED in accounts.values():
+            assert code is ExitCode.AS_WANTED
+            return
+        if code is ExitCode.AS_WANTED:
+            assert all_outcomes <= {Outcome.NOTHING_TO_DO, Outcome.SKIPPED}
+            assert Outcome.NOTHING_TO_DO in all_outcomes
     elif written.executed_plan is None:
         assert (code is ExitCode.NOT_AS_WANTED) is not NOT_AS_WANTED.isdisjoint(accounts.values())
     if code is not ExitCode.AS_WANTED:
@@ -74,7 +80,6 @@ def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
         assert AS_PLANNED | {Outcome.SKIPPED} >= outcomes_of_items
         assert Outcome.DONE in all_outcomes
     elif written.task is not Task.AUDIT:
-        assert Outcome.PLANNED in all_outcomes
         assert Outcome.SKIPPED not in {accounts.get(id_, Outcome.SKIPPED) for id_ in named}
     else:
         audited = set(accounts.values()) - {Outcome.SKIPPED}
@@ -159,13 +164,41 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     assert "Exit code 2: 1 account that you named was skipped." in shown.stderr
 
 
-@pytest.mark.parametrize("why", ["", "Not everything could be read. "], ids=["clean", "unread"])
-def test_a_plan_of_nothing_says_so_and_whether_it_could_look(
-    command_line: CommandLine, why: str
+def deny_reads(command_line: CommandLine) -> None:
+    """Deny IAM's calls to the member's root sessions."""
+    command_line.organization.deny(MEMBER, "iam:*")
+
+
+def use_key_today(command_line: CommandLine) -> None:
+    """Give the root user an access key that was used today."""
+    command_line.organization.put_root_credentials(
+        MEMBER, access_keys=1, access_key_last_used=command_line.root_tasks.now
+    )
+
+
+NOTHING_PLANNED = {
+    "clean": (lambda _: None, 0, []),
+    "unread": (deny_reads, 2, ["Exit code 2: Not everything could be read. Nothing is planned."]),
+    "in use": (
+        use_key_today,
+        2,
+        ["Exit code 2: Nothing is planned. Credentials that are in use or accepted were left out."],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("arrange", "exit_code", "said"), NOTHING_PLANNED.values(), ids=NOTHING_PLANNED
+)
+def test_a_plan_of_nothing_ends_with_0_only_if_there_is_nothing_to_do(
+    command_line: CommandLine,
+    arrange: Callable[[CommandLine], None],
+    exit_code: int,
+    said: list[str],
 ) -> None:
-    if why:
-        command_line.organization.deny(MEMBER, "iam:*")
+    arrange(command_line)
     shown = run_and_report(command_line, *PLAN_DELETE)
-    assert (shown.exit_code, shown.stderr) == (2, f"Exit code 2: {why}Nothing is planned.\n")
+    assert shown.exit_code == exit_code
+    assert [line for line in shown.stderr.splitlines() if line.startswith("Exit code")] == said
     (listed,) = command_line.listed_runs()
     assert listed["planExpiresAt"] is None

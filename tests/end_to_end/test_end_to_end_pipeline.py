@@ -25,19 +25,28 @@ def build(stack: Stack) -> None:
 
 
 class Pipeline:
-    """A run of the workflow, with one folder for the files that its jobs pass on."""
+    """A run of the workflow, with one folder for the files that its jobs pass on.
 
-    def __init__(self, aws: LocalAws, folder: Path) -> None:
+    Args:
+        aws: The local AWS.
+        folder: The folder.
+        accounts: What the person who starts it types as the accounts.
+    """
+
+    def __init__(self, aws: LocalAws, folder: Path, *, accounts: str) -> None:
         self._aws = aws
+        self._accounts = accounts
         self.folder = folder
         self.summary = folder / "summary.md"
+        self.outputs = folder / "outputs"
         self.errors = ""
 
     def run(self, job: str, event: str = "workflow_dispatch") -> int:
         """Run a job's commands as the role that it assumes, and return how the last one ends."""
         steps = JOBS[job]["steps"]
         variables = {
-            "ACCOUNTS": f"{MEMBER},{OTHER_MEMBER}",
+            "ACCOUNTS": self._accounts,
+            "GITHUB_OUTPUT": str(self.outputs),
             "GITHUB_STEP_SUMMARY": str(self.summary),
         }
         for step in steps:
@@ -78,12 +87,22 @@ def test_the_workflows_commands_lead_from_an_audit_that_fails_to_an_executed_pla
     organization = local_aws.organization
     for account_id in (MEMBER, OTHER_MEMBER):
         organization.put_root_credentials(account_id, password=True)
-    pipeline = Pipeline(local_aws, tmp_path)
+    many = [
+        organization.add_account(name=f"workload-{number}", email=f"{number}@example.com")
+        for number in range(398)
+    ]
+    # In so many accounts there is always one that cannot be read.
+    organization.deny(many[0], "iam:*")
+    accounts = ",".join([MEMBER, OTHER_MEMBER, *many])
+    pipeline = Pipeline(local_aws, tmp_path, accounts=accounts)
 
     assert pipeline.run("look", event="schedule") == 1, "an audit that finds credentials fails"
     assert pipeline.run("look") == 0, pipeline.errors
     assert pipeline.run("summary") == 0
-    assert "To be deleted in 2 of 2 accounts: 2 passwords." in pipeline.summary.read_text()
+    summary = pipeline.summary.read_text()
+    assert "To be deleted in 2 of 400 accounts: 2 passwords." in summary
+    assert f"| ` {many[0]} ` |" in summary, "the approver reads what was left out"
+    assert pipeline.outputs.read_text() == "accounts=2\n"
 
     report = tmp_path / "report" / "report.json"
     approved = report.read_text()

@@ -96,8 +96,8 @@ def plan() -> None:
 
     A plan changes nothing: `execute` does what it lists, and nothing else.
 
-    Exit code: 0 planned; 1 planned, but something could not be planned or read, or an account that
-    was named was skipped; 2 nothing is planned.
+    Exit code: 0 planned, or there is nothing to do in any account; 2 nothing is planned for another
+    reason. The report says what was left out, and why.
     """
 
 

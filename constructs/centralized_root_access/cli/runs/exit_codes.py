@@ -68,13 +68,17 @@ def _code_of_audit(report: Report, problems: list[str]) -> tuple[ExitCode, str]:
 
 def _code_of_plan(report: Report, problems: list[str]) -> tuple[ExitCode, str]:
     """Return the exit code of a plan, and its reasons; the problems are those of its reads."""
-    # A script can tell a plan that can be executed from one that lists nothing.
-    if Outcome.PLANNED not in report.totals:
-        problems.append("Nothing is planned.")
-        return ExitCode.NO_RESULT, " ".join(problems)
-    if problems or not NOT_AS_WANTED.isdisjoint(_all_outcomes(report)):
-        return ExitCode.NOT_AS_WANTED, " ".join(problems)
-    return ExitCode.AS_WANTED, ""
+    # What such a plan leaves out, and why, is in the report that an approver reads.
+    if Outcome.PLANNED in report.totals:
+        return ExitCode.AS_WANTED, ""
+    outcomes = _all_outcomes(report)
+    # A plan of every account also skips accounts that no one named, such as suspended ones.
+    if not problems and outcomes - {Outcome.SKIPPED} == {Outcome.NOTHING_TO_DO}:
+        return ExitCode.AS_WANTED, ""
+    problems.append("Nothing is planned.")
+    if not outcomes.isdisjoint({Outcome.IN_USE, Outcome.ACCEPTED}):
+        problems.append("Credentials that are in use or accepted were left out.")
+    return ExitCode.NO_RESULT, " ".join(problems)
 
 
 def _code_of_execution(report: Report) -> tuple[ExitCode, str]:
