@@ -120,6 +120,7 @@ class Failure:
         code: AWS's code of the error, or a name of ours if AWS returned none.
         message: AWS's message, or ours.
         reason: The Reason of a ConstraintViolationException or InvalidInputException.
+        responded: Whether AWS responded; not if there was no connection, or a broken one.
         attempts: How often the call was tried.
         waited: Seconds from the first attempt to the last one.
         timed_out: Whether more time might have helped.
@@ -132,6 +133,7 @@ class Failure:
     code: str
     message: str
     reason: str = ""
+    responded: bool = True
     attempts: int = 1
     waited: float = 0.0
     timed_out: bool = False
@@ -257,7 +259,13 @@ def _from_transport_error(operation: str, error: Exception) -> Failure:
         # The SDK's message leaves out why.
         message = f"{message} ({error.kwargs.get('error')})"
     kind = _kind_of_transport_error(error, message)
-    return Failure(operation=operation, kind=kind, code=type(error).__name__, message=message)
+    return Failure(
+        operation=operation,
+        kind=kind,
+        code=type(error).__name__,
+        message=message,
+        responded=False,
+    )
 
 
 def _kind_of_transport_error(error: Exception, message: str) -> FailureKind:

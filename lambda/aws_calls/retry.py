@@ -38,12 +38,15 @@ class RetryBudget:
         new_permissions_until: Until when a denied call is retried, on the clock: a role's new
             policy needs seconds to take effect. None: a denial is final at once.
         stopped: Once it is set, no attempt starts: the result is no longer wanted.
+        waits_for: Returns whether to wait for another attempt, by the failure of the last one and
+            the seconds between the first attempt and the next one.
     """
 
     clock: Clock
     deadline: float
     new_permissions_until: float | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
+    waits_for: Callable[[Failure, float], bool] = lambda failure, seconds: True  # noqa: ARG005
     _started: float = field(init=False)
 
     @classmethod
@@ -93,7 +96,7 @@ class RetryBudget:
                     raise
                 may_have_taken_effect |= error.failure.kind is FailureKind.EFFECT_UNKNOWN
                 is_transient = self._is_transient(error.failure)
-                if is_transient and self._wait(attempts):
+                if is_transient and self._wait(attempts, error.failure, started=started):
                     continue
                 # Say how long it was tried, and whether any of the attempts may have succeeded.
                 failure = replace(
@@ -112,7 +115,7 @@ class RetryBudget:
         Raises:
             CallError: There is no time left; its failure is the given one.
         """
-        if not self._wait(times):
+        if not self._wait(times, error.failure, started=self._started):
             waited = self.clock.now() - self._started
             failure = replace(error.failure, attempts=times, waited=waited, timed_out=True)
             raise CallError(failure) from error
@@ -124,7 +127,7 @@ class RetryBudget:
         until = self.new_permissions_until
         return until is not None and self.clock.now() < until
 
-    def _wait(self, attempts: int) -> bool:
+    def _wait(self, attempts: int, failure: Failure, *, started: float) -> bool:
         """Wait before the next attempt, and return whether it may start."""
         # The bound keeps the power from becoming too large for a float.
         doublings = min(attempts - 1, 10)
@@ -133,6 +136,8 @@ class RetryBudget:
         # https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
         wait = longest * (0.5 + 0.5 * self.clock.random())
         if wait > self.remaining_seconds:
+            return False
+        if not self.waits_for(failure, self.clock.now() + wait - started):
             return False
         self.clock.sleep(wait)
         return not self.stopped.is_set()

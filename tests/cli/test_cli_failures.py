@@ -16,6 +16,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.credentials import SSOProvider
+from botocore.exceptions import EndpointConnectionError
 from botocore.httpsession import URLLib3Session
 from botocore.tokens import SSOTokenProvider
 
@@ -65,11 +66,12 @@ def take_keys_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refused_sentence(command_line: CommandLine, *command: str) -> str:
     """Run a command that calls no service, and return the one sentence that it ends with."""
-    said = command_line.refusal(*command)
+    *waited_for, said = command_line.refusal(*command).splitlines()
+    # While a network is down, a person is told what is waited for.
+    assert all(line.endswith(" Trying again.") for line in waited_for), waited_for
     assert said.startswith("Unable to "), said
-    assert len(said.splitlines()) == 1
     assert UNEXPECTED_ERROR not in said
-    assert not said.endswith(": None\n")
+    assert not said.endswith(": None")
     assert command_line.services.requests == []
     return said
 
@@ -159,6 +161,31 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
     assert f"{UNEXPECTED_ERROR}: KeyError in test_cli_failures.py" in shown.stderr
     assert "a name of an account" not in shown.stderr
     assert shown.json == {"error": shown.stderr.strip()}
+
+
+@pytest.mark.parametrize("failures", [2, 1_000], ids=["for a moment", "for good"])
+def test_a_network_that_is_down_is_named_after_5_seconds_and_given_up_after_20(
+    command_line: CommandLine, failures: int
+) -> None:
+    errors = [EndpointConnectionError(endpoint_url="https://stacks")] * failures
+    waits: list[float] = []
+
+    def fail() -> None:
+        """Refuse the next connection, as long as there are failures left."""
+        if errors:
+            raise errors.pop()
+
+    command_line.services.before_call = {"DescribeStacks": fail}
+    command_line.sleep = waits.append
+    shown = command_line.run("runs")
+    if failures == 2:
+        assert (shown.exit_code, shown.stderr.count("https://stacks")) == (0, 0)
+        return
+    said = 'EndpointConnectionError: Could not connect to the endpoint URL: "https://stacks".'
+    assert shown.exit_code == 2
+    assert shown.stderr.splitlines()[0] == f"cloudformation:DescribeStacks: {said} Trying again."
+    assert shown.stderr.count("Trying again.") == 1
+    assert 12 < sum(waits) <= 20
 
 
 # As a process of its own

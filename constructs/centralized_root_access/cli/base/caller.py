@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from aws_calls.calls import AwsCalls, Response
-from aws_calls.failures import call_errors
+from aws_calls.failures import Failure, call_errors, describe
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import Clients, Clock, new_client, new_session, one_attempt
 from common.arn import Arn
@@ -21,13 +21,15 @@ from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
 
 from .options import TargetOptions
+from .terminal import print_note
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
 
-# A person waits at a terminal.
+# A person waits at a terminal: for so long, and for so long in silence.
 MAX_WAIT_SECONDS = 20.0
+_MAX_SILENT_SECONDS = 5.0
 _GET_CALLER_IDENTITY = "sts:GetCallerIdentity"
 
 
@@ -162,6 +164,26 @@ def load_caller(target: TargetOptions) -> Caller:
 
 
 def retry_budget(clock: Clock, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:
-    """Return the budget of calls that may be retried for so many seconds from now on."""
-    # A budget begins no attempt in the last seconds before its deadline.
-    return RetryBudget(clock=clock, deadline=clock.now() + seconds + ATTEMPT_RESERVE_SECONDS)
+    """Return the budget of calls that may be retried for so many seconds from now on.
+
+    A call without a response is given up earlier: a list may take long, but a network that is down
+    stays down. Meanwhile, stderr says once what is waited for.
+    """
+    said: list[str] = []
+
+    def waits_for(failure: Failure, seconds_of_call: float) -> bool:
+        if failure.responded:
+            return True
+        if seconds_of_call > MAX_WAIT_SECONDS:
+            return False
+        if seconds_of_call > _MAX_SILENT_SECONDS and not said:
+            said.append(f"{describe(failure)} Trying again.")
+            print_note(said[0])
+        return True
+
+    return RetryBudget(
+        clock=clock,
+        # A budget begins no attempt in the last seconds before its deadline.
+        deadline=clock.now() + seconds + ATTEMPT_RESERVE_SECONDS,
+        waits_for=waits_for,
+    )
