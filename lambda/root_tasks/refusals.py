@@ -68,7 +68,7 @@ class RefusalReason(Enum):
     INVALID_VALUE = '"{key}" must be {expected}; got {value}.'
     INVALID_ENTRY = '"{key}" must contain {expected}; {value} is not one.'
     ACCOUNTS_NOT_NAMED = '{task} accepts accounts only by their IDs: "accounts": ["222222222222"].'
-    ALL_ACCOUNTS_AND_UNITS = 'Use either "accounts": ["all"] or "organizationalUnits", not both.'
+    EITHER_OR = "Use either {one} or {other}, not both."
     INPUT_NOT_A_PLAN = (
         "Executing a plan acts on exactly what the plan lists: the input must be "
         '{{"plan": "<run ID>"}}, which may have the "reportSha256" of its report.json, '
@@ -111,8 +111,12 @@ class RefusalReason(Enum):
         "their organization. No account was accessed."
     )
     UNIT_NOT_FOUND = (
-        "There is no organizational unit {unit}. Name a unit by its ID, or by its names from the "
-        "root down, as in Root/Workloads. No account was accessed."
+        "There is no organizational unit {unit}. Name a unit by its ID, its name or its path, as "
+        "in Root/Workloads. No account was accessed."
+    )
+    SIMILAR_UNITS = (
+        "There is no organizational unit {unit}, but there is {candidates}. No account was "
+        "accessed."
     )
     SEVERAL_UNITS = (
         "{unit} means several units: {candidates}. Use an ID or a longer path. "

@@ -25,7 +25,7 @@ from support.root_tasks import REPORT_BUCKET
 
 QUEUE_ARN = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
 PLAN_DELETE_WITH_EVERY_OPTION = (
-    f"plan delete --account {MEMBER} --account {OTHER_MEMBER} --unused-for-days 0 --include-in-use"
+    f"plan delete --account {MEMBER} --account {OTHER_MEMBER} --include-in-use"
     f" --credential-type {' --credential-type '.join(CREDENTIAL_TYPES)}"
 )
 
@@ -55,7 +55,6 @@ PLAN_DELETE_WITH_EVERY_OPTION = (
             {
                 "task": Task.DELETE,
                 "accounts": [MEMBER, OTHER_MEMBER],
-                "unusedForDays": 0,
                 "includeInUse": True,
                 "credentialTypes": ["PASSWORD", "ACCESS_KEY", "SIGNING_CERTIFICATE", "MFA_DEVICE"],
             },
@@ -122,6 +121,13 @@ def test_options_are_the_input_of_an_execution(
             "preflight --session-role Audit",
             "Invalid value for '--session-role': write the ARN of a role",
         ),
+        ("audit --account @", "write the name of a file after @."),
+        ("preflight --target Root --policy=", "File '' does not exist."),
+        (f"plan unlock-bucket --bucket {MEMBER}:b --policy=", "'' is neither a file nor"),
+        (
+            f"plan unlock-queue --queue {QUEUE_ARN} --skip-backup --policy {__file__}",
+            "use it without --policy",
+        ),
         (f"audit --from-report {AUDIT_RUN} --from-here", "use it without --from-here"),
         (f"audit --from-report {AUDIT_RUN} --account {MEMBER}", "add --exclude"),
         (
@@ -144,6 +150,37 @@ def test_a_wrong_command_is_refused_before_anything_is_called(
     assert command_line.services.requests == []
 
 
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (
+            "plan delete --account all --organizational-unit Root/Prod",
+            "Unable to plan: Use either --account all or --organizational-unit, not both.\n",
+        ),
+        (
+            f"plan delete --account {MEMBER} --unused-for-days 10 --include-in-use",
+            "Use either --unused-for-days or --include-in-use, not both.",
+        ),
+        (f"plan recover --account {MEMBER} --until yesterday", "Unable to plan: --until must be"),
+        (f"plan recover --account {MEMBER} --reason {'x' * 201}", "--reason must be a line"),
+        ("plan unlock-queue --queue orders", "--queue must contain"),
+        (
+            f"plan unlock-bucket --bucket {MEMBER}:one --bucket {MEMBER}:two --policy {__file__}",
+            "name exactly one bucket or queue.",
+        ),
+        (
+            f"plan unlock-bucket --bucket {MEMBER}:one --policy {__file__}",
+            "--policy is not a policy",
+        ),
+    ],
+)
+def test_an_input_that_the_function_would_refuse_starts_no_run_and_is_named_by_its_options(
+    command_line: CommandLine, command: str, sentence: str
+) -> None:
+    assert sentence in command_line.refusal(*command.split())
+    assert command_line.services.inputs_by_run == {}
+
+
 def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) -> None:
     wave = tmp_path / "wave-1.txt"
     wave.write_text(
@@ -157,12 +194,16 @@ def test_a_file_without_accounts_is_refused(command_line: CommandLine, tmp_path:
     wave = tmp_path / "wave.txt"
     command = ("audit", "--account", f"@{wave}")
     assert "wave.txt cannot be read: No such file" in command_line.refusal(*command)
-    for text, sentence in (
-        ("# None\n", "wave.txt' names nothing"),
-        ("123", "'123' is not a 12-digit"),
+    for option, text, sentence in (
+        ("--account", "# None\n", "wave.txt' names nothing"),
+        ("--account", f"{MEMBER}\n\nsecret, 1\n", "line 3 of"),
+        ("--exclude", "Root/Prod\nNAME=secret\0", "line 2 of"),
     ):
         wave.write_text(text)
-        assert sentence in command_line.refusal(*command)
+        said = command_line.refusal("audit", option, f"@{wave}")
+        assert sentence in said
+        # It may be another file than was meant.
+        assert "secret" not in said
 
 
 @pytest.mark.parametrize(

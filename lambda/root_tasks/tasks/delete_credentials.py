@@ -14,6 +14,7 @@ from root_access.state import Feature
 from .. import messages
 from ..model.report_schema import Item, ItemType, Outcome, Task
 from ..model.run_documents import Finding, Target
+from ..refusals import RefusalReason, RunRefusedError
 from .credentials import (
     Credential,
     credentials_of_type,
@@ -285,6 +286,10 @@ def _parse_unused_for(input_: TaskInput) -> timedelta | None:
         expected = f"a whole number of days from 0 to {_MAX_UNUSED_FOR_DAYS}"
         raise invalid_value(days, key=_UNUSED_FOR_DAYS, expected=expected)
     if input_.flag(_INCLUDE_IN_USE):
+        if _UNUSED_FOR_DAYS in input_.values:
+            raise RunRefusedError(
+                RefusalReason.EITHER_OR, one=f'"{_UNUSED_FOR_DAYS}"', other=f'"{_INCLUDE_IN_USE}"'
+            )
         return None
     return timedelta(days=days)
 

@@ -209,7 +209,11 @@ def parse_accounts(input_: TaskInput) -> Request:
     )
     if input_.values.get(ACCOUNTS) == _ALL:
         if units:
-            raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
+            raise RunRefusedError(
+                RefusalReason.EITHER_OR,
+                one=f'"{ACCOUNTS}": ["all"]',
+                other=f'"{ORGANIZATIONAL_UNITS}"',
+            )
         return Request(task=input_.task, all_accounts=True, exclusions=exclusions)
     return Request(
         task=input_.task,

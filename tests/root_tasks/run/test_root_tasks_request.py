@@ -181,8 +181,12 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
             for region in NOT_REGIONS
         ),
     ],
-    RefusalReason.ALL_ACCOUNTS_AND_UNITS: [
-        ({"organizationalUnits": ["r-a1b2"], "accounts": ["all"]}, {})
+    RefusalReason.EITHER_OR: [
+        ({"organizationalUnits": ["r-a1b2"], "accounts": ["all"]}, {"one": '"accounts": ["all"]'}),
+        (
+            {"task": DELETE, "accounts": ["all"], "unusedForDays": 10, "includeInUse": True},
+            {"one": '"unusedForDays"', "other": '"includeInUse"'},
+        ),
     ],
     RefusalReason.KEYS_NOT_ACCEPTED: [
         ({"buckets": {MEMBER: ["a-bucket"]}}, {"task": Task.AUDIT, "keys": ["buckets"]}),

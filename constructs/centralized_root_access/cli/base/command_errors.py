@@ -102,6 +102,20 @@ _GRANTS = {
     "s3:GetObject": "grant_read_reports",
     "s3:ListBucket": "grant_read_reports",
 }
+# What a refusal says of the input of an execution, in the order in which it is replaced.
+_OPTIONS = {
+    '"accounts": ["all"]': "--account all",
+    ', and either "policyOverride" or "backup"': "",
+    '"accounts"': "--account",
+    '"organizationalUnits"': "--organizational-unit",
+    '"exclude"': "--exclude",
+    '"unusedForDays"': "--unused-for-days",
+    '"includeInUse"': "--include-in-use",
+    '"until"': "--until",
+    '"queues"': "--queue",
+    '"policyOverride"': "--policy",
+    '"reason"': "--reason",
+}
 _SDK_PACKAGES = frozenset({"boto3", "botocore", "urllib3"})
 
 
@@ -110,7 +124,11 @@ def error_sentence(error: Exception) -> str:
     # Imported here: most commands have no failure, and need not wait for these.
     from aws_calls.failures import CallError, FailureKind, describe
     from common.errors import RootAccessError
-    from root_access.root_access_errors import NotTheManagementAccountError
+    from root_access.root_access_errors import (
+        NotInAnOrganizationError,
+        NotTheManagementAccountError,
+    )
+    from root_tasks.refusals import RunRefusedError
 
     # A sentence of the command line.
     if isinstance(error, click.ClickException):
@@ -127,6 +145,13 @@ def error_sentence(error: Exception) -> str:
             f"management account {error.management_account_id} of organization "
             f"{error.organization_id}."
         )
+    if isinstance(error, NotInAnOrganizationError):
+        return (
+            f"Account {error.account_id} is not a member of an organization. Use credentials of "
+            "an organization's management account (--profile)."
+        )
+    if isinstance(error, RunRefusedError):
+        return _in_options(str(error))
     if isinstance(error, RootAccessError):
         return str(error)
     name = type(error).__name__
@@ -145,17 +170,23 @@ def error_sentence(error: Exception) -> str:
 
 
 @contextmanager
-def failures_as(what: str) -> Iterator[None]:
+def failures_as(what: str, *, starts_run: bool = False) -> Iterator[None]:
     """Turn any failure into one sentence, which stdout gets as JSON with --format json.
 
     Args:
         what: What could not be done, such as "Unable to audit".
+        starts_run: Whether it ends with the end of a run, which says itself that it continues.
 
     Raises:
         CommandError: It failed.
+        InterruptedRunError: A person interrupted the command before the run was started.
     """
     try:
         yield
+    except KeyboardInterrupt as error:
+        if not starts_run:
+            raise
+        raise InterruptedRunError("Nothing was started.") from error
     # Wrong usage, Ctrl-C and a closed pipe end a command, but are no failure of what it does.
     except (click.UsageError, click.Abort, click.exceptions.Exit, BrokenPipeError):
         raise
@@ -166,6 +197,13 @@ def failures_as(what: str) -> Iterator[None]:
             with suppress(OSError):
                 click.echo(json.dumps({"error": message}))
         raise CommandError(message) from error
+
+
+def _in_options(refusal: str) -> str:
+    """Return the refusal of an input with the options of the command that asked for it."""
+    for in_input, option in _OPTIONS.items():
+        refusal = refusal.replace(in_input, option)
+    return refusal
 
 
 def _how_to_allow(operation: str) -> str:

@@ -22,6 +22,7 @@ from .terminal import CSV, JSON, MARKDOWN, PROGRAM, TABLE, Environment
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 
@@ -62,7 +63,9 @@ def account_id(value: str) -> str:
 
 def account_ids(value: str) -> tuple[str, ...]:
     """Return the IDs of AWS accounts: one, several with commas, or those of a file, @FILE."""
-    return tuple(map(account_id, entries(value)))
+    if not value.startswith("@"):
+        return tuple(map(account_id, entries(value)))
+    return _entries_of_file(value, ACCOUNT_ID, what="a 12-digit account ID")
 
 
 def account_ids_or_all(value: str) -> tuple[str, ...]:
@@ -77,14 +80,43 @@ def entries(value: str) -> tuple[str, ...]:
 
     For example, `222222222222,Root/Prod` and `@wave-1.txt` are values of an option.
     """
-    lines = [value]
     if value.startswith("@"):
-        # A comment is a line of its own or follows a blank: the name of a unit may have a `#`.
-        lines = [_COMMENT.sub("", line) for line in read_text(Path(value[1:])).splitlines()]
-    names = tuple(name.strip() for line in lines for name in line.split(",") if name.strip())
+        return _entries_of_file(value, _PRINTABLE, what="an account or a unit")
+    names = _names_in(value)
     if not names:
         raise click.BadParameter(f"{printable(repr(value))} names nothing.")
     return names
+
+
+def _entries_of_file(value: str, pattern: re.Pattern[str], *, what: str) -> tuple[str, ...]:
+    """Return the entries of a file.
+
+    Args:
+        value: The option's value, such as `@wave-1.txt`.
+        pattern: What each entry must match.
+        what: What each entry is, for the refusal.
+    """
+    path = Path(value[1:])
+    if value == "@":
+        raise click.BadParameter("write the name of a file after @.")
+    names: list[str] = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        # A comment is a line of its own or follows a blank: the name of a unit may have a `#`.
+        names_in_line = _names_in(_COMMENT.sub("", line))
+        # The file may be another one than was meant, with secrets: its text is not repeated.
+        if not all(map(pattern.fullmatch, names_in_line)):
+            raise click.BadParameter(
+                f"line {number} of {printable(str(path))} has something that is not {what}."
+            )
+        names += names_in_line
+    if not names:
+        raise click.BadParameter(f"{printable(repr(value))} names nothing.")
+    return tuple(names)
+
+
+def _names_in(text: str) -> tuple[str, ...]:
+    """Return the entries of a text, which have commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def read_text(path: Path) -> str:

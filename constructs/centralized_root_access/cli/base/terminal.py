@@ -122,7 +122,7 @@ def progress_bar(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
 
         def update(done: int, total: int) -> None:
             progress.update(
-                task, completed=done, total=total, counted=f"{done:,} of {total:,} {of}"
+                task, completed=done, total=total, counted=f"{of}: {done:,} of {total:,}"
             )
 
         yield update

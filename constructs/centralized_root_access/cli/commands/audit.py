@@ -57,7 +57,7 @@ def audit(
         )
     if from_here:
         return _audit_from_here(selection.input, output=output, target=target)
-    with failures_as("Unable to audit"):
+    with failures_as("Unable to audit", starts_run=True):
         from ..runs.deployed_runs import Runs
         from ..runs.report_output import show_result
         from ..runs.selected_accounts import accounts_of_report

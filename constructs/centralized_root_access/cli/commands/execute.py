@@ -56,8 +56,8 @@ def execute(
     nothing was left to do, or the report cannot be shown.
     """
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
-    with failures_as("Unable to execute"):
+        raise CommandError("There is no terminal to ask at. Read the plan, then use --yes.")
+    with failures_as("Unable to execute", starts_run=True):
         from root_tasks.aws.checksums import sha256
         from root_tasks.aws.executions import REPORT_SHA256
         from root_tasks.run.plans import PLAN

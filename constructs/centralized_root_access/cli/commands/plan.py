@@ -59,9 +59,7 @@ def _planning(task: Task) -> Decorator:
         def wrapper(
             *, reason: str | None, output: Output, target: TargetOptions, **options: Any
         ) -> ExitCode:
-            with failures_as("Unable to plan"):
-                from root_tasks.tasks.task_input import UNTIL, end_of_recovery
-
+            with failures_as("Unable to plan", starts_run=True):
                 from ..runs.deployed_runs import Runs
                 from ..runs.report_output import show_result
                 from ..runs.selected_accounts import accounts_of_report
@@ -69,9 +67,6 @@ def _planning(task: Task) -> Decorator:
                 # An option that was not given is None, and no key of the input.
                 values = {"task": task, **function(**options), "reason": reason}
                 input_ = {key: value for key, value in values.items() if value is not None}
-                # Before the run starts, as it does by itself.
-                if UNTIL in input_:
-                    end_of_recovery(str(input_[UNTIL]), now=target.environment.now())
 
                 runs = Runs.find(target)
                 # Only deletions select their accounts by a report. A plan would only skip those
@@ -226,5 +221,7 @@ def unlock_queue(
     *, queues: tuple[str, ...], skip_backup: bool, policy: dict[str, str] | None
 ) -> dict[str, object]:
     """Plan to remove or set the policy of a queue. Its present policy is backed up."""
+    if skip_backup and policy:
+        raise click.UsageError("--skip-backup only removes policies: use it without --policy.")
     # None: the option was not given, and the input gets no such key.
     return {"queues": list(queues), "skipBackup": skip_backup or None} | (policy or {})

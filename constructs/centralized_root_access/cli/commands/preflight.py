@@ -51,7 +51,7 @@ def role_arn(value: str) -> str:
 @click.option(
     "--policy",
     "policy_file",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Show what this new policy would deny that is not denied today.",
 )

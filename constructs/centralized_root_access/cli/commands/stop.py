@@ -31,7 +31,7 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     Exit code: 0 stopped; 2 not stopped, or what it had done cannot be shown.
     """
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask at. Use --yes.")
+        raise CommandError("There is no terminal to ask at. Use --yes.")
     with failures_as("Unable to stop the run"):
         from ..runs.deployed_runs import Runs
         from ..runs.deployment import EXECUTE_FOLDER

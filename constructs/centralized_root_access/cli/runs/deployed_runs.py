@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aws_calls.failures import CallError, FailureKind
-from root_tasks.tasks.task_input import REQUESTED_BY
+from root_tasks.model.task import Task
+from root_tasks.run.parse_input import parse_request
+from root_tasks.run.plans import parse_plan_request
+from root_tasks.tasks.task_input import REQUESTED_BY, end_of_recovery
 
 from ..base.caller import Caller, find_caller
 from ..base.command_errors import InterruptedRunError, RunNotFoundError
@@ -59,11 +62,20 @@ class Runs:
             folder: The folder of its state machine.
 
         Raises:
+            RunRefusedError: The function would refuse the input.
             CommandError: It ended without a report.
             InterruptedRunError: A person interrupted the command.
         """
         name = self.target.environment.run_name(prefix)
         with_requester = {**input_, REQUESTED_BY: self.caller.arn}
+        # By the function's own check, because each run that it refuses stays in the list of runs.
+        # Only the function knows the tasks of its stack.
+        if folder == AUDIT_FOLDER:
+            request = parse_request(with_requester, tasks=tuple(Task))
+            if request.until is not None:
+                end_of_recovery(request.until, now=self.target.environment.now())
+        else:
+            parse_plan_request(with_requester)
         # If the response to the start is lost, no one knows whether the run was started.
         with self._saying_how_to_come_back(
             name, continues=f"If run {name} was started, it continues"
