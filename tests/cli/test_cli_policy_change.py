@@ -246,9 +246,7 @@ def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
         pytest.param(
             ["--target", MEMBER], "text", "is not a policy that AWS would accept.", id="no policy"
         ),
-        pytest.param(
-            ["--target", MEMBER], None, "guard.json cannot be read: No such file", id="no file"
-        ),
+        pytest.param(["--target", MEMBER], None, "guard.json' does not exist.", id="no file"),
         pytest.param(
             [], policy_document(DENY_EC2), "--policy needs --target or --replaces", id="no place"
         ),

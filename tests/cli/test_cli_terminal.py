@@ -88,9 +88,9 @@ def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
     organization: LocalOrganization,
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=80, NO_COLOR="1")
-    assert "of 4 accounts" in CONTROL.sub("", shown.text)
+    assert "accounts: 4 of 4" in CONTROL.sub("", shown.text)
     # The report begins where the progress was. Its summary, at the end, counts accounts, too.
-    assert not any("of 4 accounts" in line for line in shown.lines[:2])
+    assert not any("of 4" in line for line in shown.lines[:2])
     assert not COLOR.search(shown.text), "colors can be disabled"
 
 

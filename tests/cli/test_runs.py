@@ -111,6 +111,9 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
                 in shown.stderr
             )
     assert command_line.services.parameters_of_calls("StopExecution") == []
+    before["DescribeStacks"] = Mock(side_effect=KeyboardInterrupt)
+    shown = command_line.run("audit")
+    assert (shown.exit_code, shown.stderr.strip()) == (130, "Nothing was started.")
 
 
 # The SDK raises a ValueError if a credential process asks for a sign-in instead.

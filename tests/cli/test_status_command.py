@@ -51,6 +51,16 @@ def test_an_organization_as_listed_exits_0_and_shows_since_when(
     assert write_calls(organization) == []
 
 
+def test_an_account_without_an_organization_is_told_whose_credentials_to_use(
+    organization: LocalOrganization, command_line: CommandLine
+) -> None:
+    organization.delete()
+    said = command_line.refusal("status")
+    assert f"Account {MANAGEMENT} is not a member of an organization." in said
+    # Nothing is being deployed.
+    assert "deploy" not in said
+
+
 def test_what_cannot_be_seen_is_not_shown_as_disabled_or_not_registered(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
