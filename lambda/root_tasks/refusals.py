@@ -115,8 +115,8 @@ class RefusalReason(Enum):
         "in Root/Workloads. No account was accessed."
     )
     SIMILAR_UNITS = (
-        "There is no organizational unit {unit}, but there is {candidates}. No account was "
-        "accessed."
+        "There is no organizational unit {unit}. Units with similar names: {candidates}. "
+        "No account was accessed."
     )
     SEVERAL_UNITS = (
         "{unit} means several units: {candidates}. Use an ID or a longer path. "

@@ -176,7 +176,7 @@ def use_key_today(command_line: CommandLine) -> None:
     )
 
 
-NOTHING_PLANNED = {
+NOTHING_PLANNED: dict[str, tuple[Callable[[CommandLine], None], int, list[str]]] = {
     "clean": (lambda _: None, 0, []),
     "unread": (deny_reads, 2, ["Exit code 2: Not everything could be read. Nothing is planned."]),
     "in use": (

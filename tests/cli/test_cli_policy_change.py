@@ -204,6 +204,9 @@ def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
     shown = pipeline.check(DENY_ROOT, "--target", MEMBER)
     (row,) = [line for line in shown.lines if line.startswith("denied")]
     assert "guard (not attached yet), DenyRootUsers" in row
+    # Policy and statement may have the same name, so the heading and the sentence name both.
+    assert "  policy, statement  " in shown.lines[0]
+    assert "Statement DenyRootUsers of policy guard (not attached yet) denies" in shown.stdout
     assert '      "aws:AssumedRoot": "true"' in shown.stdout
     assert shown.lines[-1].startswith("With guard, 1 account would become denied.")
     sentence = " AWS attaches it only when its type, service control policy, is enabled."

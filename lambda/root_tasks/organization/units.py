@@ -204,7 +204,7 @@ class UnitTree:
             name = unit.path.rpartition("/")[2].lower()
             paths_by_name.setdefault(name, []).append(unit.path)
         names = difflib.get_close_matches(value.rpartition("/")[2].lower(), paths_by_name)
-        similar = [path for name in names for path in paths_by_name[name]]
+        similar = sorted(path for name in names for path in paths_by_name[name])
         if not similar:
             return RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value)
         return RunRefusedError(RefusalReason.SIMILAR_UNITS, unit=value, candidates=similar)

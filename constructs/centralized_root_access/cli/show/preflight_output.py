@@ -101,7 +101,7 @@ def _table(verdict: OrganizationVerdict) -> Table:
         reasons = tuple(_reason(cause, verdict) for cause in account.causes)
         groups.setdefault(reasons, []).append(account)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
-    for name in ("result", "account", "name", "OU", "tasks", "policy", "attached to"):
+    for name in ("result", "account", "name", "OU", "tasks", "policy, statement", "attached to"):
         table.add_column(name, overflow="fold", no_wrap=name in ("result", "account"))
     # Accounts in which nothing is denied have no reasons, and so no row.
     for reasons, accounts in groups.items():
@@ -186,12 +186,17 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
     """Yield a statement that denies root sessions, and what would allow them."""
     cause = fix.cause
     accounts = quantity(len(fix.account_ids), "account")
-    if fix.statement is None:
+    policy, statement = cause.policy, cause.statement
+    # An Allow is missing.
+    if policy is None or statement is None:
         where = f"a {cause.policy_type.words} attached to {_name_and_id_of_level(cause)}"
         yield f"To allow root sessions in {accounts}, add this statement to {where}:"
         yield from _indented_json(fix.suggested)
         return
-    yield f"{_policy_and_statement(cause)}, denies root sessions in {accounts}:"
+    yield (
+        f"Statement {statement.sid or statement.number} of policy {policy.name} "
+        f"({policy.policy_id}) denies root sessions in {accounts}:"
+    )
     yield from _indented_json(fix.statement)
     # Such as a statement of a control of Control Tower: not to be edited, but there is another way.
     if fix.keep is not None:
