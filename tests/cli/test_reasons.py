@@ -32,6 +32,8 @@ def test_a_plans_reason_is_that_of_its_execution_unless_that_has_its_own(
     assert input_of_last_execution(command_line)["reason"] == "Emergency"
     listed = command_line.listed_runs()
     assert [run["reason"] for run in listed] == ["Emergency", TICKET]
+    command_line.root_tasks.run_execute_machine({"plan": PLAN_RUN}, name="without")
+    assert [run["reason"] for run in command_line.listed_runs()] == [TICKET, "Emergency", TICKET]
     assert f"reason: {TICKET}, " in " ".join(command_line.run("runs").lines)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,7 @@ class RunExecution:
         input: Its input, in any form; empty in a list of executions.
         output: Its output; empty while it is missing, and in a list of executions.
         report_sha256: The SHA-256 of its report.json; None if it holds none.
+        reason_of_plan: The reason of the plan that it executes; None if none is known.
     """
 
     arn: str
@@ -62,6 +63,7 @@ class RunExecution:
     input: Mapping[str, Any] = field(default_factory=dict)
     output: Mapping[str, Any] = field(default_factory=dict)
     report_sha256: str | None = None
+    reason_of_plan: str | None = None
 
     @property
     def running(self) -> bool:
@@ -95,8 +97,8 @@ class RunExecution:
 
     @property
     def reason(self) -> str | None:
-        """Why it was asked for, as the input states; None if it does not."""
-        return self._stated(REASON, REASON_PATTERN)
+        """Why it was asked for, as its input states, or that of its plan; None if neither does."""
+        return self._stated(REASON, REASON_PATTERN) or self.reason_of_plan
 
     def _stated(self, key: str, pattern: re.Pattern[str]) -> str | None:
         """Return the text that the input has under a key; None if no run would accept it.
@@ -281,7 +283,19 @@ class Executions:
         latest = sorted(listed, key=lambda execution: execution.started_at, reverse=True)[:limit]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
             # ListExecutions returns neither input nor output, so each one is described.
-            return list(pool.map(lambda each: self._describe(each.folder, each.run_id), latest))
+            described = pool.map(lambda each: self._describe(each.folder, each.run_id), latest)
+            return list(pool.map(self._with_reason_of_plan, described))
+
+    def _with_reason_of_plan(self, execution: RunExecution) -> RunExecution:
+        """Return an execution with the reason of its plan, if it has none of its own."""
+        if execution.plan is None or execution.reason is not None:
+            return execution
+        try:
+            plan = self._describe(AUDIT_FOLDER, execution.plan)
+        except CallError:
+            # Those who may only execute may not read plans, and Step Functions forgets old ones.
+            return execution
+        return replace(execution, reason_of_plan=plan.reason)
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
         """Return the executions of one state machine that ran last, without input and output."""
