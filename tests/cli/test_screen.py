@@ -10,7 +10,7 @@ import pytest
 
 from centralized_root_access.cli.show import screen
 from centralized_root_access.cli.show.report_rows import rows_of
-from root_tasks.messages import NO_SUCH_BUCKET
+from root_tasks.messages import NO_SUCH_BUCKET, hint_of
 from root_tasks.model.report_schema import (
     AccountResult,
     CredentialDetails,
@@ -151,6 +151,27 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     )
     assert "\\x1b[31mred" in shown.stdout or "\\u001b[31mred" in shown.stdout
     assert "[bold]x[/bold]" in shown.stdout
+
+
+def test_one_cause_in_many_accounts_is_one_note_with_the_command_for_all(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    account_ids = [f"{300000000000 + number}" for number in range(297)]
+    denied = [reports.inaccessible_account(account_id) for account_id in account_ids]
+    # A report has the command that explains the denial in each account's hint.
+    inaccessible = [dataclasses.replace(result, hint=hint_of(result)) for result in denied]
+    screen.show_report(reports.report_of(*inaccessible))
+    lines = capsys.readouterr().out.splitlines()
+    # Each account with its note, and this one note.
+    assert len(lines) < 2 * len(account_ids) + 15
+    assert [line.partition(":")[0] for line in lines if line.startswith("Note")] == ["Note 1"]
+    assert "  centralized-root-access preflight" in lines
+    # A note of one account names it.
+    screen.show_report(reports.report_of(inaccessible[0]))
+    shown = capsys.readouterr().out
+    assert f"arn:aws:iam::{account_ids[0]}:root" in shown
+    assert f"  centralized-root-access preflight --account {account_ids[0]}\n" in shown
 
 
 def test_warnings_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,24 +103,38 @@ def _list_with_notes(
     report: Report, rows: Iterable[_AccountRow], *, width: int
 ) -> Iterator[RenderableType]:
     """Yield the rows as lists of accounts; a long reason stands below, once for all its rows."""
-    note_numbers: dict[tuple[str, str], int] = {}
+    # The texts of each note, a reason and a hint. They differ at most in the accounts they name.
+    notes: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    numbers: dict[tuple[str, str], int] = {}
     short_rows = []
     for result, row in rows:
-        note = (row.reason, row.hint)
-        if len("".join(note)) > _MAX_REASON_CHARACTERS:
-            number = note_numbers.setdefault(note, len(note_numbers) + 1)
+        if len(f"{row.reason}{row.hint}") > _MAX_REASON_CHARACTERS:
+            cause = (
+                _of_any_account(row.reason, result.account_id),
+                _of_any_account(row.hint, result.account_id),
+            )
+            notes.setdefault(cause, []).append((row.reason, row.hint))
+            number = numbers.setdefault(cause, len(numbers) + 1)
             short_rows.append((result, replace(row, reason=f"see note {number}", hint="")))
         else:
             short_rows.append((result, row))
     yield from _account_lists(report, short_rows, width=width)
     # The command in a hint has a line of its own, to be copied. A reason may be someone else's.
-    for (reason, hint), number in note_numbers.items():
+    for cause, texts in notes.items():
+        reason, hint = cause if len(set(texts)) > 1 else texts[0]
         words, command, options = hint.partition(f"`{PROGRAM} ")
-        yield wrapped(" ".join(filter(None, (f"Note {number}:", reason, words))), width=width)
+        note = " ".join(filter(None, (f"Note {numbers[cause]}:", reason, words)))
+        yield wrapped(note, width=width)
         if command:
             yield safe_text(f"  {PROGRAM} {options.removesuffix('`.')}")
-    if note_numbers:
+    if notes:
         yield safe_text()
+
+
+def _of_any_account(reason: str, account_id: str) -> str:
+    """Return a reason without the account, so that accounts with the same cause have the same."""
+    # The command in a hint is then the one for all accounts, as on the page.
+    return reason.replace(f" --account {account_id}`", "`").replace(account_id, "ACCOUNT")
 
 
 def _account_lists(
