@@ -431,7 +431,7 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
         (1, {"unusedForDays": 0}, "PLANNED"),
         # It is being used now.
         (0, {"unusedForDays": 0}, "IN_USE"),
-        (0, {"includeInUse": True, "unusedForDays": 90}, "PLANNED"),
+        (0, {"includeInUse": True}, "PLANNED"),
         (None, {"unusedForDays": 3650}, "PLANNED"),
     ]
     for days_ago, input_, outcome in cases:
