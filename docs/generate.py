@@ -1,4 +1,4 @@
-"""Write the API's page, most of the command line's, the schema, and what AWS confirmed."""
+"""Write the API's page, most of the command line's, the grants' policies, and the schema."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference" / "api.md"
 SCHEMA = ROOT / "docs" / "reference" / "report.schema.json"
 COMMAND_LINE = ROOT / "docs" / "reference" / "command-line.md"
+PERMISSIONS = ROOT / "docs" / "reference" / "permissions.md"
 README = ROOT / "README.md"
 RECORDINGS = ROOT / "acceptance" / "recordings"
 PACKAGE = "centralized_root_access"
@@ -32,7 +33,40 @@ _TITLE = f"""\
 # API reference
 
 Generated from the docstrings by `make docs`; do not edit. All names are imported from `{PACKAGE}`.
-[Words](words.md) explains the project's own, such as *run* and *root session*.
+[Words](outcomes.md#words) explains the project's own, such as *run* and *root session*.
+"""
+
+_WARNINGS = """\
+## Warnings at synth
+
+The constructs warn you of arguments that are allowed, but often a mistake. `cdk synth --strict`
+fails on a warning, which is what you want in a pipeline. If you mean it, acknowledge the warning:
+
+```python
+from aws_cdk import Annotations
+
+Annotations.of(root_access).acknowledge_warning(
+    "centralized-root-access:disablesRootSessions", "No one here unlocks buckets."
+)
+```
+
+- `centralized-root-access:disablesRootCredentialsManagement` and
+  `centralized-root-access:disablesRootSessions`: `features` leaves out the named feature, so
+  deploying disables it for the whole organization.
+- `centralized-root-access:noDelegatedAdministrators`: `delegated_administrators` is empty, so
+  deploying deregisters every delegated administrator for IAM.
+- `centralized-root-access:tasksNeedRootCredentialsManagement` and
+  `centralized-root-access:tasksNeedRootSessions`: `features` leaves out the named feature, and a
+  `RootTasks` of the app lists tasks that AWS refuses without it.
+- `centralized-root-access:noAlarmAction`: no alarm of the construct has an action, so no one hears
+  of it. Give the construct a `notification_topic`, or add actions to its alarms.
+- `centralized-root-access:notOffered`: as far as known,
+  [the partition](../guides/deploying.md#govcloud-china-and-other-partitions) does not offer it.
+- `centralized-root-access:optInRegion`: `RootTasks` is in a Region that is disabled by default. AWS
+  refuses [root sessions](outcomes.md#root-session) in members that have not enabled it.
+- `centralized-root-access:guardrailTargetUnknown`: a target of `RootUserGuardrail` is a token, such
+  as the ID of a unit of the same app, so the synth cannot tell whether it is the organization's
+  root.
 """
 
 _FIRST_LINE = "<!-- Generated from the commands by `make docs`; do not edit. -->\n"
@@ -131,7 +165,7 @@ def reference() -> str:
                 f"{documented.path} is exported, but is not a class. Add its kind to reference()."
             )
         sections += _class(documented)
-    return "\n".join(sections)
+    return "\n".join([*sections, _WARNINGS])
 
 
 def _class(item: griffe.Class) -> Iterator[str]:
@@ -241,9 +275,18 @@ def _code(code: str) -> str:
 
 
 def command_line() -> str:
-    """Return the page of the command line with the commands, exit codes and permissions."""
-    page = COMMAND_LINE.read_text()
-    for lines in (_commands(), _exit_codes(), _permissions()):
+    """Return the page of the command line with the commands and their exit codes."""
+    return _with_generated(COMMAND_LINE.read_text(), _commands(), _exit_codes())
+
+
+def permissions() -> str:
+    """Return the page of permissions with the policies of the grants."""
+    return _with_generated(PERMISSIONS.read_text(), _grants())
+
+
+def _with_generated(page: str, *parts: Iterator[str]) -> str:
+    """Return a page with new lines in its generated parts, one after the other."""
+    for lines in parts:
         before, _, rest = page.partition(_FIRST_LINE)
         _, _, after = rest.partition(_LAST_LINE)
         # Marked as done by a blank that the next partition does not find.
@@ -261,7 +304,7 @@ def _exit_codes() -> Iterator[str]:
     yield "".join(f"{line}\n" for line in lines)
 
 
-def _permissions() -> Iterator[str]:
+def _grants() -> Iterator[str]:
     """Yield the policy of each grant, with names in place of those that CloudFormation makes."""
     # Only this needs the CDK, and so Node.js.
     from aws_cdk import App, Environment, Stack
@@ -447,4 +490,5 @@ if __name__ == "__main__":
     REFERENCE.write_text(reference())
     SCHEMA.write_text(report_schema())
     COMMAND_LINE.write_text(command_line())
+    PERMISSIONS.write_text(permissions())
     README.write_text(readme())

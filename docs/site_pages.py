@@ -31,8 +31,6 @@ _APP = "app.py"
 _LANGUAGES = {".py": "python", ".tf": "hcl", ".ts": "typescript", ".yml": "yaml"}
 # A reader in a closed network sees the same site: no picture of another host.
 _BADGE = re.compile(r"^!\[[^]]*\]\(https://[^)]*\)\n", re.MULTILINE)
-# What readers search for, where the titles of other pages would come first.
-_SEARCHED = {"guides/operating.md": ["stop a run"]}
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(#[^)]*)?\)")
 
 
@@ -45,9 +43,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
-    """Turn links of the repository into links of the site, and let the search find the page."""
+    """Turn links of the repository into links of the site."""
     here = page.file.src_uri
-    page.meta["tags"] = _SEARCHED.get(here, [])
     folder = posixpath.dirname(_PAGES.get(here, f"docs/{here}"))
 
     def replace(link: re.Match[str]) -> str:

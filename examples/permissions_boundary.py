@@ -1,7 +1,7 @@
 """A bootstrap app with a permissions boundary, an encryption key and a retention of logs.
 
 CDK attaches the boundary to every role of the stack, whichever construct created it. It allows
-every action of docs/reference/permissions-boundary.md, by the argument that needs it: leave out
+every action of docs/reference/permissions.md, by the argument that needs it: leave out
 what you do not use. An action that is missing is denied, and the error names it. Here another stack
 creates the boundary: deploy that one first. In many organizations it exists, and only its name is
 needed.

@@ -72,8 +72,8 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
 
 
 def test_the_page_names_the_grants_of_every_command() -> None:
-    page = read_page("reference/command-line.md")
-    permissions = page.partition("\n## Permissions\n")[2].partition("\n### ")[0]
+    page = read_page("reference/permissions.md")
+    permissions = page.partition("\n## People who run commands\n")[2].partition("\n### ")[0]
     first_cells = "".join(re.findall(r"^\|([^|]+)\|", permissions, re.MULTILINE))
     commands = re.findall(r"`([a-z -]+)`", first_cells)
     # The row of `audit --from-here` is one of audit.

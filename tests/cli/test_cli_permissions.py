@@ -31,7 +31,7 @@ from support.root_tasks import AUDIT_MACHINE, EXECUTE_MACHINE
 from support.scp import attach_policy, policy_document, statement
 
 IN_STACK = ("--stack", STACK_NAME)
-COMMAND_LINE_PAGE = "reference/command-line.md"
+PERMISSIONS_PAGE = "reference/permissions.md"
 
 
 @dataclass(kw_only=True)
@@ -117,9 +117,8 @@ def policy_on_page(heading: str) -> tuple[PolicyStatement, ...]:
     return parse_statements(statements_under(f"### {heading}\n"))
 
 
-def statements_under(heading: str, page: str = COMMAND_LINE_PAGE) -> Any:
+def statements_under(heading: str, page: str = PERMISSIONS_PAGE) -> Any:
     """Return the statements of the first policy that a page has under a heading."""
-    # The command of the same name comes first.
     section = read_page(page).rpartition(heading)[2]
     block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
     assert block is not None, f"{page} has no policy under {heading!r}"
@@ -295,7 +294,7 @@ def test_each_grant_that_a_denial_names_allows_the_call(action: str) -> None:
     named = re.findall(r"\w*grant_\w+", error_sentence(denial))
     assert named != []
     for grant in named:
-        assert f"### {grant}\n" in read_page(COMMAND_LINE_PAGE)
+        assert f"### {grant}\n" in read_page(PERMISSIONS_PAGE)
         assert action in {each for policy in policies_of_grants(grant) for each in policy.actions}
 
 
@@ -369,8 +368,7 @@ def test_the_pre_flight_needs_exactly_what_is_documented(
     add_unit(organization, "Workloads", MEMBER)
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(policy_document(statement(Action="ec2:*"))))
-    permissions = statements_under("## Permissions\n", "guides/preflight.md")
-    person.permissions = parse_statements(permissions)
+    person.permissions = policy_on_page("preflight")
     # Where the SDK leaves out an account's path, other calls say which units it is in.
     for person.omits_paths in (False, True):
         for options in (

@@ -1,6 +1,5 @@
 """The documentation keeps up with the code."""
 
-import json
 import re
 import runpy
 from pathlib import Path
@@ -39,7 +38,7 @@ def test_the_api_reference_describes_every_argument() -> None:
         ("reference", "docs/reference/api.md"),
         ("report_schema", "docs/reference/report.schema.json"),
         ("command_line", "docs/reference/command-line.md"),
-        ("readme", "README.md"),
+        ("permissions", "docs/reference/permissions.md"),
     ],
 )
 def test_what_is_generated_is_up_to_date(generator: dict[str, Any], what: str, file: str) -> None:
@@ -101,63 +100,3 @@ def test_the_docs_have_the_query_for_access_keys_that_reports_have() -> None:
         " ".join(block.text.split()) for block in code_blocks("") if "like /^AKIA/" in block.text
     ]
     assert shown == [KEY_QUERY]
-
-
-NOT_RUN = "**No deployment has run on AWS yet.**"
-BY_OTHERS = "[recorded by another project](NOTICE)"
-SUITE = "[`python -m acceptance`](docs/contributing/acceptance.md)"
-LOCAL_AWS = "a [local AWS](docs/guides/local-aws.md)"
-DETAILS = "[what is not confirmed](docs/background/not-confirmed.md)."
-NOTHING_CONFIRMED = (
-    f"{NOT_RUN} AWS's responses to 3 calls were {BY_OTHERS}, and {LOCAL_AWS} is tested "
-    f"against them. No run of {SUITE} in a test organization has confirmed anything so far: "
-    f"{DETAILS}"
-)
-
-
-def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
-    """Return what the README says after a run of a level that recorded "b" and "c"."""
-    return (
-        f"{first} A run of {SUITE} at the level *{level}* confirmed 2 of AWS's responses. 2 others "
-        f"were {BY_OTHERS}. The local AWS is tested against all of them. {unconfirmed}See {DETAILS}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("origin", "sentences"),
-    [
-        (None, NOTHING_CONFIRMED),
-        ("the local AWS by an acceptance run of the level deploy", NOTHING_CONFIRMED),
-        ("AWS by a part of an acceptance run of the level deploy", NOTHING_CONFIRMED),
-        (
-            "AWS by an acceptance run of the level read",
-            confirmed(
-                "read",
-                "Not confirmed: enabling root access; deleting and unlocking, and policies; "
-                "a deployment and its alarms. ",
-            ),
-        ),
-        (
-            "AWS by an acceptance run of the level member",
-            confirmed("member", "Not confirmed: a deployment and its alarms. "),
-        ),
-        (
-            "AWS by an acceptance run of the level deploy",
-            confirmed("deploy", "", first="**A deployment has run on AWS.**"),
-        ),
-    ],
-    ids=["no-run", "local", "ended-early", "read", "member", "deploy"],
-)
-def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
-    generator: dict[str, Any], origin: str | None, sentences: str, tmp_path: Path
-) -> None:
-    # Each name is a response. A run of ours replaces the other project's "b".
-    recordings = [("Recorded from AWS by another project.", "https://example.com", "abd")]
-    if origin:
-        ours = f"Recorded from {origin}; ids replaced, names left out."
-        recordings.append((ours, "python -m acceptance", "bc"))
-    for number, (where, source, names) in enumerate(recordings):
-        responses = [{"name": name} for name in names]
-        document = {"origin": where, "source": source, "responses": responses}
-        (tmp_path / f"{number}.json").write_text(json.dumps(document))
-    assert " ".join(generator["confirmation"](tmp_path).split()) == sentences

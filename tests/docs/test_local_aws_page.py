@@ -14,9 +14,8 @@ from support.pages import code_blocks
 NAMED = {
     (block.name, block.text)
     for block in code_blocks("python", "sh")
-    if block.name and block.page.name in ("local-aws.md", "test-your-app.md")
+    if block.name and block.page.name == "local-aws.md"
 }
-# The same name on both pages stands for the same commands.
 BLOCKS = dict(NAMED)
 assert len(BLOCKS) == len(NAMED)
 EXAMPLE = "smallest.py"

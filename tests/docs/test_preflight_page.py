@@ -11,7 +11,7 @@ from support.apps import read_page
 from support.command_line import CommandLine
 
 GUIDE = read_page("guides/preflight.md")
-REFERENCE = read_page("reference/scp-evaluation.md")
+REFERENCE = read_page("reference/machine-interface.md")
 # What a reader would type, and what is printed then.
 SHOWN = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", GUIDE + REFERENCE, re.MULTILINE | re.DOTALL)
 # Organizations chooses them.

@@ -1,74 +1,18 @@
 """The site: every page is in it, and every link leads somewhere."""
 
-import json
 import os
+import posixpath
 import re
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from support.apps import REPOSITORY
-from support.browser import browser, chromium
 from support.processes import run_successfully
 
 # In the gate test_docs finds what leads nowhere.
 pytestmark = pytest.mark.slow
-SEARCHED = (
-    "sso",
-    "blast radius",
-    "cost",
-    "uninstall",
-    "stages",
-    "rollout",
-    "naming",
-    "jira",
-    "servicenow",
-    "webhook",
-    "pci",
-    "auditor",
-    "time zone",
-    "govcloud",
-    "exclude an account",
-    "four eyes",
-    "break glass",
-    "who can delete",
-    "key in use",
-    "root login",
-    "new account",
-    "rename",
-    "log retention",
-    "move",
-    "mfa",
-    "test the alarm",
-    "production",
-    "private network",
-    "vpc",
-    "china",
-    "privacy",
-    "ci role",
-    "ticket",
-    "mailbox",
-    "retries",
-    "object lock",
-    "control tower",
-    "kms",
-)
-# What the site's own search shows first.
-FOUND_FIRST = {
-    "stop a run": "guides/operating.html",
-    "retry": "guides/questions.html",
-    "pytest": "guides/test-your-app.html",
-    "Windows": "guides/questions.html",
-    "recover an account": "guides/recover-an-account.html",
-    "GDPR": "guides/questions.html",
-    "throttling": "guides/questions.html",
-}
 
 
 @pytest.fixture(scope="module")
@@ -102,46 +46,14 @@ def test_every_item_of_a_list_is_one_in_the_site(site: Path) -> None:
         assert built.read_text().count("<li>") == len(items), page.name
 
 
-@pytest.mark.parametrize("words", SEARCHED)
-def test_the_search_has_a_title_with_the_words_that_an_operator_types(
-    site: Path, words: str
-) -> None:
-    entries = json.loads((site / "search" / "search_index.json").read_text())["docs"]
-    # The search ranks a word of a title above all others.
-    assert [entry["location"] for entry in entries if words in entry["title"].lower()]
-
-
-def test_the_search_shows_the_right_page_first(site: Path) -> None:
-    path = chromium()
-    if path is None:
-        pytest.skip("there is no Chromium")
-    with served(site) as url, browser(path) as page:
-        for words, first in FOUND_FIRST.items():
-            page.call("Page.navigate", url=f"{url}/index.html")
-            page.wait_for("document.readyState === 'complete'")
-            page.evaluate("document.querySelector('[data-md-component=search-query]').focus()")
-            page.call("Input.insertText", text=words)
-            page.wait_for(
-                "document.querySelector('.md-search-result__link')"
-                f"?.getAttribute('href').startsWith('{url}/{first}?h=')"
-            )
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder, and yield the address: a search needs more than files."""
-    handler = partial(QuietHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Logs no requests."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
+def test_the_address_of_a_page_that_went_leads_to_where_its_content_is(site: Path) -> None:
+    config = (REPOSITORY / "mkdocs.yml").read_text()
+    redirects = re.findall(r"^        (\S+)\.md: (\S+)\.md$", config, re.MULTILINE)
+    assert redirects
+    for old, new in redirects:
+        target = posixpath.relpath(f"{new}.html", posixpath.dirname(old))
+        assert f'<link rel="canonical" href="{target}"' in (site / f"{old}.html").read_text()
+        assert (site / f"{new}.html").exists()
 
 
 def test_a_page_asks_no_other_host_for_anything(site: Path) -> None:

@@ -21,7 +21,7 @@ from support.pages import run_with_stubs
 from support.responding import respond_to
 from support.root_tasks import AUDIT_MACHINE, DeployedSettings
 
-INPUT = "task-input.md"
+INPUT = "machine-interface.md"
 PROGRAMS = ("aws", COMMAND_LINE)
 STEPS = [*typed_in_process(), *(step for step in typed() if step.block.page.name == INPUT)]
 DELETION = "delete-root-credentials.md"

@@ -123,9 +123,7 @@ def test_the_workflows_commands_lead_from_an_audit_that_fails_to_an_executed_pla
 
 
 def test_the_guide_shows_the_workflows_commands() -> None:
-    guide = [
-        block for block in code_blocks("yaml") if block.page.name == "approve-in-a-pipeline.md"
-    ]
+    guide = [block for block in code_blocks("yaml") if block.page.name == "pipelines.md"]
     shown = [yaml.safe_load(block.text)["run"] for block in guide]
     commands = [step.get("run") for job in JOBS.values() for step in job["steps"]]
     assert len(shown) == 3

@@ -33,13 +33,12 @@ RUNS_PAGE = {
     "README.md:console": "tests/cli/test_cli_cycle.py",
     "README.md:sh": "tests/local_aws/test_local_deploy.py",
     "getting-started.md:console": "tests/end_to_end/test_end_to_end_getting_started.py",
-    "task-input.md:console": "tests/docs/test_typed_in_process.py",
+    "machine-interface.md:console": "tests/docs/test_typed_in_process.py",
 }
 RUNS_NAMED = {
     "drift.md": "tests/end_to_end/test_end_to_end_two_accounts.py",
     "local-aws.md": "tests/docs/test_local_aws_page.py",
     "operating.md": "tests/end_to_end/test_end_to_end_two_accounts.py",
-    "test-your-app.md": "tests/docs/test_local_aws_page.py",
     "two-accounts.md": "tests/end_to_end/test_end_to_end_two_accounts.py",
 }
 # What the local AWS answers for the AWS CLI, where tests/docs/test_typed_on_local_aws.py types it.
@@ -64,8 +63,7 @@ PROGRAMS = ("cd", "cdk", "cp", "export", "jq")
 _PAGES = (
     "README.md",
     "docs/reference/command-line.md",
-    "docs/reference/detections.md",
-    "docs/reference/task-input.md",
+    "docs/reference/machine-interface.md",
 )
 
 

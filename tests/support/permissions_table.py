@@ -1,4 +1,4 @@
-"""The tables of docs/reference/permissions-boundary.md, read from templates.
+"""The tables of docs/reference/permissions.md, read from templates.
 
 `PYTHONPATH=tests python -m support.permissions_table` writes them.
 """
@@ -23,12 +23,12 @@ from support.templates import (
     text_with_references,
 )
 
-PAGE = REPOSITORY / "docs" / "reference" / "permissions-boundary.md"
+PAGE = REPOSITORY / "docs" / "reference" / "permissions.md"
 _HEADER = "| role | actions | on |\n|---|---|---|\n"
 # The columns of a row after that of the construct; each has a set of names.
 _ROLES, _ACTIONS, _RESOURCES = 1, 2, 3
 _Row: TypeAlias = tuple[frozenset[str], ...]
-_TABLES = re.compile(rf"(?:## \w+\n\n{re.escape(_HEADER)}(?:\|.*\n)+\n?)+")
+_TABLES = re.compile(rf"(?:### \w+\n\n{re.escape(_HEADER)}(?:\|.*\n)+\n?)+")
 
 _CONSTRUCTS = {
     "RootAccess": "CentralizedRootAccess",
@@ -97,7 +97,7 @@ def permissions_tables() -> str:
     for (construct,), *cells in rows:
         tables[construct].append(f"| {' | '.join(map(_cell, cells))} |\n")
     return "\n".join(
-        f"## {construct}\n\n{_HEADER}{''.join(sorted(lines))}"
+        f"### {construct}\n\n{_HEADER}{''.join(sorted(lines))}"
         for construct, lines in sorted(tables.items())
     )
 

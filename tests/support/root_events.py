@@ -10,7 +10,7 @@ ADMINISTRATOR_ROLE_ARN = f"arn:aws:iam::{MANAGEMENT}:role/SecurityAdministrator"
 TOOL_ROLE_ID = "AROATOOLTOOLTOOLTOOLT"
 LONG_TERM_KEY_ID = "AKIAEXAMPLEEXAMPLE99"
 
-_PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "detections.md").read_text()
+_PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "root-use-alarm.md").read_text()
 
 
 def root_user_event(

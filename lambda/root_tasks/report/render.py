@@ -54,9 +54,9 @@ _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
 # too, and drop blanks and quotation marks at its start.
 _FORMULA = re.compile(f"""(^|[;,|\n])([ "]*)(?=[{_FORMULA_SIGNS}])""")
 
-# The columns of report.csv. `_cells` fills them, and docs/reference/report-schema.md has a table of
-# them. Those of the page are COLUMNS in page.html, and the terminal and Markdown have the rows of
-# the command line's cli/show/report_rows.py.
+# The columns of report.csv. `_cells` fills them, and docs/reference/machine-interface.md has a
+# table of them. Those of the page are COLUMNS in page.html, and the terminal and Markdown have the
+# rows of the command line's cli/show/report_rows.py.
 _COLUMNS = (
     "accountId",
     "name",
@@ -82,7 +82,7 @@ _COLUMNS = (
 
 
 def as_json(report: Report, *, stored: bool = True) -> bytes:
-    """Return the report as one line of JSON in plain ASCII, as report-schema.md describes it.
+    """Return the report as one line of JSON in plain ASCII, as machine-interface.md describes it.
 
     `root_tasks.model.codec.decode` reads it.
 

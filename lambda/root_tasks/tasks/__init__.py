@@ -13,7 +13,7 @@ To add a task, for which AWS must have a policy of root sessions (`root-task/...
 5. an option of the templates in `cloudformation/templates.py`;
 6. what AWS's policy allows in `local_aws/emulation/task_policies.py`, so that tests can run it, and
    a case in `acceptance/cases`, which compares the emulation with AWS;
-7. its input in `docs/reference/task-input.md`; then `make docs` and `make snapshots`.
+7. its input in `docs/reference/machine-interface.md`; then `make docs` and `make snapshots`.
 """
 
 from __future__ import annotations

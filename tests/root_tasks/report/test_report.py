@@ -179,13 +179,13 @@ def test_the_documentation_names_every_key_and_every_value() -> None:
     described = [schema, *schema["$defs"].values()]
     words = {key for part in described for key in part.get("properties", {})}
     words |= {*Task, *Outcome, *ItemType, *ChangeType}
-    text = "".join((REFERENCE / name).read_text() for name in ("report-schema.md", "results.md"))
+    text = "".join((REFERENCE / name).read_text() for name in ("machine-interface.md", "outcomes.md"))
     assert sorted(word for word in words if f"`{word}`" not in text) == []
 
 
 def test_the_documentation_names_every_column() -> None:
     columns = csv_rows(as_csv(example_audit()))[0].keys()
-    text = (REFERENCE / "report-schema.md").read_text().partition("## report.csv")[2]
+    text = (REFERENCE / "machine-interface.md").read_text().partition("## report.csv")[2]
     assert [column for column in columns if f"`{column}`" not in text] == []
 
 
