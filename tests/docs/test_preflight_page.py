@@ -13,7 +13,11 @@ from support.command_line import CommandLine
 GUIDE = read_page("guides/preflight.md")
 REFERENCE = read_page("reference/machine-interface.md")
 # What a reader would type, and what is printed then.
-SHOWN = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", GUIDE + REFERENCE, re.MULTILINE | re.DOTALL)
+SHOWN = re.findall(
+    r"^```console\n\$ (centralized-root-access preflight.*?)\n(.*?)^```",
+    GUIDE + REFERENCE,
+    re.MULTILINE | re.DOTALL,
+)
 # Organizations chooses them.
 _POLICY_ID = re.compile(r"\bp-[a-z0-9]{8}\b")
 
