@@ -2,7 +2,13 @@
 
 `pip install cdk-nag`; this library does not need it. cdk-nag wants an acknowledgment for each
 wildcard in a policy, so the loop asks cdk-nag for its findings instead of listing them. It runs
-before the app adds anything to the constructs: what is added later is still found.
+before the app adds anything to the constructs: what is added later is still found. Other packs
+(HIPAA, NIST 800-53, PCI DSS) find more, which the same loop acknowledges.
+
+checkov finds these, which you can skip by the metadata ``checkov`` of the resource: of functions
+CKV_AWS_115 (``max_concurrency`` limits the batches), CKV_AWS_116 (alarms report each failure),
+CKV_AWS_117 (they call public endpoints) and CKV_AWS_173 (their settings have no secret); of the
+bucket CKV_AWS_18; of log groups CKV_AWS_158, without a key.
 """
 
 from aws_cdk import Acknowledgment, Annotations, App, CfnResource, Duration, Stack, Validations

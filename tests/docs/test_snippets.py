@@ -15,14 +15,6 @@ from botocore import xform_name
 
 import centralized_root_access
 from centralized_root_access import CentralizedRootAccess, RootTasks
-from centralized_root_access.preflight import (
-    attachments,
-    condition_keys,
-    documents,
-    evaluate,
-    session_calls,
-)
-from centralized_root_access.preflight.documents import parse_policy
 from support.page_commands import COMMAND_LINE, runner_of, typed_in_process, typed_on_local_aws
 from support.pages import CodeBlock, Step, code_blocks, parse_command_line, run_with_stubs, steps
 
@@ -54,11 +46,6 @@ def names(text: str) -> dict[str, Any]:
             name: getattr(centralized_root_access, name) for name in centralized_root_access.__all__
         },
         **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
-        **vars(documents),
-        **vars(session_calls),
-        **vars(attachments),
-        **vars(condition_keys),
-        **vars(evaluate),
         "app": app,
         "stack": stack,
         "logs": logs,
@@ -69,12 +56,6 @@ def names(text: str) -> dict[str, Any]:
         taken["root_access"] = CentralizedRootAccess(stack, "RootAccess")
     if re.search(r"\btasks\.|=tasks\b", text):
         taken["tasks"] = RootTasks(stack, "RootTasks")
-    if "evaluate_request" in text:
-        taken["full_access"] = taken["guardrail"] = parse_policy(
-            '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
-            policy_id="p-FullAWSAccess",
-            name="FullAWSAccess",
-        )
     return taken
 
 
