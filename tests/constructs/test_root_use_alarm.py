@@ -300,7 +300,7 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
 def test_the_cis_filter_fires_on_audits_and_the_alarm_on_misuse_alone() -> None:
     page = read_page("guides/root-use-alarm.md")
     (cis,) = re.findall(r"^ +'(\{.*\})'$", page, re.MULTILINE)
-    audit, misuse = (
+    misuse, audit = (
         json.loads(event) for event in re.findall("^```json\n(.*)\n```$", page, re.MULTILINE)
     )
     root_used = {"RootUserUsed": text_with_references(patterns(alarm_stack())["RootUserUsed"])}

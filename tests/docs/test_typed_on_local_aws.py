@@ -85,7 +85,7 @@ def test_commands_of_pages_succeed_on_the_first_pages_app_which_notifies_somebod
     assert "first full audit" in notice
 
     bucket = stack_outputs(local_aws)["RootTasksBucket"]
-    (_, event) = (block.text for block in code_blocks("json") if '"eventType"' in block.text)
+    (event, _) = (block.text for block in code_blocks("json") if '"eventType"' in block.text)
     (tmp_path / "event.json").write_text(event)
     create_trail(local_aws)
     organization = local_aws.organization

@@ -208,6 +208,6 @@ UNEXPECTED_ASSUME_ROOT_EVENTS: dict[str, dict[str, Any]] = {
 
 
 def condition_for_rule(rule: str) -> str:
-    """Return the condition that the page on detections says to add to a rule."""
+    """Return the condition that the page on alarms says to add to a rule."""
     (condition,) = re.findall(rf"^\| {re.escape(rule)} \| `(.*?)` \|$", _PAGE, re.MULTILINE)
     return str(condition)
