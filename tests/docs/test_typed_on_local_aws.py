@@ -7,9 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from local_aws.seed import DENY_ROOT_USERS
 from local_aws.services import LocalAws
-from support.accounts import MANAGEMENT, THIRD_MEMBER
+from support.accounts import MANAGEMENT
 from support.apps import REPOSITORY
 from support.arrange import add_unit
 from support.deploying import STACK_NAME, physical_id, stack_names, stack_outputs, subscribed_inbox
@@ -23,8 +22,8 @@ STEPS = [step for step in typed_on_local_aws() if step.program != "jq" or HAS_JQ
 WITHOUT_CDK = "without-cdk.md"
 TRAIL = "organization-trail"
 README = "README.md"
-# They end root sessions, trusted access, and the stack.
-LAST = ("drift.md", "deploying.md", "questions.md")
+# They end root sessions, and trusted access.
+LAST = ("drift.md", "deploying.md")
 OTHERS = sorted(
     {step.block.page.name for step in STEPS} - {README, WITHOUT_CDK},
     key=lambda page: (page in LAST and LAST.index(page) + 1, page),
@@ -95,11 +94,6 @@ def test_commands_of_pages_succeed_on_the_first_pages_app_which_notifies_somebod
         "r-a1b2": organization.root_id,
     }
     for page in OTHERS:
-        if page == "questions.md":
-            # Not earlier: the page on guardrails enables the type of this policy itself.
-            values["p-a1b2c3d4"] = organization.attach_policy(
-                name="Deny", document=DENY_ROOT_USERS, target_id=THIRD_MEMBER
-            )
         type_page(page, local_aws=local_aws, folder=tmp_path, values=values)
 
 
