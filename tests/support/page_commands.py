@@ -62,6 +62,7 @@ PROGRAMS = ("cd", "cdk", "cp", "export", "jq")
 
 _PAGES = (
     "README.md",
+    "docs/background/alternatives.md",
     "docs/reference/command-line.md",
     "docs/reference/machine-interface.md",
 )
