@@ -49,5 +49,5 @@ def test_the_page_lists_every_member_of_the_json(seeded: CommandLine) -> None:
     found = seeded.run("preflight", "--format", "json").json
     (denied,) = [account for account in found["accounts"] if account["causes"]]
     members = found | denied | denied["causes"][0] | found["fixes"][0]
-    section = REFERENCE.partition("## For programs")[2].partition("\n## ")[0]
+    section = REFERENCE.partition("## The pre-flight")[2].partition("\n## ")[0]
     assert members.keys() <= set(re.findall(r"`(\w+)`", section))
