@@ -52,9 +52,8 @@ def test_a_command_of_the_page_works(
 
 
 def test_each_question_names_its_cases_and_each_case_that_aws_does_not_document_is_asked() -> None:
-    """About unlocking and policies, which the README says are not confirmed."""
-    page = read_page("background/not-confirmed.md")
-    part = page.partition("### What a run of the suite will show\n")[2].partition("\n### ")[0]
+    """About unlocking and policies."""
+    part = PAGE.partition("### What a run decides\n")[2].partition("\n## ")[0]
     questions = [" ".join(paragraph.split()) for paragraph in part.strip().split("\n\n")]
     assert [found for found in questions if not found.startswith("**Whether ")] == []
     named = [re.findall(r"\*(.+?)\*", re.split("Cases?: ", found)[1]) for found in questions]
