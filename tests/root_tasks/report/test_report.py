@@ -179,7 +179,8 @@ def test_the_documentation_names_every_key_and_every_value() -> None:
     described = [schema, *schema["$defs"].values()]
     words = {key for part in described for key in part.get("properties", {})}
     words |= {*Task, *Outcome, *ItemType, *ChangeType}
-    text = "".join((REFERENCE / name).read_text() for name in ("machine-interface.md", "outcomes.md"))
+    pages = ("machine-interface.md", "outcomes.md")
+    text = "".join((REFERENCE / page).read_text() for page in pages)
     assert sorted(word for word in words if f"`{word}`" not in text) == []
 
 
