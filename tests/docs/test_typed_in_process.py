@@ -17,12 +17,23 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.arrange import add_unit
 from support.command_line import PLAN_DELETE, PLAN_RUN, CommandLine
 from support.page_commands import COMMAND_LINE, typed, typed_in_process
-from support.pages import run_with_stubs
+from support.pages import Step, lines_not_printed, run_with_stubs
 from support.responding import respond_to
 from support.root_tasks import AUDIT_MACHINE, DeployedSettings
 
 INPUT = "machine-interface.md"
-PROGRAMS = ("aws", COMMAND_LINE)
+# The reader of these pages finds a feature disabled.
+SESSIONS_DISABLED = ("alternatives.md", "drift.md")
+# The page, and how the commands begin whose output is not compared here, and why.
+NOT_COMPARED = {
+    "preflight.md: preflight": "test_preflight_page.py compares it letter by letter",
+    f"{INPUT}: preflight": "so it does with this",
+    "evidence.md: r": "it is of an organization with months of audits",
+    "upgrading.md: runs": "it is of an organization with fewer runs and accounts",
+}
+# A stub before each command says which one it is.
+NEXT_STEP = "next-step"
+PROGRAMS = ("aws", COMMAND_LINE, NEXT_STEP)
 STEPS = [*typed_in_process(), *(step for step in typed() if step.block.page.name == INPUT)]
 DELETION = "delete-root-credentials.md"
 RECOVERY = "recover-an-account.md"
@@ -118,6 +129,7 @@ def test_the_commands_of_the_guide_allow_a_recovery_and_close_it(
 ) -> None:
     allowed: list[bool] = []
     organization = command_line.organization
+    add_unit(organization, "Prod", MEMBER, parent_id=add_unit(organization, "Workloads"))
 
     def note(command: str) -> None:
         """Note after each command whether the account has a password."""
@@ -136,6 +148,8 @@ def test_the_commands_of_the_guide_unlock_and_give_back_and_correct_a_policy(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     command_line.root_tasks.settings = DeployedSettings(allow_policy_override=True)
+    organization = command_line.organization
+    add_unit(organization, "Prod", MEMBER, parent_id=add_unit(organization, "Workloads"))
     fixed = json.dumps({"Version": "2012-10-17", "Statement": []})
     (tmp_path / "fixed.json").write_text(fixed)
     s3, sqs = (
@@ -195,6 +209,8 @@ def test_the_commands_of_a_page_work_in_their_order(
     if page != "preflight.md":
         # The cause why an account was inaccessible is fixed.
         organizations.detach_policy(PolicyId=denial, TargetId=ACQUIRED)
+    if page in SESSIONS_DISABLED:
+        organization.client("iam").disable_organizations_root_sessions()
     values = {"ou-a1b2-c3d4e5f6": unit, "p-a1b2c3d4": denial}
     assert run_pages(page, command_line=command_line, folder=tmp_path, values=values)
 
@@ -228,12 +244,22 @@ def run_pages(
         after: Called after each command of the command line, with its name.
         values: What stands for placeholders of the pages.
     """
-    typed = "\n".join(step.command for step in STEPS if step.block.page.name in pages)
+    page_steps = [step for step in STEPS if step.block.page.name in pages]
+    # The stub that names the step goes before each.
+    typed = "\n".join(
+        f"{NEXT_STEP} {number}\n{step.command}" for number, step in enumerate(page_steps)
+    )
     for placeholder, value in (values or {}).items():
         typed = typed.replace(placeholder, value)
     exit_codes = []
+    step = page_steps[0]
     with pytest.MonkeyPatch.context() as patch:
+        # The pages show a terminal of this width.
+        patch.setenv("COLUMNS", "100")
         for program, *arguments in run_with_stubs(typed, programs=PROGRAMS, folder=folder):
+            if program == NEXT_STEP:
+                step = page_steps[int(arguments[0])]
+                continue
             if program == "aws":
                 call_aws(command_line, arguments)
                 continue
@@ -241,10 +267,19 @@ def run_pages(
             patch.setattr("webbrowser.open", lambda url: True)
             shown = command_line.run(*arguments, typed="y\n")
             assert shown.exit_code in (FOUND, DONE), (arguments, shown.stderr)
+            if not is_compared_elsewhere(step):
+                printed = f"{shown.stack}\n{shown.stdout}\n{shown.stderr}"
+                assert lines_not_printed(step, printed) == [], (str(step), printed)
             exit_codes.append((arguments[0], shown.exit_code))
             command_line.now += timedelta(minutes=1)
             after(arguments[0])
     return exit_codes
+
+
+def is_compared_elsewhere(step: Step) -> bool:
+    """Return whether what the page shows after a command is not compared here."""
+    typed = f"{step.block.page.name}: {step.command.removeprefix(f'{COMMAND_LINE} ')}"
+    return any(typed.startswith(beginning) for beginning in NOT_COMPARED)
 
 
 def with_runs_of_reader(arguments: Sequence[str], command_line: CommandLine) -> list[str]:

@@ -13,7 +13,7 @@ from support.apps import REPOSITORY
 from support.arrange import add_unit
 from support.deploying import STACK_NAME, physical_id, stack_names, stack_outputs, subscribed_inbox
 from support.page_commands import typed_on_local_aws
-from support.pages import code_blocks
+from support.pages import code_blocks, lines_not_printed
 from support.processes import run_successfully, run_with_aws_cli
 
 # The one program here that the setup does not bring.
@@ -21,6 +21,8 @@ HAS_JQ = shutil.which("jq") is not None
 STEPS = [step for step in typed_on_local_aws() if step.program != "jq" or HAS_JQ]
 WITHOUT_CDK = "without-cdk.md"
 TRAIL = "organization-trail"
+# Printed before each command.
+NEXT_STEP = "==next step=="
 README = "README.md"
 # They end root sessions, and trusted access.
 LAST = ("drift.md", "deploying.md")
@@ -48,13 +50,16 @@ def type_page(
 ) -> None:
     """Type the commands of a page one after the other, and fail if one does.
 
+    Each has to print what the page shows after it.
+
     Args:
         page: The page's name.
         local_aws: The local AWS.
         folder: The reader's folder.
         values: What stands for the placeholders of pages.
     """
-    commands = "\n".join(step.command for step in STEPS if step.block.page.name == page)
+    page_steps = [step for step in STEPS if step.block.page.name == page]
+    commands = "\n".join(f"echo {NEXT_STEP}\n{step.command}" for step in page_steps)
     for placeholder, value in (values or {}).items():
         commands = commands.replace(placeholder, value)
     # There is no terminal to answer at.
@@ -64,6 +69,9 @@ def type_page(
     assert "describe-stack-resources" not in commands, "of a large stack it lists the first 100"
     typed = run_with_aws_cli(commands, local_aws=local_aws, folder=folder)
     assert typed.returncode == 0, typed.stderr[-2000:]
+    _, *outputs = typed.stdout.split(f"{NEXT_STEP}\n")
+    for step, printed in zip(page_steps, outputs, strict=True):
+        assert lines_not_printed(step, printed) == [], (str(step), printed)
 
 
 def test_commands_of_pages_succeed_on_the_first_pages_app_which_notifies_somebody(

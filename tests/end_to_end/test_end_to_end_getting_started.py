@@ -6,20 +6,10 @@ from pathlib import Path
 
 from local_aws.seed import seed_organization
 from local_aws.services import LocalAws, running_local_aws
-from support.pages import code_blocks, steps
+from support.pages import code_blocks, steps, without_what_varies
 from support.processes import run_with_aws_cli
 
-# What differs in each organization and at each time, as it is compared.
-_VARIABLE = re.compile(
-    r"\bplan-delete-\d{8}-\d{4}-\w{4}\b|\bp-[0-9a-z]{8}\b|\bo-[0-9a-z]{10}\b"
-    r"|\b\d{4}-\d\d-\d\d(?:T[\d:]+Z| \d\d:\d\d UTC)?"
-)
 _PLAN = re.compile(r"plan-delete-\d{8}-\d{4}-\w{4}")
-
-
-def without_what_varies(line: str) -> str:
-    """Return a line with an ellipsis for each ID and each time."""
-    return _VARIABLE.sub("…", line)
 
 
 def run(command: str, local_aws: LocalAws, folder: Path) -> list[str]:

@@ -38,6 +38,14 @@ _PROGRAMS = (
 _TYPED = re.compile(rf"(?:\w+=\$\()?(?:{_PROGRAMS}) (?!.*[│┐])", re.DOTALL)
 
 
+# What differs in each organization, in each run and at each time.
+_VARIES = re.compile(
+    r"\b[a-z][a-z-]*-\d{8}-\d{4}-\w{4}\b|\bp-[0-9a-z]{8}\b|\bo-[0-9a-z]{10}\b|\b[0-9a-f]{64}\b"
+    r"|arn:aws:(?:iam|sts)::\d{12}:[\w/-]+|\b\d{4}-\d\d-\d\d(?:T[\d:]+Z| \d\d:\d\d UTC)?"
+    r"|\((?:today|\d+ days ago)\)"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CodeBlock:
     """A block of code on a page.
@@ -127,6 +135,27 @@ def _is_whole(command: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def lines_not_printed(step: Step, printed: str) -> list[str]:
+    """Return the lines that the page shows after a command, and the command did not print.
+
+    An ellipsis stands for anything, and what differs from run to run is not compared. After a
+    question the page shows what the reader types.
+    """
+    lines = [without_what_varies(line) for line in printed.splitlines()]
+    missing = []
+    for line in step.shown:
+        parts = re.split(r"\.\.\.|…", line.removesuffix(" y"))
+        pattern = ".*".join(re.escape(without_what_varies(part)) for part in parts)
+        if not any(re.match(pattern, each) for each in lines):
+            missing.append(line)
+    return missing
+
+
+def without_what_varies(line: str) -> str:
+    """Return a line that is printed with a sign for each ID and each time."""
+    return _VARIES.sub("#", line)
 
 
 def parse_command_line(arguments: Sequence[str]) -> None:
