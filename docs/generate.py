@@ -73,7 +73,7 @@ _FIRST_LINE = "<!-- Generated from the commands by `make docs`; do not edit. -->
 _LAST_LINE = "<!-- The end of what is generated. -->\n"
 _DONE, _LAST_DONE = "<!-- - -->\n", "<!-- -- -->\n"
 # An option of more commands than this is described once.
-_MAX_COMMANDS_OF_AN_OWN_OPTION = 2
+_MAX_COMMANDS_OF_AN_OWN_OPTION = 1
 
 
 # The paragraph of the README that the recordings decide.
