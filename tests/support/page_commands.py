@@ -19,7 +19,6 @@ NOT_RUN = {
     "mkdir ~/first-look": "so is this",
     "cd ~/first-look": "so is this",
     "~/centralized-root-access/.venv/bin/local-aws ": "a test types the page on such a local AWS",
-    "export HTTPS_PROXY=": "the local AWS is behind no proxy",
     "alias ": "it is about the reader's shell; the tests run the program that it names",
     "make ": "the tests run in what it sets up; one looks for the target",
     "terraform ": "the tests have no Terraform; they read its files as it does",
