@@ -30,7 +30,8 @@ class RootSessionGuardrail(Construct):
     Without it, anyone with ``sts:AssumeRoot`` in the management account or in a delegated
     administrator can open root sessions in every member account. It is two policies with the same
     statements: a service control policy on the accounts of delegated administrators, and a resource
-    control policy on the member accounts, which also applies to callers in the management account.
+    control policy on the member accounts, which should also bind callers in the management account.
+    That it does is not confirmed.
 
     **The stack is deployed in the organization's management account, or in one that may manage
     policies by the organization's delegation policy.** The types of both policies must be enabled
