@@ -52,7 +52,13 @@ LOCKED = json.dumps(
     {
         "Version": "2012-10-17",
         "Statement": [
-            {"Sid": "LockedOut", "Effect": "Deny", "Principal": "*", "Action": "s3:*"},
+            {
+                "Sid": "LockedOut",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": "*",
+            },
         ],
     }
 )
