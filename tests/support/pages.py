@@ -143,7 +143,8 @@ def lines_not_printed(step: Step, printed: str) -> list[str]:
     An ellipsis stands for anything, and what differs from run to run is not compared. After a
     question the page shows what the reader types.
     """
-    lines = [without_what_varies(line) for line in printed.splitlines()]
+    # No one types a line's end after a question.
+    lines = [without_what_varies(line) for line in re.split(r"\n|(?<=\[y/N\]:) ", printed)]
     missing = []
     for line in step.shown:
         parts = re.split(r"\.\.\.|…", line.removesuffix(" y"))
