@@ -12,6 +12,7 @@ COMMAND_LINE = "centralized-root-access"
 NOT_RUN = {
     "python3 -m venv": "it is about the reader's machine; a test installs the wheel into one",
     "source ~/root-access/bin/activate": "so does this",
+    "python3 app.py": "the page's test synthesizes the app before the command that comes next",
     "pip ": "packages come from an index; a test installs the wheel",
     "npm ": "packages come from a registry; the tests have them already",
     "git clone ": "the repository has no address yet",
