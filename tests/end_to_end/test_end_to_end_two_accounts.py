@@ -248,9 +248,8 @@ def test_a_root_session_of_another_is_ended_and_its_effect_undone_as_the_runbook
     for _ in range(2):
         deployed.run_successfully("operating", "revoke", ROLE=ROLE)
     (name,) = iam.list_role_policies(RoleName=ROLE)["PolicyNames"]
-    (statement,) = iam.get_role_policy(RoleName=ROLE, PolicyName=name)["PolicyDocument"][
-        "Statement"
-    ]
+    policy: Any = iam.get_role_policy(RoleName=ROLE, PolicyName=name)
+    (statement,) = policy["PolicyDocument"]["Statement"]
     revoked_before = statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"]
     assert datetime.now(UTC) - datetime.fromisoformat(revoked_before) < timedelta(minutes=5)
 
