@@ -45,7 +45,11 @@ class PlainTemplateSynthesizer(BootstraplessSynthesizer):
     """
 
     def reusable_bind(self, stack: Stack) -> PlainTemplateSynthesizer:
-        """Return the synthesizer of one stack; the CDK calls this."""
+        """Return the synthesizer of one stack; the CDK calls this.
+
+        Args:
+            stack: The stack.
+        """
         # The CDK's own copy of the synthesizer would not call the methods of this class.
         synthesizer = PlainTemplateSynthesizer()
         synthesizer.bind(stack)
