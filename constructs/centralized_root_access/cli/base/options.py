@@ -63,9 +63,7 @@ def account_id(value: str) -> str:
 
 def account_ids(value: str) -> tuple[str, ...]:
     """Return the IDs of AWS accounts: one, several with commas, or those of a file, @FILE."""
-    if not value.startswith("@"):
-        return tuple(map(account_id, entries(value)))
-    return _entries_of_file(value, ACCOUNT_ID, what="a 12-digit account ID")
+    return _entries(value, ACCOUNT_ID, what="a 12-digit account ID")
 
 
 def account_ids_or_all(value: str) -> tuple[str, ...]:
@@ -80,43 +78,35 @@ def entries(value: str) -> tuple[str, ...]:
 
     For example, `222222222222,Root/Prod` and `@wave-1.txt` are values of an option.
     """
-    if value.startswith("@"):
-        return _entries_of_file(value, _PRINTABLE, what="an account or a unit")
-    names = _names_in(value)
-    if not names:
-        raise click.BadParameter(f"{printable(repr(value))} names nothing.")
-    return names
+    return _entries(value, _PRINTABLE, what="an account or a unit")
 
 
-def _entries_of_file(value: str, pattern: re.Pattern[str], *, what: str) -> tuple[str, ...]:
-    """Return the entries of a file.
+def _entries(value: str, pattern: re.Pattern[str], *, what: str) -> tuple[str, ...]:
+    """Return the entries of an option's value, each of which must match a pattern.
 
     Args:
-        value: The option's value, such as `@wave-1.txt`.
-        pattern: What each entry must match.
+        value: The value.
+        pattern: The pattern.
         what: What each entry is, for the refusal.
     """
-    path = Path(value[1:])
     if value == "@":
         raise click.BadParameter("write the name of a file after @.")
-    names: list[str] = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    is_file = value.startswith("@")
+    lines = [value]
+    if is_file:
         # A comment is a line of its own or follows a blank: the name of a unit may have a `#`.
-        names_in_line = _names_in(_COMMENT.sub("", line))
-        # The file may be another one than was meant, with secrets: its text is not repeated.
-        if not all(map(pattern.fullmatch, names_in_line)):
-            raise click.BadParameter(
-                f"line {number} of {printable(str(path))} has something that is not {what}."
-            )
-        names += names_in_line
+        lines = [_COMMENT.sub("", line) for line in read_text(Path(value[1:])).splitlines()]
+    names: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        for name in filter(None, map(str.strip, line.split(","))):
+            if not pattern.fullmatch(name):
+                # A file may be another one than was meant, so its text is not repeated.
+                given = f"line {number} of {value[1:]}" if is_file else repr(name)
+                raise click.BadParameter(f"{printable(given)} is not {what}.")
+            names.append(name)
     if not names:
         raise click.BadParameter(f"{printable(repr(value))} names nothing.")
     return tuple(names)
-
-
-def _names_in(text: str) -> tuple[str, ...]:
-    """Return the entries of a text, which have commas between them."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def read_text(path: Path) -> str:
