@@ -7,13 +7,13 @@ import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from benchmarks.limits import ASSUME_ROOT, ORGANIZATIONS
-from benchmarks.meter import MAX_CONCURRENCY, Comparison, DeployedRun, Figures
+from benchmarks.meter import Comparison, Figures
 from benchmarks.stand_in import ONE_IN_N_HAS_CREDENTIALS, Scenario
 from benchmarks.stand_in_aws import UNITS
-from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.aws.invocation import MAX_ENTRIES_PER_PAGE
 
 _PEERS_COLUMNS = (
@@ -24,23 +24,23 @@ _PEERS_COLUMNS = (
     "lost",
     "from here / aws-root-manager",
 )
-_VERSIONS = ("boto3", "ministack", "moto")
+_VERSIONS = ("boto3", "moto")
 
 _INTRODUCTION = """\
 # Benchmarks
 
-`make bench` measures audits, and a plan with its execution, and writes this page; `make bench
+`make bench` measures audits from here, and writes this page up to *Deployed*; `make bench
 PEER=path` also measures a binary of
 [aws-root-manager](https://github.com/unicrons/aws-root-manager).
 
-Everything but S3 is a stand-in for STS, IAM, Organizations and Step Functions that is made for
-load, over TLS. Its organization has {units} units in two levels. Lists have AWS's pages, and each
-call of Organizations has the limit that AWS documents: ListAccounts {list_accounts:.0f} a second.
-AWS has published no limit for AssumeRoot: {assume_root:.0f} a second is that of STS's other
+AWS is a stand-in for STS, IAM and Organizations that is made for load, over TLS. Its organization
+has {units} units in two levels. Lists have AWS's pages, and each call of Organizations has the
+limit that AWS documents: ListAccounts {list_accounts:.0f} a second. AWS has published no limit for
+AssumeRoot: {assume_root:.0f} a second is that of STS's other
 calls. One account in {one_in_n} has root credentials. Clients trust the authorities of the SDKs,
 and the stand-in's. `stand_in.py` says where it is still kinder than AWS.
 
-Measured on {machine} with a load of {load:.1f} before; {versions}.
+Measured on {day}, on {machine} with a load of {load:.1f} before; {versions}.
 
 ## Audit
 
@@ -55,15 +55,6 @@ without a result; from here none is. It still needs the `Status` of an account, 
 longer sends and the stand-in does.
 """
 
-_DEPLOYED = """\
-## Deployed
-
-The real functions, each in processes of its own: {concurrency} batches at once, {in_parallel}
-accounts at once in each. Time includes the start of these processes, but not Step Functions. Cost
-includes Step Functions and S3, and is by list prices of us-east-1. A function has a core here,
-and less on AWS. The plan and its execution delete the credentials of one account.
-"""
-
 
 @dataclass(kw_only=True)
 class Measurements:
@@ -75,7 +66,6 @@ class Measurements:
 
     peer: str | None = None
     from_here: list[Comparison] = field(default_factory=list)
-    deployed: list[DeployedRun] = field(default_factory=list)
     load: float = 0.0
 
 
@@ -93,6 +83,7 @@ def _parts_of_page(measurements: Measurements) -> Iterable[str]:
         assume_root=ASSUME_ROOT.rate,
         one_in_n=ONE_IN_N_HAS_CREDENTIALS,
         load=measurements.load,
+        day=datetime.now(UTC).date(),
         peer=f" and aws-root-manager {measurements.peer}" if measurements.peer else "",
         in_turn=", in turn" if measurements.peer else "",
         machine=f"{os.cpu_count()} cores ({platform.system()}, {platform.machine()})",
@@ -103,12 +94,6 @@ def _parts_of_page(measurements: Measurements) -> Iterable[str]:
         yield _PEER
         columns += _PEERS_COLUMNS
     yield table(columns, map(_comparison_row, measurements.from_here))
-    if measurements.deployed:
-        yield _DEPLOYED.format(concurrency=MAX_CONCURRENCY, in_parallel=MAX_ACCOUNTS_IN_PARALLEL)
-        yield table(
-            ("", "time", "calls", "throttled", "CPU per account", "function-seconds", "cost"),
-            map(_deployment_row, measurements.deployed),
-        )
 
 
 def _comparison_row(comparison: Comparison) -> Sequence[str]:
@@ -140,17 +125,6 @@ def _cells_of_figures(figures: Figures) -> Sequence[str]:
         f"{figures.calls:,}",
         f"{figures.throttled:,}",
         _milliseconds(figures.cpu),
-    )
-
-
-def _deployment_row(run: DeployedRun) -> Sequence[str]:
-    """Return the cells of a run of the deployed functions."""
-    return (
-        f"{run.name}, {run.scenario.members:,} accounts, "
-        f"{_milliseconds(run.scenario.latency)} a call",
-        *_cells_of_figures(run.figures),
-        f"{run.function_seconds:.0f}",
-        f"${run.dollars:.4f}",
     )
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for what a run calls, made for load: STS, IAM, Organizations, Step Functions.
+"""A stand-in for what an audit calls, made for load: STS, IAM, Organizations.
 
 It has AWS's latency and AWS's limits, and serves several thousand calls a second from one core, so
 a benchmark measures the client. Its clients trust the authorities that they have without it, and
@@ -17,6 +17,7 @@ where the
 
 from __future__ import annotations
 
+import os
 import resource
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping
@@ -25,10 +26,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.limits import ASSUME_ROOT, Limit
+from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 
 HOST = "localhost"
-# Each with the name in the environment variable of its endpoint.
-SERVICES = {"iam": "IAM", "organizations": "ORGANIZATIONS", "states": "SFN", "sts": "STS"}
+SERVICES = ("iam", "organizations", "sts")
 ONE_IN_N_HAS_CREDENTIALS = 50
 
 _FIRST_MEMBER = 200_000_000_000
@@ -100,19 +101,19 @@ class StandIn:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables by which the SDKs call it."""
+        """The complete environment of a process whose SDK calls it, and nothing else."""
         return {
-            **{f"AWS_ENDPOINT_URL_{SERVICES[service]}": url for service, url in self.urls.items()},
+            **{f"AWS_ENDPOINT_URL_{service.upper()}": url for service, url in self.urls.items()},
             "AWS_CA_BUNDLE": self.authorities,
+            "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT_ID,
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+            "PATH": os.environ["PATH"],
         }
 
     def begin(self, scenario: Scenario) -> None:
         """Begin a scenario: nothing is counted yet, and no limit is used up."""
         self._send_command("begin", scenario)
-
-    def add_execution(self, name: str, started_at: str, output: object) -> None:
-        """Add an execution of a state machine, which runs if it has no output."""
-        self._send_command("add_execution", name, started_at, output)
 
     def traffic(self) -> Traffic:
         """Return what reached it since the scenario began."""

@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -18,11 +17,11 @@ from botocore.exceptions import ClientError
 from benchmarks.limits import ORGANIZATIONS, TokenBucket
 from benchmarks.stand_in import Scenario, Traffic
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
+from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 
 if TYPE_CHECKING:
     _Recorded = tuple[tuple[str, str], tuple[int, bytes]]
 
-MANAGEMENT_ACCOUNT_ID = "111111111111"
 MAX_PAGE = 20
 TASK_POLICY = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
@@ -37,7 +36,6 @@ _IN_AN_ACCOUNT = (
     "list_signing_certificates",
     "get_user",
 )
-_DELETE_POLICY = "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"
 # The units, each with what it is in. Members are in those of the second level.
 _TOP_UNITS = ("Workloads", "Platform", "Sandbox")
 UNITS = {
@@ -81,7 +79,6 @@ class Aws:
         self._throttled: Counter[str] = Counter()
         self._limits = {**ORGANIZATIONS, "AssumeRoot": scenario.assume_root}
         self._buckets: dict[str, TokenBucket] = {}
-        self._executions: dict[str, Mapping[str, Any]] = {}
         self._responses = _recorded_responses()
         _, listed = self._responses["ListAccounts", MANAGEMENT_ACCOUNT_ID]
         management, *recorded = json.loads(listed)["Accounts"]
@@ -108,13 +105,6 @@ class Aws:
             self._throttled[request.operation] += 1
             return _http_response(400, _THROTTLED[request.service])
         account_id = request.account_id
-        if request.operation == "DescribeExecution":
-            return _http_response(
-                200, self._describe_execution(json.loads(request.body)["executionArn"])
-            )
-        if request.operation == "ListExecutions":
-            # No other audit runs.
-            return _http_response(200, b'{"executions": []}')
         if request.service == "organizations":
             return _http_response(*self._respond_about(request.operation, json.loads(request.body)))
         if request.operation == "AssumeRoot":
@@ -133,22 +123,6 @@ class Aws:
             return 200, json.dumps({"Account": self._accounts[parameters["AccountId"]]}).encode()
         subjects = [parameters[name] for name in _SUBJECTS if name in parameters]
         return self._responses[operation, subjects[0] if subjects else MANAGEMENT_ACCOUNT_ID]
-
-    def add_execution(self, name: str, started_at: str, output: object) -> None:
-        """Add an execution of a state machine, which runs if it has no output."""
-        started: dict[str, object] = {"startDate": datetime.fromisoformat(started_at).timestamp()}
-        ended = (
-            {"status": "RUNNING"}
-            if output is None
-            else {"status": "SUCCEEDED", "output": json.dumps(output)}
-        )
-        self._executions[name] = started | ended
-
-    def _describe_execution(self, arn: str) -> bytes:
-        """Return the body of DescribeExecution."""
-        state_machine = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
-        ids = {"executionArn": arn, "stateMachineArn": state_machine}
-        return json.dumps({**ids, **self._executions[arn.rpartition(":")[2]]}).encode()
 
     def _take_token(self, operation: str, now: float) -> bool:
         """Return whether the limit of an operation lets a call through, and count it."""
@@ -213,10 +187,6 @@ def _record_accounts(organization: LocalOrganization) -> Iterator[_Recorded]:
             yield _recorded_response(iam, account_id, operation)
     key_id = f"AKIA{_WITH_CREDENTIALS}0001"
     yield _recorded_response(iam, _WITH_CREDENTIALS, "get_access_key_last_used", AccessKeyId=key_id)
-    target = {"TargetPrincipal": _WITH_CREDENTIALS, "TaskPolicyArn": {"arn": _DELETE_POLICY}}
-    iam = organization.client("iam", credentials=sts.assume_root(**target)["Credentials"])
-    yield _recorded_response(iam, _WITH_CREDENTIALS, "delete_access_key", AccessKeyId=key_id)
-    yield _recorded_response(iam, _WITH_CREDENTIALS, "delete_login_profile")
 
 
 def _recorded_response(

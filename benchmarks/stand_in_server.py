@@ -115,8 +115,6 @@ class _Server:
             return
         if name == "begin":
             self.aws = Aws(*arguments)
-        elif name == "add_execution":
-            self.aws.add_execution(*arguments)
         self._commands.send(self.aws.traffic)
 
 

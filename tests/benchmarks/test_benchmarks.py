@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,13 +12,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from benchmarks.limits import Limit, TokenBucket
-from benchmarks.meter import MAX_CONCURRENCY, AuditFailedError, Meter, require_outcomes
+from benchmarks.meter import AuditFailedError, Meter, require_outcomes
 from benchmarks.page import Measurements, page
 from benchmarks.stand_in import Scenario, StandIn
-from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, TASK_POLICY
+from benchmarks.stand_in_aws import TASK_POLICY
 from benchmarks.stand_in_server import running_stand_in
-from centralized_root_access import RootTasks
-from local_aws.services import LocalAws
+from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from root_tasks.model.report_schema import Outcome
 from support import accounts
 
@@ -44,10 +42,6 @@ def test_an_audit_counts_only_with_the_right_outcome_for_each_account_once(
     report = [{"accountId": account_id, "outcome": outcome} for account_id, outcome in results]
     with pytest.raises(AuditFailedError):
         require_outcomes(report, expected=EXPECTED)
-
-
-def test_as_many_batches_run_at_once_as_in_a_stack_that_sets_nothing() -> None:
-    assert signature(RootTasks.__init__).parameters["max_concurrency"].default == MAX_CONCURRENCY
 
 
 def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
@@ -114,24 +108,19 @@ echo '[{"Account": "200000000000"}]'
 """
 
 
-def test_every_row_is_measured_with_the_right_results(
-    stand_in: StandIn, running_aws: LocalAws, tmp_path: Path
-) -> None:
+def test_every_row_is_measured_with_the_right_results(stand_in: StandIn, tmp_path: Path) -> None:
     peer = tmp_path / "peer"
     peer.write_text(PEER)
     peer.chmod(0o700)
-    meter = Meter(running_aws, stand_in, peer=peer)
+    meter = Meter(stand_in, peer=peer)
     # The management account is one more, so they come in two pages.
     scenario = Scenario(members=39)
     one = meter.compare(scenario, one_account=True)
     everybody = meter.compare(scenario, times=2)
-    runs = [meter.audit(scenario), *meter.plan_and_execute(scenario)]
-    assert [run.name for run in runs] == ["audit", "plan delete", "execute"]
     assert one.from_here.calls < everybody.from_here.calls
     # PEER reports one account, whatever it is asked for.
     assert [compared.peer and compared.peer.lost for compared in (one, everybody)] == [0, 38]
-    shown = page(Measurements(from_here=[one, everybody], deployed=runs, peer="1.2.3"))
-    # A row for each comparison, and for each of the three runs.
-    assert shown.count("39 accounts, ") == 5
+    shown = page(Measurements(from_here=[one, everybody], peer="1.2.3"))
+    assert shown.count("39 accounts, ") == 2
     alone = page(Measurements(from_here=[replace(one, peer=None)]))
     assert shown.count("aws-root-manager 1.2.3") == 1 > alone.count("root-manager 1.2.3")

@@ -101,6 +101,7 @@ def test_what_is_denied_today_is_not_held_against_the_policy(
         pytest.param("iam:D*", "iam:*", [], id="all of the task is denied today"),
         pytest.param("iam:DeleteLoginProfile", "iam:*", [MEMBER], id="a part is denied today"),
         pytest.param("ec2:*", "iam:GetUser", [MEMBER], id="a part becomes denied"),
+        pytest.param("iam:GetUser", "iam:GetUser", [], id="the same part stays denied"),
     ],
 )
 def test_a_task_is_newly_denied_only_if_something_of_it_is_possible_today(
