@@ -25,8 +25,6 @@ REFERENCE = ROOT / "docs" / "reference" / "api.md"
 SCHEMA = ROOT / "docs" / "reference" / "report.schema.json"
 COMMAND_LINE = ROOT / "docs" / "reference" / "command-line.md"
 PERMISSIONS = ROOT / "docs" / "reference" / "permissions.md"
-README = ROOT / "README.md"
-RECORDINGS = ROOT / "acceptance" / "recordings"
 PACKAGE = "centralized_root_access"
 
 _TITLE = f"""\
@@ -74,83 +72,6 @@ _LAST_LINE = "<!-- The end of what is generated. -->\n"
 _DONE, _LAST_DONE = "<!-- - -->\n", "<!-- -- -->\n"
 # An option of more commands than this is described once.
 _MAX_COMMANDS_OF_AN_OWN_OPTION = 1
-
-
-# The paragraph of the README that the recordings decide.
-_ON_AWS = re.compile(
-    r"^\*\*(?:No|A) deployment has run on AWS.*?\n(?=\n|\Z)", re.MULTILINE | re.DOTALL
-)
-_RUN = re.compile(r"Recorded from AWS by an acceptance run of the level (\w+);")
-_OWN_SOURCE = "python -m acceptance"
-# A run of a level has the cases of those before it.
-_LEVELS = ("read", "feature", "member", "deploy")
-# What stays unconfirmed until a run of the level.
-_CONFIRMED_BY = {
-    "feature": "enabling root access",
-    "member": "deleting and unlocking, and policies",
-    "deploy": "a deployment and its alarms",
-}
-
-
-def readme(recordings: Path = RECORDINGS) -> str:
-    """Return the README with what is confirmed on AWS, by the recordings of a folder."""
-    return _ON_AWS.sub(lambda _: confirmation(recordings), README.read_text())
-
-
-def confirmation(recordings: Path) -> str:
-    """Return the sentences about AWS, which become true by the recordings alone.
-
-    Confirmed is what a run of the acceptance suite recorded from AWS; what another project recorded
-    is said to be that.
-    """
-    confirmed: set[str] = set()
-    by_others: set[str] = set()
-    levels: set[str] = set()
-    for file in sorted(recordings.glob("*.json")):
-        document = json.loads(file.read_text())
-        names = {response["name"] for response in document["responses"]}
-        run = _RUN.match(document["origin"])
-        if run:
-            levels.add(run[1])
-            confirmed |= names
-        # A run on the local AWS, or one that ended early, confirms nothing.
-        elif document["source"] != _OWN_SOURCE:
-            by_others |= names
-    highest = max(levels, key=_LEVELS.index, default=None)
-    sentences = " ".join(_sentences_on_aws(highest, len(confirmed), len(by_others - confirmed)))
-    filled = textwrap.fill(sentences, 150, break_long_words=False, break_on_hyphens=False)
-    return f"{filled}\n"
-
-
-def _sentences_on_aws(level: str | None, confirmed: int, by_others: int) -> Iterator[str]:
-    """Yield what the README says.
-
-    Args:
-        level: The highest level of the acceptance runs on AWS; None if there was none.
-        confirmed: How many of AWS's responses these runs recorded.
-        by_others: How many responses only another project recorded.
-    """
-    suite = "[`python -m acceptance`](docs/contributing/acceptance.md)"
-    others = "[recorded by another project](NOTICE)"
-    local_aws = "a [local AWS](docs/guides/local-aws.md)"
-    details = "[what is not confirmed](docs/background/not-confirmed.md)"
-    if level == "deploy":
-        yield "**A deployment has run on AWS.**"
-    else:
-        yield "**No deployment has run on AWS yet.**"
-    if level is None:
-        yield f"AWS's responses to {by_others} calls were {others}, and {local_aws}"
-        yield f"is tested against them. No run of {suite} in a test organization has confirmed"
-        yield f"anything so far: {details}."
-        return
-    yield f"A run of {suite} at the level *{level}* confirmed {confirmed} of AWS's responses."
-    if by_others:
-        yield f"{by_others} others were {others}."
-    yield "The local AWS is tested against all of them."
-    higher = _LEVELS[_LEVELS.index(level) + 1 :]
-    if higher:
-        yield f"Not confirmed: {'; '.join(_CONFIRMED_BY[each] for each in higher)}."
-    yield f"See {details}."
 
 
 def reference() -> str:
@@ -491,4 +412,3 @@ if __name__ == "__main__":
     SCHEMA.write_text(report_schema())
     COMMAND_LINE.write_text(command_line())
     PERMISSIONS.write_text(permissions())
-    README.write_text(readme())
