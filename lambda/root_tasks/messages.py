@@ -144,6 +144,11 @@ def in_use_since(moment: datetime) -> str:
     )
 
 
+def created_since(moment: datetime) -> str:
+    """Return why a credential that was created since a moment is left out of a plan."""
+    return f"Left out: it was created on or after {moment.astimezone(UTC):%Y-%m-%d}. {_PLAN_ANYWAY}"
+
+
 def management_account_unread(reason: str) -> str:
     """Return that it is not known what the management account's root user has."""
     return f"{MANAGEMENT_ACCOUNT} What its root user has could not be read. {reason}"

@@ -124,9 +124,14 @@ def _planned_or_why_not(
         if in_use_since is None:
             return Outcome.PLANNED, f"{messages.LAST_USE_UNKNOWN} {why}"
         return Outcome.INACCESSIBLE, f"{messages.LAST_USE_UNREAD} {why}"
-    last_used_at = credential.details.last_used_at
-    if in_use_since is not None and last_used_at is not None and last_used_at >= in_use_since:
+    if in_use_since is None:
+        return Outcome.PLANNED, None
+    last_used_at, created_at = credential.details.last_used_at, credential.details.created_at
+    if last_used_at is not None and last_used_at >= in_use_since:
         return Outcome.IN_USE, messages.in_use_since(in_use_since)
+    # What is newer than that cannot have been unused for that long.
+    if created_at is not None and created_at >= in_use_since:
+        return Outcome.IN_USE, messages.created_since(in_use_since)
     return Outcome.PLANNED, None
 
 
