@@ -54,7 +54,7 @@ def test_a_person_sees_the_plan_and_decides(
         "Execute this plan to delete root credentials in 1 account? "
         f"It was planned by {CALLER_ARN}, the same principal as yours. "
         f"Of the credentials, {in_use}. This cannot be undone. [y/N]",
-        "Asked for: 1 account; in use or not.",
+        "Selected: 1 account; in use or not.",
         MEMBER,
         "To be deleted in 1 of 1 account",
     ):

@@ -263,7 +263,7 @@ class Approval:
     options: tuple[str, ...]
     lists: tuple[str, ...]
     question: str = f"It was planned by {CALLER_ARN}, the same principal as yours."
-    asked_for: str = "1 account; not used in the last 90 days"
+    asked_for: str = "1 account; credentials used in the last 90 days are left out"
     page: str = f"<dd>{CALLER_ARN}, as the command states</dd>"
 
 
@@ -274,12 +274,13 @@ APPROVALS = {
     "an inaccessible account": Approval(
         ("--account", f"{MEMBER},{THIRD_MEMBER}"),
         PASSWORD_OF_MEMBER,
-        asked_for="2 accounts; not used in the last 90 days",
+        asked_for="2 accounts; credentials used in the last 90 days are left out",
     ),
     "many exclusions": Approval(
         ("--account", "all", "--exclude", ",".join([THIRD_MEMBER, *MANY])),
         PASSWORD_OF_MEMBER,
-        asked_for="every account; left out: 7 accounts and units; not used in the last 90 days",
+        asked_for="every account; left out: 7 accounts and units; credentials used in the last 90 "
+        "days are left out",
     ),
     "no principal": Approval(
         (),
@@ -321,7 +322,7 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
     page = root_tasks.read_object(f"runs/{plan}/report.html").decode()
     assert approval.page in page
     asked = command_line.run("execute", plan, typed="n\n").stderr
-    assert asked.startswith(f"Asked for: {approval.asked_for}.\n")
+    assert " ".join(asked.split()).startswith(f"Selected: {approval.asked_for}. to be deleted ")
     lines = asked.splitlines()
     first = lines.index("to be deleted")
     assert lines[first : first + 4] == ["to be deleted", *approval.lists, ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from common.next_step import NextStep
@@ -67,14 +68,16 @@ def approval_step(report: Report, *, report_sha256: str) -> NextStep | None:
     if executable_until(report) is None:
         return None
     return NextStep(
-        what="If a second person approves it, execute what that person has read",
+        what="If a second person approves the plan, execute what that person has read",
         command=_command("execute", report.run_id, "--approved-report", report_sha256),
     )
 
 
 def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
-    """Yield the plan of what an audit has found, and what to do about everything else."""
-    yield from _query_for_key_users(report)
+    """Yield what to do about what an audit has found, the riskiest first."""
+    # No policy limits this root user.
+    if Outcome.UNPROTECTED in report.totals:
+        yield NextStep(what=PROTECT_OWN)
 
     # A plan skips protected accounts. It decides what is in use and leaves that out, too: then its
     # own next step says how to plan that.
@@ -111,24 +114,25 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
             what="When the cause is fixed, audit the inaccessible accounts again",
             command=_command(*audit, *options),
         )
-    if Outcome.UNPROTECTED in report.totals:
-        yield NextStep(what=PROTECT_OWN)
+    yield from _query_for_key_users(report)
 
 
 def _after_plan(report: Report, *, until: datetime) -> Iterator[NextStep]:
     """Yield how to execute a plan, and what to look at before."""
-    yield from _query_for_key_users(report)
     # For one account, the execution tells as much.
     if report.totals[Outcome.PLANNED] > 1:
         see = "See what policies deny of this plan"
         yield NextStep(what=see, command=_command("preflight", "--from-report", report.run_id))
     what = f"Execute exactly this plan, until {minute(until)}"
     yield NextStep(what=what, command=_command("execute", report.run_id))
+    yield from _query_for_key_users(report)
 
 
 def _after_plan_of_nothing(report: Report) -> Iterator[NextStep]:
-    """Yield how to plan what a plan left out as in use, if it lists nothing else."""
-    yield from _query_for_key_users(report)
+    """Yield how to plan what a plan could not read or left out as in use, if it lists nothing."""
+    inaccessible = _results_with(report, Outcome.INACCESSIBLE)
+    if inaccessible:
+        yield _plan_of_inaccessible(report, inaccessible)
     in_use = sum(has_outcome(report, result, Outcome.IN_USE) for result in report.results)
     if in_use:
         accounts = quantity(in_use, "account")
@@ -137,6 +141,18 @@ def _after_plan_of_nothing(report: Report) -> Iterator[NextStep]:
             what=f"Once no one uses what the plan left out as in use, in {accounts}, plan it, too",
             command=_command("plan", "delete", "--from-report", report.run_id, *in_use_option),
         )
+    yield from _query_for_key_users(report)
+
+
+def _plan_of_inaccessible(report: Report, results: Sequence[AccountResult]) -> NextStep:
+    """Return how to plan again for accounts that a plan could not read."""
+    when = "When the cause is fixed"
+    # The commands of other tasks need more than a report has.
+    if report.task is not Task.DELETE:
+        return NextStep(what=f"{when}, plan the same again.")
+    many = ["--from-report", report.run_id, "--outcome", Outcome.INACCESSIBLE.option]
+    options = _account_options(report, results, many=many, stored=True)
+    return NextStep(what=f"{when}, plan again", command=_command("plan", "delete", *options))
 
 
 def _after_deletion(report: Report) -> NextStep:
@@ -205,7 +221,7 @@ def _plan_to_give_back(account_id: str, item: Item) -> NextStep:
     if item.type is ItemType.BUCKET_POLICY:
         words = ["plan", Task.UNLOCK_BUCKET, "--bucket", f"{account_id}:{name}"]
     return NextStep(
-        what=f"If {name} needs its earlier policy again, plan to give it back",
+        what=f"If {name} needs its policy from before this run again, plan to give it back",
         command=_command(*words, "--policy", backup),
     )
 
@@ -220,15 +236,20 @@ def _query_for_key_users(report: Report) -> Iterator[NextStep]:
 def _has_key_in_use(result: AccountResult, *, at: datetime) -> bool:
     """Return whether an access key of an account was used recently, or a plan says it is in use.
 
+    Those that are accepted do not count: who uses them is known.
+
     Args:
         result: The result of the account.
         at: The end of the run.
     """
-    if any(
-        item.type is ItemType.ACCESS_KEY and item.outcome is Outcome.IN_USE for item in result.items
-    ):
+    if result.outcome is Outcome.ACCEPTED:
+        return False
+    items = [
+        item for item in result.items if not item.accepted and item.outcome is not Outcome.ACCEPTED
+    ]
+    if any(item.type is ItemType.ACCESS_KEY and item.outcome is Outcome.IN_USE for item in items):
         return True
-    has = all_credentials(result)
+    has = all_credentials(replace(result, items=tuple(items)))
     if has is None or has.access_keys is None:
         return False
     return any(is_recent(key.last_used_at, at) for key in has.access_keys)

@@ -334,4 +334,4 @@ def facts_of(report: Report) -> Iterable[tuple[str, str]]:
     yield "Started", f"{minute(report.started_at)}, took {took}"
     yield "Run ID", report.run_id
     if report.selection is not None:
-        yield "Asked for", request_in_words(report.selection)
+        yield "Selected", request_in_words(report.selection)

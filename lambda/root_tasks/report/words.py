@@ -67,8 +67,8 @@ def requesters(report: Report) -> str:
 def request_in_words(selection: PlanSelection) -> str:
     """Return the input of a plan in one line, which stays short however much the input names.
 
-    For example, "every account; left out: Root/Sandbox; only passwords; not used in the last 90
-    days".
+    For example, "every account; left out: Root/Sandbox; only passwords; credentials used in the
+    last 90 days are left out".
     """
     # Which accounts it is about.
     named = []
@@ -89,7 +89,8 @@ def request_in_words(selection: PlanSelection) -> str:
         parts.append(f"only {enumeration(types)}")
     in_use = "in use or not"
     if selection.unused_for_days is not None:
-        in_use = f"not used in the last {quantity(selection.unused_for_days, 'day')}"
+        days = quantity(selection.unused_for_days, "day")
+        in_use = f"credentials used in the last {days} are left out"
     return "; ".join([*parts, in_use])
 
 

@@ -16,9 +16,10 @@ from root_tasks.model.report_schema import (
     Report,
     Task,
 )
+from root_tasks.report.management_root_user import PROTECT_OWN
 from root_tasks.report.next_steps import KEY_QUERY, approval_step, next_steps
 from root_tasks.report.risk import RECENT
-from support.accounts import MEMBER, OTHER_MEMBER
+from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.pages import parse_command_line
 from support.reports import (
     STARTED_AT,
@@ -71,6 +72,20 @@ def audit_with_credentials_and_denials(number: int) -> Report:
     )
 
 
+def with_accepted_keys(plan: Report) -> Report:
+    """Return a plan whose items are accepted: listed for an account that it names, or left out."""
+    return dataclasses.replace(
+        plan,
+        results=tuple(
+            dataclasses.replace(
+                result,
+                items=tuple(dataclasses.replace(item, accepted=True) for item in result.items),
+            )
+            for result in plan.results
+        ),
+    )
+
+
 FIVE_WITH_CREDENTIALS, FIVE_INACCESSIBLE = (
     ",".join(f"{first}0000000000{place}" for place in range(1, 6)) for first in "34"
 )
@@ -116,6 +131,19 @@ def test_an_audit_is_followed_by_a_plan_and_by_an_audit_of_the_inaccessible(
     assert program_commands(audit_with_credentials_and_denials(number), stored=stored) == expected
 
 
+def test_the_root_user_that_no_policy_limits_comes_first() -> None:
+    unprotected = account_result(MANAGEMENT, Outcome.UNPROTECTED)
+    first, *others = next_steps(
+        report_of(
+            unprotected,
+            account_with_credentials(MEMBER, access_keys=(access_key(1, used=1),)),
+            inaccessible_account(OTHER_MEMBER),
+        )
+    )
+    assert first.what == PROTECT_OWN
+    assert len(others) == 3
+
+
 def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
     protected = dataclasses.replace(
         account_with_credentials(OTHER_MEMBER, password=True), protected=True
@@ -142,11 +170,23 @@ def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
         ),
         (example_plan(), True),
         (report_of(), False),
+        (
+            report_of(
+                dataclasses.replace(
+                    account_with_credentials(MEMBER, access_keys=(access_key(1, used=1),)),
+                    outcome=Outcome.ACCEPTED,
+                )
+            ),
+            False,
+        ),
+        (with_accepted_keys(example_plan()), False),
     ],
-    ids=["an audit", "long ago", "a plan", "nothing"],
+    ids=["an audit", "long ago", "a plan", "nothing", "accepted", "a plan of an accepted key"],
 )
-def test_keys_in_use_lead_to_the_query_for_their_users(report: Report, asked: bool) -> None:
-    assert (KEY_QUERY in [step.command for step in next_steps(report)]) == asked
+def test_keys_in_use_lead_last_to_the_query_for_their_users(report: Report, asked: bool) -> None:
+    commands = [step.command for step in next_steps(report)]
+    assert (KEY_QUERY in commands[-1:]) == asked
+    assert KEY_QUERY not in commands[:-1]
 
 
 def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_the_query_too() -> (
@@ -156,7 +196,7 @@ def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_th
         type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.IN_USE, credential=CredentialDetails()
     )
     plan = report_of(account_result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE)
-    query, step = next_steps(plan)
+    step, query = next_steps(plan)
     assert query.command == KEY_QUERY
     again = f"plan delete --from-report {plan.run_id} --outcome in-use --include-in-use"
     assert step.command == f"{PROGRAM} {again}"
@@ -185,6 +225,14 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
         ),
         (report_of(account_result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE), []),
         (
+            report_of(inaccessible_account(MEMBER), task=Task.DELETE),
+            [f"plan delete --account {MEMBER}"],
+        ),
+        (
+            report_of(*map(inaccessible_account, account_ids(6)), task=Task.DELETE),
+            [f"plan delete --from-report {AUDIT_ID} --outcome inaccessible"],
+        ),
+        (
             executed_recovery(
                 account_result(MEMBER, Outcome.DONE),
                 account_result(OTHER_MEMBER, Outcome.NOTHING_TO_DO),
@@ -205,6 +253,8 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
     ids=[
         "a plan whose run did not end",
         "a plan of nothing",
+        "a plan that could read nothing",
+        "a plan that could read nothing of many accounts",
         "a recovery",
         "many recoveries",
     ],

@@ -503,12 +503,14 @@ def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(show_page:
 
     page = show_page(plan(hours=1))
     catch_copies(page)
-    assert copied(page, "#next .copy") == KEY_QUERY
     facts = dict(zip(texts(page, ".facts dt"), texts(page, ".facts dd"), strict=True))
     report_sha256 = facts["SHA-256 of report.json"]
-    assert commands_of_next_steps(page)[1:] == [
-        "centralized-root-access execute plan-2026-11-20",
-        f"centralized-root-access execute plan-2026-11-20 --approved-report {report_sha256}",
+    execute = "centralized-root-access execute plan-2026-11-20"
+    assert copied(page, "#next .copy") == execute
+    assert commands_of_next_steps(page) == [
+        execute,
+        KEY_QUERY,
+        f"{execute} --approved-report {report_sha256}",
     ]
     assert commands_of_next_steps(show_page(plan(hours=-1))) == []
 

@@ -13,12 +13,12 @@ import click
 
 from common.next_step import NextStep
 from root_tasks.aws.checksums import sha256
-from root_tasks.report.next_steps import next_steps
+from root_tasks.report.next_steps import KEY_QUERY, next_steps
 from root_tasks.report.render import as_csv
 
 from ..base.command_errors import CommandError, ExitCode, failures_as
 from ..base.options import Output, TargetOptions
-from ..base.terminal import CSV, JSON, MARKDOWN, PROGRAM, TABLE, print_note
+from ..base.terminal import CSV, JSON, MARKDOWN, TABLE, print_note
 from .deployed_runs import Runs
 from .exit_codes import exit_code
 from .reports import find_plan_state, report_of_execution
@@ -76,14 +76,13 @@ def print_steps(steps: Iterable[NextStep], *, target: TargetOptions) -> None:
     """Print next steps, with commands that work where this one does."""
     for place, step in enumerate(steps):
         note = step.what
+        # A query fills a screen, and the page has a button that copies it.
+        if step.command == KEY_QUERY:
+            note = "Find out who uses the access keys: the report's page, --open, has the query."
+        elif step.command is not None:
+            note = f"{note}: {target.with_options(step.command)}"
         if place == 0:
             note = f"Next, {note[0].lower()}{note[1:]}"
-        if step.command is not None:
-            command = step.command
-            # A query of CloudWatch has no such options.
-            if command.startswith(f"{PROGRAM} "):
-                command = target.with_options(command)
-            note = f"{note}: {command}"
         print_note(note)
 
 

@@ -76,8 +76,8 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     # What was asked for goes above the list: after the list comes the question, and the planner
     # chooses how long the request is.
     if to_decide and report.selection is not None:
-        asked = f"Asked for: {request_in_words(report.selection)}."
-        show_lines([wrapped(asked, width=width), safe_text()], target=target)
+        selected = f"Selected: {request_in_words(report.selection)}."
+        show_lines([wrapped(selected, width=width), safe_text()], target=target)
     show_lines(_list_with_notes(report, account_rows, width=width), target=target)
     # Each policy, in full.
     for name, text in policies_of_plan(report):
