@@ -77,9 +77,9 @@ def plan(task: AccountTask) -> Finding:
     for credential in with_last_uses(session, exist):
         target = _target_of(credential)
         in_use_since = task.credentials.in_use_since
-        # The password of a recovery was made to be used, and is to go when that is overdue.
-        is_password = credential.type is ItemType.PASSWORD
-        if is_password and session.account_id in task.credentials.overdue:
+        # What a recovery brought was made to be used, and is to go when that is overdue.
+        is_of_recovery = credential.type in (ItemType.PASSWORD, ItemType.MFA_DEVICE)
+        if is_of_recovery and session.account_id in task.credentials.overdue:
             in_use_since = None
         outcome, message = _planned_or_why_not(
             credential, in_use_since=in_use_since, mfa_is_needed=mfa_is_needed
