@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from aws_calls.failures import Failure, FailureKind, describe
+from common.untrusted import excerpt
 
 from .model.report_schema import Result
 from .model.task import ASSUME_ROOT
@@ -74,8 +75,20 @@ POLICY_UNCHANGED = "The policy is unchanged."
 POLICY_UNKNOWN = "Plan the same again: the plan shows the policy that is attached now."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
 
+_MAX_ERROR_CHARACTERS = 100
+
 # The types of policies that AWS names in a denial.
 _POLICIES = ("service control policy", "resource control policy")
+
+
+def no_result(error: str | None) -> str:
+    """Return that a batch ended without a result, with the error of Step Functions if it is known.
+
+    For example, Lambda.ResourceNotFoundException if its function was deleted.
+    """
+    if error is None:
+        return NO_RESULT
+    return f"{NO_RESULT} Step Functions' error: {excerpt(error, _MAX_ERROR_CHARACTERS)}."
 
 
 def describe_with_hint(failure: Failure) -> str:

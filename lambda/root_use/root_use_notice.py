@@ -21,8 +21,8 @@ from .root_use_steps import next_steps
 _MAX_LOG_GROUP_CHARACTERS = 512
 
 _ATTEMPT = (
-    "Anyone who knows the e-mail address can fail to sign in, or ask for a new password. A sign-in "
-    "that succeeds sends a notice of its own."
+    "Anyone who knows the e-mail address can fail to sign in, or ask for a new password, with "
+    "which a recovery begins. A sign-in that succeeds sends a notice of its own."
 )
 
 
@@ -114,9 +114,6 @@ def _notice(
     message = [bullets("Root use, other than through AssumeRoot:", [use.line for use in uses])]
     if uses[0].use is Use.SIGN_IN_ATTEMPTED:
         message.append(_ATTEMPT)
-    # Only member accounts are recovered: that lets the root user reset its password and sign in.
-    if any(use.account_id != management for use in uses):
-        message.append("After a recovery this is expected.")
     log_group, log_stream = (
         text_or_unknown(delivery.get(name), _MAX_LOG_GROUP_CHARACTERS)
         for name in ("logGroup", "logStream")

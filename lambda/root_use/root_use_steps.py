@@ -45,6 +45,7 @@ def next_steps(
     if management_account in accounts:
         steps += _management_steps(management_account)
     if members:
+        steps.append(_step_to_see_recoveries(commands_for))
         steps += _steps_to_deny(commands_for, policy_id)
         steps += _steps_to_delete(commands_for)
     if len(members) > MAX_LISTED:
@@ -88,6 +89,15 @@ def _management_steps(account: str) -> list[NextStep]:
     ]
 
 
+def _step_to_see_recoveries(accounts: Sequence[str]) -> NextStep:
+    """Return how to see whether the use of root users is that of recoveries."""
+    return NextStep(
+        what="In the account of RootTasks, which is the delegated administrator's if you have one, "
+        "see whether it is a recovery, of which the audit says Recovered until",
+        command=f"centralized-root-access audit --account {','.join(accounts)}",
+    )
+
+
 def _steps_to_deny(accounts: Sequence[str], policy_id: str) -> list[NextStep]:
     """Return how to deny the root users of member accounts everything, by a policy."""
     steps = [
@@ -117,8 +127,7 @@ def _steps_to_delete(accounts: Sequence[str]) -> list[NextStep]:
     listed = ",".join(accounts)
     return [
         NextStep(
-            what="In the account of RootTasks, which is the delegated administrator's if you have "
-            "one, plan the deletion of the root credentials",
+            what="In the account of RootTasks, plan the deletion of the root credentials",
             command=f"centralized-root-access plan delete --account {listed} --include-in-use",
         ),
         NextStep(
@@ -173,7 +182,8 @@ def _step_to_see_sign_ins(accounts: Sequence[str]) -> NextStep:
     """Return the query for whether a later attempt to sign in has succeeded."""
     listed = _query_list(accounts)
     return NextStep(
-        what="In CloudWatch Logs Insights, on the log group above, see whether it succeeded",
+        what="In CloudWatch Logs Insights, on the log group above, see whether it succeeded: "
+        "a ConsoleLogin with Success, or PasswordRecoveryCompleted",
         command="fields eventTime, recipientAccountId, eventName, responseElements.ConsoleLogin, "
         "sourceIPAddress"
         f' | filter userIdentity.type = "Root" and userIdentity.accountId in {listed}'

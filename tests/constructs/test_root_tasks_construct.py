@@ -149,7 +149,8 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
             # Step Functions' error for a function that did not start.
             assert attempts.keys() == {"Lambda.TooManyRequestsException"}
     for state in batches:
-        assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "No result"}]
+        (catch,) = state["Catch"]
+        assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "No result")
         # A minute more than the function has.
         assert state["TimeoutSeconds"] == 660
 

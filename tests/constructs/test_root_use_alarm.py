@@ -237,23 +237,25 @@ def notices_stack(env: Environment | None, **arguments: Any) -> Stack:
 
 
 @pytest.mark.parametrize("emergency_policy", [True, False])
+@pytest.mark.parametrize(
+    ("name", "shown", "hears_silence"),
+    [("a" * 255, "a" * 255, True), ("a" * 512, "the trail's log group", False)],
+    ids=["longest that is shown", "longest"],
+)
 def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group(
-    emergency_policy: bool,
+    name: str, shown: str, hears_silence: bool, emergency_policy: bool
 ) -> None:
-    longest_name = "a" * 512
     stack = alarm_stack(
-        trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(
-            stack, "Long", longest_name
-        ),
+        trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(stack, "Long", name),
         emergency_policy=emergency_policy,
     )
     alarms = properties_of_type(template_of(stack), "AWS::CloudWatch::Alarm").values()
     descriptions = [text_with_references(alarm["AlarmDescription"]) for alarm in alarms]
+    silence = [text for text in descriptions if text.startswith(f"{name} has got no event")]
+    assert bool(silence) is hears_silence
     # The query follows the name, and is the rest of its line.
-    queries = [
-        description.partition(f"{longest_name}: ")[2].split("\n")[0] for description in descriptions
-    ]
-    assert queries == QUERIES
+    queries = [text.partition(f"{shown}: ")[2].split("\n")[0] for text in descriptions]
+    assert [query for query in queries if query] == QUERIES
     assert max(map(len, descriptions)) <= 1024, "CloudWatch's limit"
 
 

@@ -379,6 +379,11 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks:
     # The first batch has 25 of the 33 members, the second one the others.
     assert execution.output["totals"] == {"CLEAN": 25, "PROTECTED": 1, "INACCESSIBLE": 8}
     assert len(root_tasks.results(execution)) == 34
+    reasons = {each["reason"] for each in root_tasks.results(execution).values()}
+    assert (
+        "Its batch ended without a result. Step Functions' error: Lambda.Unknown. "
+        "Nothing was changed."
+    ) in reasons
 
 
 def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(

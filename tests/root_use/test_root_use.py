@@ -236,7 +236,7 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         function(log_delivery(event))
         notice, alone = function.published
         # The notice of two events always has so many line breaks: text of an event adds none.
-        assert notice.message.count("\n") == 9
+        assert notice.message.count("\n") == 7
         assert f"\n{DENIED_LINE}\n" in notice.message
         assert all(line.isprintable() for line in notice.message.split("\n"))
         assert re.fullmatch(

@@ -66,10 +66,13 @@ class StateMachine:
                         data = _data_with_result(
                             state, data, self.invoke(state["Resource"], payload)
                         )
-                    except Exception:
+                    except Exception as error:
                         if "Catch" not in state:
                             raise
-                        name = state["Catch"][0]["Next"]
+                        (catch,) = state["Catch"]
+                        name_of_error = getattr(error, "error", type(error).__name__)
+                        data = _data_with_result(catch, data, {"Error": name_of_error})
+                        name = catch["Next"]
                 case "Choice":
                     next_states = (
                         choice["Next"] for choice in state["Choices"] if _choice_holds(choice, data)
@@ -78,7 +81,8 @@ class StateMachine:
                 case "Map":
                     data = _data_with_result(state, data, self._run_map(state, data, context))
                 case "Pass":
-                    data = _data_with_result(state, data, state["Result"])
+                    result = _payload(state.get("Parameters"), data, context)
+                    data = _data_with_result(state, data, state.get("Result", result))
                 case "Fail":
                     raise ExecutionFailedError(state["Error"], _value(state["CausePath"], data))
                 case other:

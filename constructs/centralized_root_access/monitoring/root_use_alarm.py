@@ -11,7 +11,14 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ..base.alarms import NAMESPACE, alarm_description, create_alarm, notify_of_alarms
+from ..base.alarms import (
+    INTERVALS_UNTIL_STOPPED,
+    NAMESPACE,
+    alarm_description,
+    alarm_of_missing_data,
+    create_alarm,
+    notify_of_alarms,
+)
 from ..base.app_checks import AppCheck, SessionRoleOwner, missing_session_roles
 from ..base.arguments import parse_account_ids, require_bool, require_region_with_root_access
 from ..base.function import LogSettings, log_group, python_function
@@ -39,6 +46,9 @@ if TYPE_CHECKING:
 # CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too
 # late.
 _PERIOD = Duration.minutes(5)
+# The CDK refuses a longer name of a log group as the dimension of a metric, and the description of
+# an alarm has no room for one.
+_MAX_NAME_CHARACTERS = 255
 
 # The fields of an event of CloudTrail that have the ID of the caller, and the ARN of its role.
 _CALLER_ID_FIELD = "$.userIdentity.principalId"
@@ -60,7 +70,7 @@ _ROOT_USE = (
 )
 
 # A metric filter keeps nothing of the events, and CloudWatch's message says no more than the
-# description. That has 1,024 characters, and a log group's name may have 512 of them.
+# description, which has 1,024 characters.
 _FIND_ROOT_USE = (
     "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.accessKeyId,"
     " sourceIPAddress, errorCode"
@@ -129,6 +139,9 @@ class RootUseAlarm(Construct):
             without success. It includes the management account's root user.
         assume_root_alarm: In alarm when another principal than the session roles called AssumeRoot,
             even without success.
+        trail_silent_alarm: In alarm when the log group has got no event for three hours: then the
+            other alarms are silent whatever happens. None if its name has more than 255
+            characters, for which the CDK has no metric.
         notices_alarm: In alarm when a notice could not be published. None without
             ``root_user_notices``.
         emergency_policy: The service control policy. None without the argument.
@@ -183,9 +196,11 @@ class RootUseAlarm(Construct):
             "RootUserUsed",
             trail_log_group,
             pattern=_ROOT_USE,
-            what="A root user was used, or someone tried to sign in as one. After a recovery this "
-            "is expected.",
-            step=step,
+            what="A root user was used, or someone tried to sign in as one.",
+            steps=[
+                "See if it is a recovery: centralized-root-access audit --account ACCOUNT",
+                step,
+            ],
             query=_FIND_ROOT_USE,
             runbook="Root use",
         )
@@ -194,10 +209,17 @@ class RootUseAlarm(Construct):
             trail_log_group,
             pattern=_assume_root_pattern(self._session_roles),
             what="Another principal than the session roles called AssumeRoot.",
-            step="Ask the caller. If no one intended it, follow the runbook.",
+            steps=[
+                "Ask the caller. If no one intended it, in the management account:",
+                "aws iam disable-organizations-root-credentials-management",
+                "aws iam disable-organizations-root-sessions",
+            ],
             query=_FIND_ASSUME_ROOT,
             runbook="A root session that someone else opened",
         )
+        self.trail_silent_alarm: cloudwatch.Alarm | None = None
+        if len(trail_log_group.log_group_name) <= _MAX_NAME_CHARACTERS:
+            self.trail_silent_alarm = _alarm_of_silence(self, trail_log_group)
         self.notices_alarm: cloudwatch.Alarm | None = None
         # Notices without a topic were refused above.
         if root_user_notices and notification_topic is not None:
@@ -282,7 +304,7 @@ class RootUseAlarm(Construct):
         *,
         pattern: str,
         what: str,
-        step: str,
+        steps: Sequence[str],
         query: str,
         runbook: str,
     ) -> cloudwatch.Alarm:
@@ -293,7 +315,7 @@ class RootUseAlarm(Construct):
             log_group: The log group of the organization's trail.
             pattern: The filter pattern of CloudWatch Logs.
             what: What the alarm means.
-            step: What to do.
+            steps: What to do.
             query: The query of Logs Insights that finds the events.
             runbook: The heading in docs/guides/operating.md.
         """
@@ -308,17 +330,45 @@ class RootUseAlarm(Construct):
             metric_name=f"{name}-{Names.unique_resource_name(self, separator='-', max_length=100)}",
             metric_value="1",
         )
+        where = log_group.log_group_name
+        if len(where) > _MAX_NAME_CHARACTERS:
+            where = "the trail's log group"
         return create_alarm(
             self,
             f"{name}Alarm",
             metric_filter.metric(statistic="Sum", period=_PERIOD),
             description=alarm_description(
                 what,
-                step,
-                f"See who, in Logs Insights on {log_group.log_group_name}: {query}",
+                *steps,
+                f"See who, in Logs Insights on {where}: {query}",
                 runbook=runbook,
             ),
         )
+
+
+def _alarm_of_silence(scope: Construct, log_group: logs.ILogGroup) -> cloudwatch.Alarm:
+    """Build the alarm for a log group that no longer gets the events of the trail."""
+    name = log_group.log_group_name
+    # CloudWatch Logs sends no zeros.
+    events = cloudwatch.Metric(
+        namespace="AWS/Logs",
+        metric_name="IncomingLogEvents",
+        dimensions_map={"LogGroupName": name},
+    )
+    return alarm_of_missing_data(
+        scope,
+        "TrailSilent",
+        events,
+        name="events",
+        label="Events of the trail",
+        description=alarm_description(
+            f"{name} has got no event for {INTERVALS_UNTIL_STOPPED} hours, so that no use of a "
+            "root user would be noticed. An intruder may have stopped the trail.",
+            "In the trail's account, see if it logs: aws cloudtrail get-trail-status --name TRAIL",
+            runbook="Root use",
+        ),
+        interval=Duration.hours(1),
+    )
 
 
 @jsii.implements(IStableStringProducer)

@@ -191,15 +191,22 @@ def _run_batch(
         functions: The functions, each with its tasks.
         makes_changes: Whether they make changes.
     """
-    # A batch that failed has the result {}. Without the catch, what the map returns for it would be
-    # up to Step Functions.
-    no_result = sfn.Pass(states, "No result", result=sfn.Result.from_object({}))
+    # Without the catch, what the map returns for a batch that failed would be up to Step Functions.
+    # The error's cause is left out: it can be as long as all that a state may pass on.
+    no_result = sfn.Pass(
+        states,
+        "No result",
+        parameters={
+            "batch": sfn.JsonPath.number_at("$.batch"),
+            "error": sfn.JsonPath.string_at("$.caught.Error"),
+        },
+    )
     choice = sfn.Choice(states, "Which task?")
     for function, tasks_of_function in functions.items():
         invoke = _invoke(
             states, function.node.id, function, payload=None, makes_changes=makes_changes
         )
-        invoke.add_catch(no_result)
+        invoke.add_catch(no_result, result_path="$.caught")
         is_task = [sfn.Condition.string_equals("$.task", task) for task in tasks_of_function]
         condition = is_task[0]
         if len(is_task) > 1:

@@ -63,14 +63,15 @@ def collect_results(
         aws: The function.
         runs: The runs of the state machine.
         run: The run.
-        returned: What the batches returned: each a number and the SHA-256 of its result. A batch
-            that ended without a result has returned something else.
+        returned: What the batches returned: each a number and the SHA-256 of its result, or the
+            error of Step Functions if it ended without a result. One can also be missing.
         backups: The policies that runs removed.
 
     Raises:
         CallError: A result could not be read. It may be intact, so a redrive can repair that.
     """
-    checksums = _checksums(returned)
+    checksums = _values_by_batch(returned, "sha256")
+    errors = _values_by_batch(returned, "error")
 
     def batch_without_result(batch: int, why: str, problem: str | None = None) -> _Batch:
         findings = [_unknown_finding(run, id_, why, backups) for id_ in run.batches[batch]]
@@ -78,7 +79,7 @@ def collect_results(
 
     def read_batch(batch: int) -> _Batch:
         if batch not in checksums:
-            return batch_without_result(batch, messages.NO_RESULT)
+            return batch_without_result(batch, messages.no_result(errors.get(batch)))
         try:
             result = runs.read_result(run, batch, checksum=checksums[batch])
         except (ChecksumMismatchError, DecodingError) as error:
@@ -142,13 +143,13 @@ def _backup_references(run: Run, account_id: str, backups: BackupStore) -> str:
     return f"Backups of this run: {', '.join(references) or 'none'}."
 
 
-def _checksums(returned: Sequence[object]) -> dict[int, str]:
-    """Return the SHA-256 of each batch's result, by the number of the batch.
+def _values_by_batch(returned: Sequence[object], key: str) -> dict[int, str]:
+    """Return a value of what batches returned, by the number of the batch, where it has one.
 
-    What a batch returned that failed has no such keys.
+    For example, the SHA-256 of each result: what a batch returned that failed has no such key.
     """
     return {
-        result["batch"]: result["sha256"]
+        result["batch"]: result[key]
         for result in returned
-        if isinstance(result, dict) and result.keys() >= {"batch", "sha256"}
+        if isinstance(result, dict) and result.keys() >= {"batch", key}
     }
