@@ -162,6 +162,7 @@ def test_a_wrong_command_is_refused_before_anything_is_called(
             "Use either --unused-for-days or --include-in-use, not both.",
         ),
         (f"plan recover --account {MEMBER} --until yesterday", "Unable to plan: --until must be"),
+        (f"plan recover --account {MEMBER} --until 9999-12-31", "within the next 30 days"),
         (f"plan recover --account {MEMBER} --reason {'x' * 201}", "--reason must be a line"),
         ("plan unlock-queue --queue orders", "--queue must contain"),
         (

@@ -77,15 +77,6 @@ def test_no_question_has_the_reason_of_an_accepted_credential_raw(
     assert HIDDEN_CHARACTERS.isdisjoint(asked.stderr)
 
 
-def test_an_end_that_is_too_far_away_is_refused_before_a_run_starts(
-    command_line: CommandLine,
-) -> None:
-    refused = command_line.run("plan", "recover", "--account", MEMBER, "--until", "9999-12-31")
-    assert refused.exit_code == 2
-    assert '"until" must be hours or days' in refused.stderr
-    assert command_line.root_tasks.executions == {}
-
-
 def test_the_question_about_a_recovery_says_when_it_is_to_be_closed(
     command_line: CommandLine,
 ) -> None:
