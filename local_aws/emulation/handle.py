@@ -39,6 +39,9 @@ WITHOUT_USER_SETTINGS = {
     "credentials_file": (None, None, os.devnull, None),
 }
 
+# Long enough ago that no plan counts a credential as in use because of its age.
+_AGE_OF_CREDENTIALS = timedelta(days=3 * 365)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
@@ -280,11 +283,12 @@ class Organization:
             certificates: How many signing certificates it has.
             password_last_used: When the password was last used; default: never.
             access_key_last_used: When each access key was last used; default: never.
-            created_at: When they were created; default: now, or when one was used before that.
+            created_at: When they were created; default: three years ago, as root users' credentials
+                usually are old, or when one was used before that.
         """
         self._require_account(account_id)
         uses = [used for used in (password_last_used, access_key_last_used) if used is not None]
-        created_at = created_at or min([self._emulation.now(), *uses])
+        created_at = created_at or min([self._emulation.now() - _AGE_OF_CREDENTIALS, *uses])
         keys = [
             AccessKey(
                 id=root_access_key_id(account_id, number),

@@ -267,7 +267,7 @@ class Approval:
     page: str = f"<dd>{CALLER_ARN}, as the command states</dd>"
 
 
-PASSWORD_OF_MEMBER = (f"{MEMBER}  workload-a  Root", "  password, created 2026-11-24, no use known")
+PASSWORD_OF_MEMBER = (f"{MEMBER}  workload-a  Root", "  password, created 2023-11-25, no use known")
 MANY = [f"{300000000000 + number}" for number in range(6)]
 APPROVALS = {
     "a key in use": Approval(("--account", MEMBER), PASSWORD_OF_MEMBER),

@@ -1,8 +1,8 @@
 """Deleting root credentials and allowing recovery: bound to a plan, in the safe order."""
 
 import threading
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +25,8 @@ from root_tasks.messages import (
     PROTECTED,
     STOP_UNREAD,
     STOPPED,
+    created_since,
+    in_use_since,
 )
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import Work
@@ -423,32 +425,57 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
 
 
 def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
-    # The days since the last use, None for never; the input; the outcome in the plan.
-    cases: list[tuple[int | None, dict[str, object], str]] = [
-        (90, {}, "IN_USE"),
-        (91, {}, "PLANNED"),
-        (91, {"unusedForDays": 91}, "IN_USE"),
-        (1, {"unusedForDays": 0}, "PLANNED"),
+    # The days since the last use, None for never, and since the creation; the input; why it is
+    # left out of the plan, None if it is planned.
+    years = 10 * 366
+    cases: list[tuple[int | None, int, dict[str, int], Callable[[datetime], str] | None]] = [
+        (90, years, {}, in_use_since),
+        (91, years, {}, None),
+        (91, years, {"unusedForDays": 91}, in_use_since),
+        (1, years, {"unusedForDays": 0}, None),
         # It is being used now.
-        (0, {"unusedForDays": 0}, "IN_USE"),
-        (0, {"includeInUse": True}, "PLANNED"),
-        (None, {"unusedForDays": 3650}, "PLANNED"),
+        (0, years, {"unusedForDays": 0}, in_use_since),
+        (0, years, {"includeInUse": True}, None),
+        (None, years, {"unusedForDays": 3650}, None),
+        # What is newer than the days has not been unused for so long.
+        (None, 1, {}, created_since),
+        (None, 90, {}, created_since),
+        (None, 91, {}, None),
+        (None, 1, {"unusedForDays": 0}, None),
+        (None, 1, {"includeInUse": True}, None),
+        (1, 2, {}, in_use_since),
     ]
-    for days_ago, input_, outcome in cases:
-        moment = None if days_ago is None else root_tasks.now - timedelta(days=days_ago)
+    for used_days_ago, created_days_ago, input_, why in cases:
+        used_at = None
+        if used_days_ago is not None:
+            used_at = root_tasks.now - timedelta(days=used_days_ago)
         root_tasks.organization.put_root_credentials(
             MEMBER,
             password=True,
             access_keys=1,
-            password_last_used=moment,
-            access_key_last_used=moment,
+            password_last_used=used_at,
+            access_key_last_used=used_at,
+            created_at=root_tasks.now - timedelta(days=created_days_ago),
         )
         plan = root_tasks.run({**PLAN_DELETION, **input_})
-        assert root_tasks.items(plan, MEMBER) == [
-            ("PASSWORD", outcome),
-            (f"ACCESS_KEY {KEY}", outcome),
-        ]
+        outcome, message = "PLANNED", None
+        if why is not None:
+            since = root_tasks.now - timedelta(days=input_.get("unusedForDays", 90))
+            outcome, message = "IN_USE", why(since)
+        items = root_tasks.results(plan)[MEMBER]["items"]
+        assert [(item["outcome"], item["message"]) for item in items] == 2 * [(outcome, message)]
         assert root_tasks.outcomes(plan)[MEMBER] == outcome
+
+
+def test_a_key_of_which_no_creation_is_known_is_planned(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(MEMBER, access_keys=1, created_at=root_tasks.now)
+
+    def omit_creation(parsed: dict[str, Any], **_: object) -> None:
+        for key in parsed["AccessKeyMetadata"]:
+            del key["CreateDate"]
+
+    root_tasks.on_event("after-call.iam.ListAccessKeys", omit_creation)
+    assert root_tasks.outcomes(root_tasks.run(PLAN_DELETION))[MEMBER] == "PLANNED"
 
 
 def test_an_account_with_something_planned_and_something_in_use_is_planned(

@@ -73,9 +73,10 @@ class CredentialSelection:
 
     Attributes:
         types: Their types; all types where it is empty.
-        in_use_since: A credential that was used at this moment or later is in use, and left out;
-            None to list it all the same.
-        overdue: The accounts whose recovery is overdue, so that no use keeps its password.
+        in_use_since: A credential that was used or created at this moment or later is in use, and
+            left out; None to list it all the same.
+        overdue: The accounts whose recovery is overdue, so that no use keeps its password and its
+            MFA devices.
     """
 
     types: tuple[ItemType, ...] = ()

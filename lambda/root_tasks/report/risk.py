@@ -15,7 +15,7 @@ from ..model.report_schema import (
     RootCredentials,
 )
 
-# A use this long ago is a recent one; a plan leaves out by default what has been used since.
+# A use this long ago is a recent one; a plan leaves out by default what was used or created since.
 RECENT = timedelta(days=90)
 
 

@@ -33,8 +33,8 @@ class Request:
         assignments: The buckets or queues, by account.
         backup: The reference of the backup whose policy the only bucket or queue gets.
         credential_types: The types of credentials to plan; all types where it is empty.
-        unused_for: For how long a credential has to be unused to be planned; None to plan it all
-            the same.
+        unused_for: For how long a credential has to exist and be unused to be planned; None to
+            plan it all the same.
     """
 
     task: Task

@@ -105,7 +105,7 @@ def plan() -> None:
     "--unused-for-days",
     type=click.IntRange(0, 3650),
     metavar="N",
-    help="Leave out credentials that were used in the last N days. Default: 90.",
+    help="Leave out credentials that were used or created in the last N days. Default: 90.",
 )
 @click.option("--include-in-use", is_flag=True, help="Also plan credentials that are in use.")
 @repeatable_option(
