@@ -78,6 +78,21 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     assert (selection["accounts"], selection["fromReport"]) == ([OTHER_MEMBER], second)
 
 
+def test_the_printed_plan_leaves_out_what_is_accepted_in_an_account_with_more(
+    command_line: CommandLine,
+) -> None:
+    until = (command_line.now + timedelta(days=9)).date().isoformat()
+    accepted = {"targetId": MEMBER, "types": ["PASSWORD"], "reason": "vault", "until": until}
+    command_line.root_tasks.settings = DeployedSettings(accepted_credentials=[accepted])
+    command_line.organization.put_root_credentials(MEMBER, password=True, access_keys=1)
+    [plan] = [step for step in suggested_commands(command_line.run("audit")) if "plan" in step]
+    command_line.now += timedelta(minutes=1)
+    [execute] = suggested_commands(command_line.run(*plan.split()))
+    assert command_line.run(*execute.split(), "--yes").exit_code == 0
+    left = command_line.organization.root_credentials(MEMBER)
+    assert (left.password, left.access_keys) == (True, ())
+
+
 def suggested_commands(shown: CommandOutput) -> list[str]:
     """Return the commands that a command names as next steps, without the program's name."""
     return re.findall(rf": {PROGRAM} (.*)$", shown.stderr, re.MULTILINE)

@@ -90,6 +90,9 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
             yield NextStep(what=_DEPLOY)
             many = ["--account", "all"]
         options = _account_options(report, to_plan, many=many, stored=stored)
+        # The reason says what is accepted. A plan that names the account would list that, too.
+        if stored and any(result.reason is not None for result in to_plan):
+            options = many
         yield NextStep(what="Plan what to delete", command=_command("plan", "delete", *options))
     protected = len(having) - len(to_plan)
     if protected:
