@@ -44,12 +44,14 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     organization = command_line.organization
-    with monkeypatch.context() as patch:
-        # Plans show when a credential was created.
-        patch.setattr(organization._emulation, "now", lambda: CREDENTIALS_CREATED)
-        organization.put_root_credentials(
-            MEMBER, password=True, access_keys=1, access_key_last_used=KEY_LAST_USED
-        )
+    organization.put_root_credentials(
+        MEMBER,
+        password=True,
+        access_keys=1,
+        access_key_last_used=KEY_LAST_USED,
+        # Plans show it.
+        created_at=CREDENTIALS_CREATED,
+    )
     # The lines of the page are as long as this.
     monkeypatch.setenv("COLUMNS", "109")
     # A report's hash changes with each release, so the page has an invented one.

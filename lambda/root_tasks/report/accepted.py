@@ -28,6 +28,14 @@ _WORDS = {
 }
 
 
+def is_accepted_in_part(result: AccountResult) -> bool:
+    """Return whether an audit found credentials in an account of which only some are accepted."""
+    reason = result.reason or ""
+    return result.outcome is Outcome.HAS_CREDENTIALS and any(
+        during in reason for during, _ in _WORDS.values()
+    )
+
+
 def with_acceptance(
     result: AccountResult,
     accepted: Mapping[str, AcceptedCredentials],

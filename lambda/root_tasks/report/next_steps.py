@@ -11,6 +11,7 @@ from common.next_step import NextStep
 
 from ..messages import HOW_TO_DEPLOY, NO_SUCH_BUCKET, NO_SUCH_QUEUE, quantity
 from ..model.report_schema import AccountResult, Item, ItemType, Outcome, Report, Task
+from .accepted import is_accepted_in_part
 from .facts import executable_until, has_outcome, is_plan
 from .management_root_user import PROTECT_OWN
 from .risk import all_credentials, is_recent
@@ -90,8 +91,8 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
             yield NextStep(what=_DEPLOY)
             many = ["--account", "all"]
         options = _account_options(report, to_plan, many=many, stored=stored)
-        # The reason says what is accepted. A plan that names the account would list that, too.
-        if stored and any(result.reason is not None for result in to_plan):
+        # A plan that names an account lists what is accepted in it, too.
+        if stored and any(map(is_accepted_in_part, to_plan)):
             options = many
         yield NextStep(what="Plan what to delete", command=_command("plan", "delete", *options))
     protected = len(having) - len(to_plan)
