@@ -18,16 +18,17 @@ JSON_VALUES = st.recursive(
 
 
 def property_test(
-    *, examples: int = 100, **strategies: st.SearchStrategy[Any]
+    *, examples: int = 100, in_gate: int | None = None, **strategies: st.SearchStrategy[Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that makes a test of a check of drawn values.
 
     Args:
         examples: How often to draw values, in the slow tests.
+        in_gate: How often in the gate; None for a tenth.
         strategies: What to draw, by the names of the check's parameters; the other parameters are
             fixtures.
     """
-    few = pytest.param(examples // 10, id="few")
+    few = pytest.param(examples // 10 if in_gate is None else in_gate, id="few")
     every = pytest.param(examples, marks=pytest.mark.slow, id="all")
 
     def decorate(check: Callable[..., None]) -> Callable[..., None]:
