@@ -149,7 +149,10 @@ class RefusalReason(Enum):
     PLAN_ALTERED = _Failing(_plan_refusal("its plan was altered after it was created."))
     PLAN_NOT_READABLE = _plan_refusal("another release of this construct created its plan.")
 
-    BACKUP_NOT_FOUND = _backup_refusal("there is no such backup.")
+    BACKUP_NOT_FOUND = _backup_refusal(
+        "there is no such backup. A RootTasks that was deleted and deployed again, renamed or "
+        "moved starts with an empty bucket."
+    )
     BACKUP_ALTERED = _Failing(_backup_refusal("it is not what a run stores under this key."))
     NOT_A_BACKUP = _backup_refusal("it is not a backup.")
     BACKUP_OF_ANOTHER = _backup_refusal("it is of {id} in account {account_id}.")

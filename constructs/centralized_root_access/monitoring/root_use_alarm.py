@@ -280,7 +280,7 @@ class RootUseAlarm(Construct):
             description=alarm_description(
                 "A notice of root use could not be published. The alarm on root users does not "
                 "need it.",
-                f"See why: aws logs tail {own_logs.log_group_name} --since 1d",
+                f"See why (AWS CLI version 2): aws logs tail {own_logs.log_group_name} --since 1d",
                 runbook="If a notice is missing",
             ),
         )

@@ -140,7 +140,7 @@ class DriftCheck(Construct):
                 "Centralized root access did not match the stack at the last drift check. The "
                 "check may have repaired it since.",
                 "See what differs (options: the stack's lists): centralized-root-access status",
-                f"See the check, and any caller: {follow_logs}",
+                f"See the check, and any caller (AWS CLI version 2): {follow_logs}",
                 runbook="Drift",
             ),
             # Between two checks, and before the first one, the state does not change.
@@ -156,7 +156,7 @@ class DriftCheck(Construct):
             description=alarm_description(
                 f"For {INTERVALS_UNTIL_STOPPED} intervals no drift check of centralized root "
                 "access has succeeded or found drift: new drift may not be noticed.",
-                f"See why: {follow_logs}",
+                f"See why (AWS CLI version 2): {follow_logs}",
                 "See whether there is drift (options: the stack's lists): "
                 "centralized-root-access status",
                 runbook="The drift check stopped",

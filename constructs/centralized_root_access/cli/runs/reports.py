@@ -234,6 +234,6 @@ def _read(runs: Runs, key: str) -> bytes:
         raise NoReportError(
             f"There is no s3://{runs.deployment.bucket}/{key}, or these credentials may not read "
             f"it ({error.failure.code}). It needs grant_read_reports; the latest report is there "
-            "once a full audit has ended. A RootTasks that was renamed or moved starts with an "
-            "empty bucket."
+            "once a full audit has ended. A RootTasks that was deleted and deployed "
+            "again, renamed or moved starts with an empty bucket."
         ) from error
