@@ -54,7 +54,8 @@ def test_a_stack_of_an_example_can_be_updated_with_the_template(
         example = synthesize(REPOSITORY / "examples" / f"{name}.py", tmp_path / name)
         # The template deletes credentials, and has neither the other tasks nor notices of root
         # users, nor the emergency policy.
-        missing = "Use(Notices|Logs|EmergencyPolicy)|Tasks(Plan)?(Unlock|AllowPasswordRecovery)"
+        tasks = "StartRunOwn|(Plan)?(Unlock|AllowPasswordRecovery)"
+        missing = f"Use(Notices|Logs|EmergencyPolicy)|Tasks({tasks})"
         pattern = re.compile(rf"Root(?!{missing})")
         ids_of_example = set(filter(pattern.match, example.template(BOOTSTRAP)["Resources"]))
         assert ids_of_example

@@ -262,7 +262,7 @@ def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(
     aws: LocalAws,
 ) -> None:
     alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len([alarm for alarm in alarms if "-RootUse" in alarm["AlarmName"]]) == 3
+    assert len([alarm for alarm in alarms if "-RootUse" in alarm["AlarmName"]]) == 4
     patterns = [
         found["filterPattern"]
         for found in aws.client("logs").describe_metric_filters()["metricFilters"]

@@ -53,7 +53,8 @@ def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
 
 
 def test_only_the_sdk_and_the_response_to_cloudformation_open_connections() -> None:
-    modules = r"http|requests|socket|ssl|urllib3|urllib\.request"
+    # Its exceptions open no connection.
+    modules = r"http|requests|socket|ssl|urllib3(?!\.exceptions)|urllib\.request"
     opening = rf"^ *(?:from urllib |(?:from|import) .*\b(?:{modules})\b)"
     sources = (
         path for root in ("constructs", "lambda") for path in (REPOSITORY / root).rglob("*.py")
