@@ -60,7 +60,7 @@ def test_it_goes_the_whole_way_in_sixty_lines_and_its_shell_runs_what_it_printed
 
     # Everything is deleted by now, so there is nothing to plan, and a plan is executed once.
     assert re.findall(r"^ended: (\d+)$", shell, re.MULTILINE) == ["0", "0", "0", "0", "2", "0"]
-    assert "Nothing is planned." in ran.stderr
+    assert "To be deleted in 0 of " in ran.stderr
     assert "This plan was claimed by" in ran.stderr
     assert shell.splitlines()[-1].startswith("The local AWS has ended")
     assert list(tmp_path.iterdir()) == []
