@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -263,7 +264,7 @@ class Approval:
     options: tuple[str, ...]
     lists: tuple[str, ...]
     question: str = f"It was planned by {CALLER_ARN}, the same principal as yours."
-    asked_for: str = "1 account; credentials used in the last 90 days are left out"
+    asked_for: str = "1 account; credentials used or created in the last 90 days are left out"
     page: str = f"<dd>{CALLER_ARN}, as the command states</dd>"
 
 
@@ -274,13 +275,13 @@ APPROVALS = {
     "an inaccessible account": Approval(
         ("--account", f"{MEMBER},{THIRD_MEMBER}"),
         PASSWORD_OF_MEMBER,
-        asked_for="2 accounts; credentials used in the last 90 days are left out",
+        asked_for="2 accounts; credentials used or created in the last 90 days are left out",
     ),
     "many exclusions": Approval(
         ("--account", "all", "--exclude", ",".join([THIRD_MEMBER, *MANY])),
         PASSWORD_OF_MEMBER,
-        asked_for="every account; left out: 7 accounts and units; credentials used in the last 90 "
-        "days are left out",
+        asked_for="every account; left out: 7 accounts and units; credentials used or created in "
+        "the last 90 days are left out",
     ),
     "no principal": Approval(
         (),
@@ -301,11 +302,14 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
         organization.add_account(
             name=account_id, email=f"{account_id}@example.com", account_id=account_id
         )
-    with monkeypatch.context() as patch:
-        patch.setattr(organization._emulation, "now", lambda: root_tasks.now)
-        organization.put_root_credentials(
-            MEMBER, password=True, access_keys=1, access_key_last_used=root_tasks.now
-        )
+    organization.put_root_credentials(
+        MEMBER,
+        password=True,
+        access_keys=1,
+        access_key_last_used=root_tasks.now,
+        # Plans show it.
+        created_at=datetime(2023, 11, 25, tzinfo=UTC),
+    )
     organization.deny(THIRD_MEMBER, "iam:*")
     monkeypatch.setenv("COLUMNS", "100")
     if approval.options:

@@ -67,8 +67,8 @@ def requesters(report: Report) -> str:
 def request_in_words(selection: PlanSelection) -> str:
     """Return the input of a plan in one line, which stays short however much the input names.
 
-    For example, "every account; left out: Root/Sandbox; only passwords; credentials used in the
-    last 90 days are left out".
+    For example, "every account; left out: Root/Sandbox; only passwords; credentials used or
+    created in the last 90 days are left out".
     """
     # Which accounts it is about.
     named = []
@@ -90,7 +90,7 @@ def request_in_words(selection: PlanSelection) -> str:
     in_use = "in use or not"
     if selection.unused_for_days is not None:
         days = quantity(selection.unused_for_days, "day")
-        in_use = f"credentials used in the last {days} are left out"
+        in_use = f"credentials used or created in the last {days} are left out"
     return "; ".join([*parts, in_use])
 
 

@@ -593,8 +593,8 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
                 ),
             ),
             [
-                "<dd>every account; left out: Root/Sandbox; only passwords; credentials used in "
-                "the last 7 days are left out</dd>"
+                "<dd>every account; left out: Root/Sandbox; only passwords; credentials used or "
+                "created in the last 7 days are left out</dd>"
             ],
         ),
         (NOTHING_PLANNED, ["It lists nothing to execute."]),

@@ -37,7 +37,7 @@ def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("task", [Task.AUDIT, DELETE])
 def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
-    # A deletion leaves out what was used in the last 90 days.
+    # A deletion leaves out what was used or created in the last 90 days.
     unused_for = timedelta(days=90) if task is DELETE else None
     of_task = Request(task=task, unused_for=unused_for)
     assert parse({"task": task, "accounts": [OTHER_MEMBER, MEMBER, OTHER_MEMBER]}) == replace(
