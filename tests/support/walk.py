@@ -306,7 +306,7 @@ class Operator:
             return [Step("", f"{_PROGRAM} audit")]
         if self.scene.entrance is Entrance.MAIL:
             subject, text = self.root_tasks.notices[-1]
-            self.check_subject(subject)
+            self._check_subject(subject)
             steps = _steps_of_mail(text)
         else:
             printed = self.root_tasks.report(execution)["nextSteps"]
@@ -314,7 +314,7 @@ class Operator:
         # A query is a look in the console.
         return [step for step in steps if not (step.command or "").startswith("fields ")]
 
-    def check_subject(self, subject: str) -> None:
+    def _check_subject(self, subject: str) -> None:
         """Check the number of a mail's subject against the organization."""
         appeared = re.search(r"appeared: ([\d,]+) account", subject)
         assert appeared is None, f"nothing appeared before a first audit: {subject}"
