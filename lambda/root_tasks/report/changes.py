@@ -23,7 +23,11 @@ from ..model.report_schema import (
 from .facts import credentials_of, is_audited, types_without_list
 
 # What is in doubt if another audit may have looked later than this one.
-_IN_DOUBT = (ChangeType.CREDENTIALS_DISAPPEARED, ChangeType.LEFT)
+_IN_DOUBT = (
+    ChangeType.CREDENTIALS_DISAPPEARED,
+    ChangeType.CREDENTIALS_ACCEPTED,
+    ChangeType.LEFT,
+)
 # The type of a change of an account's outcome. A new acceptance ends the alarm: by a deployment, or
 # because an account was moved into a unit.
 _ACCEPTANCE = {

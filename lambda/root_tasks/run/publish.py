@@ -35,7 +35,9 @@ _WITHHELD = (
     "comparison, no findings in Security Hub, no notice, and only the metrics that set off alarms. "
     "It is not the latest."
 )
-_COMPARED_IN_PART = f"{_OVERTAKEN} This one does not say what has disappeared since, or who left."
+_COMPARED_IN_PART = (
+    f"{_OVERTAKEN} This one does not say what has disappeared or is accepted since, or who left."
+)
 _OWN_ROOT_USER = "ManagementRootUserUnprotected"
 # The metrics that set off an alarm if they are not zero.
 _ALARMING = (

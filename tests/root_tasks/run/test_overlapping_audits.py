@@ -1,10 +1,12 @@
 """Full audits that overlap, are redriven or repeated: what counts is what a later look found."""
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import strategies as st
@@ -15,18 +17,23 @@ from local_aws.emulation import LocalOrganization
 from root_tasks.aws.checksums import sha256
 from root_tasks.aws.latest_report_store import WriteContentionError
 from root_tasks.model.codec import encode
-from root_tasks.model.report_schema import Outcome, RootCredentials
+from root_tasks.model.report_schema import Outcome, RootCredentials, Task
 from root_tasks.model.run_documents import BatchResult, Finding
+from root_tasks.report.asff import MEMBER_CHECK
 from root_tasks.run.finish import OutdatedRunError
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, enable_root_access
 from support.properties import property_test
+from support.reports import account_result, report_of
 from support.root_tasks import DeployedSettings, RootTasks
 
 APPEARED = "Root credentials appeared: 1 account"
 DISAPPEARED = "Root credentials disappeared: 1 account"
 NOT_COMPARED = "Root credentials: full audit without a comparison"
 PUBLISHED_AGAIN = "Root credentials: full audit, published again"
+OVERTAKEN = "Another full audit was published after this one had begun."
+# What Security Hub has of a finding that failed and is not archived.
+OPEN_FAILURE = ({"Status": "FAILED"}, "ACTIVE")
 # Metrics of a full audit.
 WITH_CREDENTIALS, UNPROTECTED = "AccountsWithRootCredentials", "ManagementRootUserUnprotected"
 
@@ -42,6 +49,7 @@ class Audits:
     - "end_batch A": its batch ends only now, because it has read other accounts since
     - "report A": its report is written, or written again by a redrive
     - "report_unheard A": the same, but SNS refuses its notice
+    - "report_once_written A": the same, but the function ends once latest/report.json is written
     - "credentials appear" or "credentials disappear": those of a member account
 
     Attributes:
@@ -92,6 +100,13 @@ class Audits:
         """Write the report of an audit, whose notice SNS refuses: its last function then fails."""
         self.root_tasks.notices_to_refuse = 1
         with pytest.raises(CallError):
+            self.report(name)
+
+    def report_once_written(self, name: str) -> None:
+        """Write the report of an audit, whose last function ends right after it is the latest."""
+        end = Mock(side_effect=itertools.chain([KeyboardInterrupt], itertools.repeat(None)))
+        self.root_tasks.on_event("after-call.s3.PutObject", end)
+        with pytest.raises(KeyboardInterrupt):
             self.report(name)
 
     def credentials(self, event: str) -> None:
@@ -267,40 +282,76 @@ def test_a_later_look_is_never_replaced_by_an_earlier_one(
 MINUTES_OF_AUDIT = st.lists(st.integers(0, 60), min_size=4, max_size=5, unique=True).map(sorted)
 
 
+def damage(root_tasks: RootTasks) -> None:
+    """Let the latest report be one that no release can read."""
+    root_tasks.write_object("latest/report.json", b"{}")
+
+
+def replace_by_another_organizations(root_tasks: RootTasks) -> None:
+    """Let the latest report be one of another organization, with credentials everywhere."""
+    found = account_result(MEMBER, Outcome.HAS_CREDENTIALS)
+    foreign = replace(report_of(found), organization_id="o-foreign000")
+    root_tasks.write_object("latest/report.json", encode(foreign))
+
+
+def deny_once(root_tasks: RootTasks) -> None:
+    """Deny the next read of a latest report."""
+    root_tasks.fail_calls(
+        "s3:GetObject", "AccessDenied", status=403, url="latest/report.json", times=1
+    )
+
+
 @property_test(
     examples=150,
     audits=st.lists(MINUTES_OF_AUDIT, min_size=2, max_size=4),
     # In which minutes each of two accounts gets credentials, loses them, gets them again.
     changes=st.tuples(*[st.sets(st.integers(0, 60), max_size=4)] * 2),
+    # Whether the first account was recovered, until minute 30: an audit that starts later finds
+    # that the recovery is overdue.
+    is_recovered=st.booleans(),
+    # What happens to the latest report, by the minute.
+    spoiled=st.dictionaries(
+        st.integers(0, 60),
+        st.sampled_from([damage, replace_by_another_organizations, deny_once]),
+        max_size=2,
+    ),
     # How many minutes the clock of the batches is behind.
     behind=st.sampled_from([0, 0, 90]),
     # Audits report these as well, and they must not matter.
     own_mfa_devices=st.integers(0, 1),
 )
-def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_older_look(
+def test_credentials_that_were_published_are_never_followed_by_a_clean_look_of_before(
     organization: LocalOrganization,
     audits: list[list[int]],
     changes: tuple[set[int], set[int]],
+    is_recovered: bool,
+    spoiled: dict[int, Callable[[RootTasks], None]],
     behind: int,
     own_mfa_devices: int,
 ) -> None:
     organization.reset()
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
     organization.put_root_credentials(MANAGEMENT, mfa_devices=own_mfa_devices)
-    root_tasks = RootTasks(organization=organization)
+    root_tasks = RootTasks(
+        organization=organization, settings=DeployedSettings(security_hub_findings=True)
+    )
+    root_tasks.client("securityhub").enable_security_hub()
     noon = root_tasks.now
+    if is_recovered:
+        root_tasks.advance(minutes=-30)
+        recovery = {"task": Task.RECOVER, "accounts": [MEMBER], "reason": "CHG1", "until": "1h"}
+        root_tasks.execute(root_tasks.run(recovery))
+
+    history = History(root_tasks=root_tasks, faults=frozenset(spoiled.values()))
     runs: dict[int, dict[str, Any]] = {}
-    # What published audits found: the account, and the minute in which they read it.
-    published_finds: list[tuple[int, int]] = []
-    # The audits that found none and were published since.
-    root_free_audits: set[int] = set()
-    # The audits whose reports were written: a redrive writes no other one.
-    written: set[int] = set()
     events = [(minute, number) for number, minutes in enumerate(audits) for minute in minutes]
-    for minute, number in sorted(events):
+    for minute, number in sorted([*events, *((minute, -1) for minute in spoiled)]):
+        root_tasks.now = noon + timedelta(minutes=minute)
+        if number == -1:
+            spoiled[minute](root_tasks)
+            continue
         # Any later minutes of it are those in which it writes its report.
         start_minute, *read_minutes = audits[number][:3]
-        root_tasks.now = noon + timedelta(minutes=minute)
         if minute == start_minute:
             arn = root_tasks.arn(f"audit-{number}")
             runs[number] = root_tasks.start_run({}, arn=arn, started_at=root_tasks.now)
@@ -312,33 +363,130 @@ def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_olde
             len([change for change in changes[account] if change <= read]) % 2 == 1
             for account, read in enumerate(read_minutes)
         ]
+        accepted = [is_recovered and start_minute <= 30, False]
         ended_at = noon + timedelta(minutes=read_minutes[-1] - behind)
         result = store_result(root_tasks, runs[number], has_password, at=ended_at)
-        root_tasks.log.clear()
-        root_tasks.write_report(runs[number], results=[result])
+        history.write_report(
+            runs[number],
+            result,
+            looks=dict(zip((MEMBER, OTHER_MEMBER), read_minutes, strict=True)),
+            found={
+                account_id
+                for account_id, has, is_accepted in zip(
+                    (MEMBER, OTHER_MEMBER), has_password, accepted, strict=True
+                )
+                if has and not is_accepted
+            },
+        )
 
-        # Compare what it publishes with what was published before.
-        metrics = root_tasks.metrics()
-        counts = [line[WITH_CREDENTIALS] for line in metrics if WITH_CREDENTIALS in line]
-        if not counts:
-            assert not any(has_password), "what was found is published"
-            continue
-        assert counts == [sum(has_password)]
-        latest = root_tasks.read_json("latest/report.json")
-        if number in written and latest["runId"] != f"audit-{number}":
-            assert any(has_password), "only what sets off an alarm is sent again"
-            continue
-        written.add(number)
-        assert latest["runId"] == f"audit-{number}"
-        if any(has_password):
-            reads = enumerate(read_minutes)
-            published_finds += [(account, read) for account, read in reads if has_password[account]]
-            root_free_audits = set()
-        else:
-            later = [find for find in published_finds if find[1] > read_minutes[find[0]]]
-            assert later == [], "no account was found with credentials by a later look"
-            root_free_audits.add(number)
-            assert latest["rootFree"]["audits"] == len(root_free_audits)
+
+@dataclass(kw_only=True)
+class History:
+    """What full audits have published, and what has to be so whenever one writes its report.
+
+    Attributes:
+        root_tasks: The deployed RootTasks.
+        faults: What happens to the latest report.
+        finds: The looks by which published audits have found credentials that nothing accepts: the
+            account and the minute.
+        root_free_audits: The audits that found none and were published since.
+        published: The reports that were published, by their runs: a redrive publishes no other.
+    """
+
+    root_tasks: RootTasks
+    faults: Set[Callable[[RootTasks], None]]
+    finds: list[tuple[str, int]] = field(default_factory=list)
+    root_free_audits: set[str] = field(default_factory=set)
+    published: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write_report(
+        self,
+        run: Mapping[str, Any],
+        result: object,
+        *,
+        looks: Mapping[str, int],
+        found: Set[str],
+    ) -> None:
+        """Let an audit write its report, and check all that it says.
+
+        Args:
+            run: What the start of the audit returned.
+            result: What its batch returned.
+            looks: The minute in which it has read each account.
+            found: The accounts in which it has found credentials that nothing accepts.
+        """
+        self.root_tasks.log.clear()
+        self.root_tasks.notices.clear()
+        output = self.root_tasks.write_report(run, results=[result])
+        run_id = run["runId"]
+        report = self.root_tasks.read_json(f"runs/{run_id}/report.json")
+        lines = [line for line in self.root_tasks.metrics() if WITH_CREDENTIALS in line]
+        is_latest = self.root_tasks.read_json("latest/report.json").get("runId") == run_id
+
+        # Bad news is always published, and at once.
+        if found:
+            (line,) = lines
+            assert report["publishedAt"] is not None
+            assert line[WITH_CREDENTIALS] == len(found)
+            assert line["_aws"]["Timestamp"] == self.root_tasks.now.timestamp() * 1000
+        # Good news that is older than bad news never is.
+        contradicted = {
+            account_id
+            for account_id, minute in self.finds
+            if account_id not in found and minute > looks[account_id]
+        }
+        if contradicted:
+            assert found or not (lines or is_latest)
+            self.check_what_is_sent(contradicted)
+        if contradicted and run_id not in self.published:
+            self.check_report(report, contradicted)
+            assert "in a row" not in output["summary"]
+        self.note_publication(report, looks=looks, found=found, is_latest=is_latest)
+
+    def check_what_is_sent(self, contradicted: Set[str]) -> None:
+        """Check notices and findings about accounts in which a later look found credentials."""
+        for _, message in self.root_tasks.notices:
+            assert "disappeared" not in message.lower()
+            assert "credentials accepted" not in message.lower()
+        findings = self.root_tasks.findings(MEMBER_CHECK)
+        for account_id in contradicted:
+            finding = findings[account_id]
+            assert (finding["Compliance"], finding["RecordState"]) == OPEN_FAILURE
+
+    def check_report(self, report: Mapping[str, Any], contradicted: Set[str]) -> None:
+        """Check the new report of an audit, and its page, in the same way."""
+        assert report["rootFree"] is None
+        for change in report["changes"] or ():
+            if change["accountId"] in contradicted:
+                assert change["type"] not in ("CREDENTIALS_DISAPPEARED", "CREDENTIALS_ACCEPTED")
+        assert OVERTAKEN in " ".join(report["warnings"])
+        page = self.root_tasks.read_object(f"runs/{report['runId']}/report.html").decode()
+        assert OVERTAKEN in page
+
+    def note_publication(
+        self,
+        report: dict[str, Any],
+        *,
+        looks: Mapping[str, int],
+        found: Set[str],
+        is_latest: bool,
+    ) -> None:
+        """Remember a report that was published, and check that it stays as it is."""
+        run_id = report["runId"]
+        if run_id in self.published:
+            # One that cannot be read is published again, if it found credentials.
+            assert deny_once in self.faults or report == self.published[run_id]
+            return
+        if report["publishedAt"] is None:
+            return
+        self.published[run_id] = report
+        self.root_free_audits.add(run_id)
+        if found:
+            self.finds += [(account_id, looks[account_id]) for account_id in found]
+            self.root_free_audits.clear()
+        elif not self.faults:
+            assert is_latest
+            assert report["rootFree"]["audits"] == len(self.root_free_audits)
 
 
 def store_result(
@@ -378,6 +526,49 @@ def test_an_audit_that_is_withheld_imports_nothing_and_says_so(audits: Audits) -
     (warning,) = report["warnings"]
     assert warning.startswith("Another full audit was published after this one had begun")
     assert (report["changes"], report["publishedAt"], report["rootFree"]) == (None, None, None)
+
+
+def test_an_audit_that_is_overtaken_imports_no_finding_as_passed(audits: Audits) -> None:
+    root_tasks = audits.root_tasks
+    root_tasks.client("securityhub").enable_security_hub()
+    root_tasks.settings = DeployedSettings(security_hub_findings=True)
+    # B found something else, so it is published, although A looked later.
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, password=True)
+    audits.take("start B, read B, credentials appear, start A, read A, report A, report B")
+    assert audits.latest["runId"] == "B"
+    findings = root_tasks.findings(MEMBER_CHECK)
+    assert findings[MEMBER]["Compliance"] == {"Status": "FAILED"}
+    assert audits.latest["changes"] == []
+
+
+def test_an_audit_that_is_overtaken_calls_no_overdue_recovery_accepted(audits: Audits) -> None:
+    root_tasks = audits.root_tasks
+    recovery = {"task": Task.RECOVER, "accounts": [MEMBER], "reason": "CHG1", "until": "1h"}
+    root_tasks.execute(root_tasks.run(recovery))
+    root_tasks.organization.put_root_credentials(OTHER_MEMBER, password=True)
+    # B starts in time, and A after the end of the recovery.
+    audits.take("start B, read B")
+    root_tasks.advance(hours=1)
+    audits.take("start A, read A, report A, report B")
+    assert audits.latest["runId"] == "B"
+    assert audits.latest["changes"] == []
+
+
+def test_a_redrive_sends_all_that_is_missing_after_the_latest_report_was_written(
+    audits: Audits,
+) -> None:
+    root_tasks = audits.root_tasks
+    root_tasks.client("securityhub").enable_security_hub()
+    root_tasks.settings = DeployedSettings(security_hub_findings=True)
+    audits.take("credentials appear, start A, read A, report_once_written A")
+    published = root_tasks.read_object("latest/report.json")
+    assert (audits.latest["runId"], audits.metric_values, root_tasks.notices) == ("A", [], [])
+    audits.take("report A")
+    assert audits.metric_values == [1]
+    assert [subject for subject, _ in root_tasks.notices] == [APPEARED]
+    assert root_tasks.findings(MEMBER_CHECK)[MEMBER]["Compliance"] == {"Status": "FAILED"}
+    for key in ("latest/report.json", "runs/A/report.json"):
+        assert root_tasks.read_object(key) == published
 
 
 def test_an_audit_that_was_published_stays_so_and_its_redrive_sends_what_is_missing(
