@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aws_calls.calls import AwsCalls
@@ -13,12 +14,13 @@ from aws_calls.runtime import LambdaContext, create_clients, system_clock
 from common.arn import Arn
 from common.function_settings import FunctionSettings
 from common.log import log_sdk_version, write_line
-from common.untrusted import text_or_unknown
+from common.untrusted import UNKNOWN
 
 from .root_use_events import RootUse, Use, read_delivery
 from .root_use_steps import next_steps
 
-_MAX_LOG_GROUP_CHARACTERS = 512
+# The characters that CloudWatch Logs allows. None of them forges a line or a command.
+_LOG_GROUP = re.compile(r"[\w./#-]{1,512}", re.ASCII)
 
 _ATTEMPT = (
     "Anyone who knows the e-mail address can fail to sign in, or ask for a new password, with "
@@ -53,7 +55,7 @@ def on_delivery(event: object, context: LambdaContext) -> None:
         event,
         settings=Settings.from_environment(os.environ),
         aws=AwsCalls(clients=create_clients(), budget=budget),
-        account_id=Arn.parse(context.invoked_function_arn).account_id,
+        arn=Arn.parse(context.invoked_function_arn),
         log=write_line,
     )
 
@@ -63,7 +65,7 @@ def notify(
     *,
     settings: Settings,
     aws: AwsCalls,
-    account_id: str,
+    arn: Arn,
     log: Callable[..., None],
 ) -> None:
     """Publish a notice of root use, with everything that is needed passed in.
@@ -72,7 +74,7 @@ def notify(
         event: What CloudWatch Logs delivers to a subscribed function.
         settings: What the construct configures.
         aws: The calls of the function, until the invocation ends.
-        account_id: The account of the function and of the organization's trail.
+        arn: The function, which is in the account and the Region of the trail's log group.
         log: Takes one event as keyword arguments.
 
     Raises:
@@ -89,22 +91,16 @@ def notify(
     uses = [RootUse.parse(log_event) for log_event in log_events]
     log(event="root_use", events=len(uses), eventIds=[use.event_id for use in uses[:MAX_LISTED]])
     publish_or_fail(
-        _notice(uses, delivery, account_id=account_id, settings=settings),
+        _notice(uses, log_group=delivery.get("logGroup"), arn=arn, settings=settings),
         aws=aws,
         topic_arn=settings.notification_topic_arn,
         log=log,
-        account_id=account_id,
+        account_id=arn.account_id,
         consequence="Lambda tries three times. The alarm of root use has the query for the events.",
     )
 
 
-def _notice(
-    uses: Sequence[RootUse],
-    delivery: Mapping[str, object],
-    *,
-    account_id: str,
-    settings: Settings,
-) -> Notice:
+def _notice(uses: Sequence[RootUse], *, log_group: object, arn: Arn, settings: Settings) -> Notice:
     """Return the notice of the events of a delivery, of which there is at least one."""
     # In a list that is cut, calls that were denied must not hide a sign-in. Use has its members in
     # this order.
@@ -114,23 +110,18 @@ def _notice(
     message = [bullets("Root use, other than through AssumeRoot:", [use.line for use in uses])]
     if uses[0].use is Use.SIGN_IN_ATTEMPTED:
         message.append(_ATTEMPT)
-    log_group, log_stream = (
-        text_or_unknown(delivery.get(name), _MAX_LOG_GROUP_CHARACTERS)
-        for name in ("logGroup", "logStream")
-    )
-    message.append(
-        "Sent by RootUseAlarm of centralized-root-access.\n"
-        f"Log group: {log_group}\nLog stream: {log_stream}"
-    )
+    if not isinstance(log_group, str) or not _LOG_GROUP.fullmatch(log_group):
+        log_group = UNKNOWN
     return Notice(
         subject=_subject(uses, management_account=management),
         # An organization's trail has one log group, so its account has one thread.
-        thread=f"{account_id}-root-use",
+        thread=f"{arn.account_id}-root-use",
         runbook="Root use",
         next_steps=next_steps(
             uses,
             management_account=management,
             emergency_policy_id=settings.emergency_policy_id,
+            trail=f"{log_group} in {arn.region} of account {arn.account_id}",
         ),
         message=paragraphs(*message),
     )

