@@ -34,6 +34,7 @@ from support.reports import (
     account_result,
     audit_with_history,
     example_audit,
+    example_execution,
     example_plan,
     example_unlock,
     hostile_audit,
@@ -370,11 +371,90 @@ VIOLATIONS = (
 def test_the_page_is_accessible_by_the_rules_of_axe(
     show_page: Show, width: int, dark: bool
 ) -> None:
-    for written in (audit_with_history(), example_plan(), example_unlock(), replacement()):
+    written_reports = (audit_with_history(), example_plan(), example_execution())
+    for written in (*written_reports, example_unlock(), replacement()):
         page = show_page(written, width=width, dark=dark)
         page.click("#details")
         page.evaluate(AXE.read_text())
         assert page.evaluate(VIOLATIONS) == [], written.run_id
+
+
+# The first screen
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_totals_and_changed_policies_are_seen_first_and_details_of_the_run_later(
+    show_page: Show, width: int
+) -> None:
+    page = show_page(replacement(), width=width, height=844)
+    assert texts(page, "#policies li .badge, #policies li bdi") == [
+        "»to be set",
+        "bucket policy locked in 300000000001 account-0001",
+    ]
+    shown = ("#policies", ".notice", ".totals", ".facts")
+    tops, bottoms = (
+        [
+            page.evaluate(f"document.querySelector('{each}').getBoundingClientRect().{edge}")
+            for each in shown
+        ]
+        for edge in ("top", "bottom")
+    )
+    assert tops == sorted(tops)
+    assert bottoms[2] <= 844, "the totals are on the first screen"
+    # A time is not broken over two lines.
+    lines = (
+        "[...document.querySelectorAll('.unbroken')].map((found) => found.getClientRects().length)"
+    )
+    assert set(page.evaluate(lines)) == {1}
+    assert [text for text in texts(page, ".notice .unbroken") if text.endswith("UTC")]
+
+
+def test_more_policies_than_a_screen_has_are_counted(show_page: Show) -> None:
+    (account,) = replacement().results
+    plan = dataclasses.replace(
+        replacement(), results=(dataclasses.replace(account, items=account.items * 7),)
+    )
+    assert texts(show_page(plan), "#policies li")[5:] == ["and 2 more"]
+
+
+def test_a_failed_execution_says_above_all_else_what_it_failed_of(show_page: Show) -> None:
+    denied = "iam:DeleteLoginProfile: AccessDenied: arn:aws:iam::{}:root is denied `x`."
+    account_ids = [f"{300000000000 + number}" for number in range(3)]
+    failed = [
+        account_result(
+            account_id,
+            Outcome.FAILED,
+            reason=denied.format(account_id),
+            hint=f"See `preflight --account {account_id}`.",
+        )
+        for account_id in account_ids
+    ]
+    unknown = account_result("300000000009", Outcome.UNKNOWN, reason="No result.")
+    done = account_result("300000000010", Outcome.DONE)
+    page = show_page(
+        report_of(*failed, unknown, done, task=Task.DELETE, executed_plan="plan"), width=390
+    )
+    assert texts(page, "#failed h2") == ["The execution failed."]
+    # One cause is said once, with the command for all of its accounts.
+    assert texts(page, "#failed li") == [
+        f"3 accounts: {denied.format('ACCOUNT')} See preflight.",
+        "1 account: No result. ",
+    ]
+    # Only our own sentences have commands.
+    assert texts(page, "#failed code") == ["preflight"]
+    color = "getComputedStyle(document.querySelector('{}')).color"
+    tone = page.evaluate(color.format(".totals .bad .label"))
+    assert page.evaluate(color.format("#failed h2")) == tone
+    top = "document.querySelector('{}').getBoundingClientRect().top"
+    assert page.evaluate(top.format("#failed")) < page.evaluate(top.format(".totals"))
+    # A cause of one account only is said of that account.
+    page = show_page(report_of(failed[0], done, task=Task.DELETE, executed_plan="plan"))
+    assert texts(page, "#failed li") == [
+        f"1 account: {failed[0].reason} See preflight --account {account_ids[0]}."
+    ]
+    assert page.evaluate("document.querySelector('#inaccessible').hidden")
+    page = show_page(report_of(done, task=Task.DELETE, executed_plan="plan"))
+    assert page.evaluate("document.querySelector('#failed').hidden")
 
 
 # What comes next
