@@ -26,8 +26,7 @@ _PART = re.compile(
 )
 # The account of a principal: it is the account's ID or an ARN.
 _ACCOUNT_OF_PRINCIPAL = re.compile(r"(?:arn:[^:]*:[^:]*:[^:]*:)?([0-9]{12})(?::.*)?")
-# A sentence has no more statements of a policy, and no more actions and resources of each.
-_MAX_STATEMENTS = 5
+# A sentence names no more accounts, actions and resources of a statement.
 _MAX_NAMED = 3
 
 
@@ -99,11 +98,7 @@ def effect_of(policy: str, *, account_id: str) -> str:
     sentences = []
     if clauses:
         sentences.append(f"The new policy {enumeration(sorted(clauses))}.")
-    sentences += given[:_MAX_STATEMENTS]
-    if len(given) > _MAX_STATEMENTS:
-        more = quantity(len(given) - _MAX_STATEMENTS, "more statement")
-        sentences.append(f"It has {more} for other accounts.")
-    return " ".join(sentences)
+    return " ".join(sentences + given)
 
 
 def _parts(policy: str | None) -> list[str]:
