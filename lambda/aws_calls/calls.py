@@ -130,7 +130,7 @@ class AwsCalls:
 
     def until(self, event: threading.Event) -> Self:
         """Return the same, which starts no call once the event is set."""
-        return self.with_budget(self.budget.until(event))
+        return self.with_budget(replace(self.budget, stopped=event))
 
 
 def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:

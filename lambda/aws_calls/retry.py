@@ -68,10 +68,6 @@ class RetryBudget:
         # The deadline becomes earlier by what is too much, and never later.
         return replace(self, deadline=self.deadline - max(0.0, self.remaining_seconds - seconds))
 
-    def until(self, event: threading.Event) -> RetryBudget:
-        """Return a budget in which no attempt starts once the event is set."""
-        return replace(self, stopped=event)
-
     def attempt(self, call: Callable[[], T], *, operation: str) -> T:
         """Return what the call returns, repeating it while its failures are transient.
 

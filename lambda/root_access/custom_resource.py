@@ -65,7 +65,8 @@ def apply_request(
     # created the function's role, whose policy takes a moment to be effective: at first a denied
     # call is repeated.
     budget = replace(
-        RetryBudget.of_invocation(context, clock=clock).until(abandoned),
+        RetryBudget.of_invocation(context, clock=clock),
+        stopped=abandoned,
         new_permissions_until=clock.now() + _NEW_PERMISSIONS_SECONDS,
     )
     organization = Organization(

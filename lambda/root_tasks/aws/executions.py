@@ -67,19 +67,6 @@ def state_machine_name(execution_arn: str) -> str:
     return Arn.parse(execution_arn).resource.split(":")[1]
 
 
-def find_execution(aws: Aws, arn: str) -> Response | None:
-    """Return an execution; None if there is none, or if it has just started.
-
-    DescribeExecution is eventually consistent: what it returns may be some seconds old.
-
-    Raises:
-        CallError: The call failed.
-    """
-    with ignoring("ExecutionDoesNotExist"):
-        return aws.call(DESCRIBE_EXECUTION, executionArn=arn)
-    return None
-
-
 def describe_with_report(aws: Aws, arn: str) -> Response | None:
     """Return an execution once it holds the hash of its report; None if there is none.
 
@@ -95,7 +82,9 @@ def describe_with_report(aws: Aws, arn: str) -> Response | None:
     times = 0
     while True:
         times += 1
-        response = find_execution(aws, arn)
+        response = None
+        with ignoring("ExecutionDoesNotExist"):
+            response = aws.call(DESCRIBE_EXECUTION, executionArn=arn)
         if report_sha256_in(response) is not None:
             return response
         try:
