@@ -25,7 +25,7 @@ from .policy_documents import difference, effect_of, policy_text
 from .request import Request, assignments_of
 from .resource_policies import ResourcePolicy, find_bucket_region, policy_of
 from .task_definition import AccountTask, TaskDefinition, TaskWords
-from .task_input import TaskInput, invalid_value, string_list, text_of
+from .task_input import TaskInput, invalid_value, optional_text, string_list
 
 _BUCKETS = "buckets"
 _QUEUES = "queues"
@@ -276,22 +276,19 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
         RunRefusedError: The policy is not one, or there are two, or several targets to set it to.
     """
     given = input_.values.keys() & {_POLICY_OVERRIDE, _BACKUP}
-    if not given:
-        return Request(task=input_.task, assignments=assignments_of(targets))
-    if len(given) != 1 or len(targets) != 1:
+    if given and (len(given) != 1 or len(targets) != 1):
         raise RunRefusedError(RefusalReason.ONE_POLICY)
-    if _BACKUP in given:
-        expected = "the backup of a policy, from a report"
-        backup = text_of(input_.values, _BACKUP, pattern=BACKUP_REFERENCE, expected=expected)
-        # The policy is read from the bucket of backups when the run is prepared.
-        return Request(task=input_.task, assignments=assignments_of(targets), backup=backup)
-    ((account_id, target),) = targets
-    try:
-        policy = policy_text(input_.values[_POLICY_OVERRIDE])
-    except ValueError as error:
-        raise RunRefusedError(RefusalReason.INVALID_POLICY, error=error) from error
-    target = replace(target, new_policy=policy)
-    return Request(task=input_.task, assignments=assignments_of([(account_id, target)]))
+    # The policy of a backup is read from the bucket when the run is prepared.
+    expected = "the backup of a policy, from a report"
+    backup = optional_text(input_.values, _BACKUP, pattern=BACKUP_REFERENCE, expected=expected)
+    if _POLICY_OVERRIDE in given:
+        try:
+            policy = policy_text(input_.values[_POLICY_OVERRIDE])
+        except ValueError as error:
+            raise RunRefusedError(RefusalReason.INVALID_POLICY, error=error) from error
+        ((account_id, target),) = targets
+        targets = [(account_id, replace(target, new_policy=policy))]
+    return Request(task=input_.task, assignments=assignments_of(targets), backup=backup)
 
 
 def _definition(resource: str, **fields: Any) -> TaskDefinition:
