@@ -100,8 +100,8 @@ class MemberDirectory:
         ended = threading.Event()
         aws = self.aws.until(ended)
         pages = MemberDirectory(aws=aws, units=self.units.read_by(aws)).pages(
-            all_accounts=request.all_accounts,
-            organizational_units=request.organizational_units,
+            all_accounts=request.selection.all_accounts,
+            organizational_units=request.selection.organizational_units,
             account_ids=request.member_ids,
         )
         # A thread for each read that begins at once: the features, the organization, a page.

@@ -79,6 +79,9 @@ def prepare(
     batches = batches_of(possible, mode)
 
     # The run, with names: for the report.
+    selection = None
+    if task is Task.DELETE:
+        selection = request.selection
     until, open_hours = None, None
     if request.until is not None:
         until, open_hours = end_of_recovery(request.until, now=execution.started_at)
@@ -97,7 +100,7 @@ def prepare(
         reason=request.reason,
         until=until,
         open_hours=open_hours,
-        selection=request.selection,
+        selection=selection,
         accepted_credentials=accepted_credentials,
         accounts=in_order,
         batches=batches,

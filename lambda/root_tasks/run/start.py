@@ -64,7 +64,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
     with directory.survey(request) as survey:
         members = survey.members()
         require_members(request, organization=survey.organization, members=members)
-        members = directory.without(request.exclusions, members)
+        members = directory.without(request.selection.exclude, members)
     members = with_unit_names(directory.units, members)
 
     # What stays in them on purpose, and what recoveries brought.

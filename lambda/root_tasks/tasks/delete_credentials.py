@@ -6,7 +6,7 @@ import functools
 import itertools
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from aws_calls.failures import CallError, Failure, FailureKind, describe, error_of_call
 from root_access.state import Feature
@@ -269,11 +269,13 @@ def parse(input_: TaskInput) -> Request:
     Raises:
         RunRefusedError: It names no accounts, or something unclear.
     """
-    return replace(
-        parse_accounts(input_),
+    request = parse_accounts(input_)
+    selection = replace(
+        request.selection,
         credential_types=_parse_credential_types(input_),
-        unused_for=_parse_unused_for(input_),
+        unused_for_days=_parse_unused_for_days(input_),
     )
+    return replace(request, selection=selection)
 
 
 def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
@@ -283,9 +285,9 @@ def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
     return tuple(type_ for type_ in _ORDER if type_ in types)
 
 
-def _parse_unused_for(input_: TaskInput) -> timedelta | None:
-    """Return for how long a credential has to be unused; None to plan those in use as well."""
-    days = input_.values.get(_UNUSED_FOR_DAYS, _DEFAULT_UNUSED_FOR_DAYS)
+def _parse_unused_for_days(input_: TaskInput) -> int | None:
+    """Return for how many days a credential has to be unused; None to plan those in use as well."""
+    days: object = input_.values.get(_UNUSED_FOR_DAYS, _DEFAULT_UNUSED_FOR_DAYS)
     # A bool is an int, too.
     if type(days) is not int or not 0 <= days <= _MAX_UNUSED_FOR_DAYS:
         expected = f"a whole number of days from 0 to {_MAX_UNUSED_FOR_DAYS}"
@@ -296,7 +298,7 @@ def _parse_unused_for(input_: TaskInput) -> timedelta | None:
                 RefusalReason.EITHER_OR, one=f'"{_UNUSED_FOR_DAYS}"', other=f'"{_INCLUDE_IN_USE}"'
             )
         return None
-    return timedelta(days=days)
+    return days
 
 
 DEFINITION = TaskDefinition(

@@ -12,7 +12,7 @@ from typing import Any
 
 from common.untrusted import ACCOUNT_ID, excerpt, printable
 
-from ..model.report_schema import Task
+from ..model.report_schema import PlanSelection, Task
 from ..model.run_documents import RUN_ID
 from ..refusals import RefusalReason, RunRefusedError
 from .request import Request
@@ -214,14 +214,16 @@ def parse_accounts(input_: TaskInput) -> Request:
                 one=f'"{ACCOUNTS}": ["all"]',
                 other=f'"{ORGANIZATIONAL_UNITS}"',
             )
-        return Request(task=input_.task, all_accounts=True, exclusions=exclusions)
-    return Request(
-        task=input_.task,
-        account_ids=_account_ids(input_),
-        from_report=from_report,
-        organizational_units=units,
-        exclusions=exclusions,
-    )
+        selection = PlanSelection(all_accounts=True, exclude=exclusions)
+    else:
+        selection = PlanSelection(
+            all_accounts=False,
+            accounts=_account_ids(input_),
+            from_report=from_report,
+            organizational_units=units,
+            exclude=exclusions,
+        )
+    return Request(task=input_.task, selection=selection)
 
 
 def parse_accounts_or_all(input_: TaskInput) -> Request:
@@ -244,7 +246,8 @@ def parse_named_accounts(input_: TaskInput) -> Request:
     if input_.values.get(ACCOUNTS) == _ALL:
         raise RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=input_.task)
     input_.require_one_of(ACCOUNTS)
-    return Request(task=input_.task, account_ids=_account_ids(input_))
+    selection = PlanSelection(all_accounts=False, accounts=_account_ids(input_))
+    return Request(task=input_.task, selection=selection)
 
 
 def parse_recovery(input_: TaskInput) -> Request:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from string import Formatter
 
 import pytest
 
-from root_tasks.model.report_schema import ItemType, Task
+from root_tasks.model.report_schema import ItemType, PlanSelection, Task
 from root_tasks.model.run_documents import Assignment, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.run.parse_input import parse_request
@@ -32,25 +31,39 @@ def parse(input_: object) -> Request:
     ids=["no members", "only the task", "all accounts by their word"],
 )
 def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
-    assert parse(input_) == Request(task=Task.AUDIT, all_accounts=True)
+    assert parse(input_) == Request(task=Task.AUDIT, selection=PlanSelection(all_accounts=True))
+
+
+UNITS = ["ou-a1b2-c3d4e5f6", "r-a1b2", "Workloads/Prod"]
 
 
 @pytest.mark.parametrize("task", [Task.AUDIT, DELETE])
-def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
+@pytest.mark.parametrize(
+    ("scope", "selection"),
+    [
+        (
+            {"accounts": [OTHER_MEMBER, MEMBER, OTHER_MEMBER]},
+            PlanSelection(all_accounts=False, accounts=(OTHER_MEMBER, MEMBER)),
+        ),
+        ({"accounts": ["all"]}, PlanSelection(all_accounts=True)),
+        (
+            {"organizationalUnits": UNITS},
+            PlanSelection(all_accounts=False, organizational_units=tuple(UNITS)),
+        ),
+        (
+            {"organizationalUnits": UNITS[:1], "accounts": [MEMBER]},
+            PlanSelection(all_accounts=False, accounts=(MEMBER,), organizational_units=(UNITS[0],)),
+        ),
+    ],
+    ids=["accounts", "all", "units", "both"],
+)
+def test_audit_and_deletion_accept_accounts_units_or_all(
+    task: Task, scope: Mapping[str, object], selection: PlanSelection
+) -> None:
     # A deletion leaves out what was used or created in the last 90 days.
-    unused_for = timedelta(days=90) if task is DELETE else None
-    of_task = Request(task=task, unused_for=unused_for)
-    assert parse({"task": task, "accounts": [OTHER_MEMBER, MEMBER, OTHER_MEMBER]}) == replace(
-        of_task, account_ids=(OTHER_MEMBER, MEMBER)
-    )
-    assert parse({"task": task, "accounts": ["all"]}) == replace(of_task, all_accounts=True)
-    units = ["ou-a1b2-c3d4e5f6", "r-a1b2", "Workloads/Prod"]
-    assert parse({"task": task, "organizationalUnits": units}) == replace(
-        of_task, organizational_units=tuple(units)
-    )
-    assert parse(
-        {"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]}
-    ) == replace(of_task, account_ids=(MEMBER,), organizational_units=("r-a1b2",))
+    unused_for_days = 90 if task is DELETE else None
+    expected = replace(selection, unused_for_days=unused_for_days)
+    assert parse({"task": task, **scope}).selection == expected
 
 
 def test_buckets_are_named_by_account_and_queues_by_arn() -> None:

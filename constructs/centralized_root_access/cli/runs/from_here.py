@@ -105,7 +105,7 @@ def _begin_audits(
             audits.begin(_audited(new, survey))
     if not request.full:
         require_members(request, organization=survey.organization, members=members)
-        members = directory.without(request.exclusions, members)
+        members = directory.without(request.selection.exclude, members)
         audits.begin(_audited(members, survey))
     return members
 
