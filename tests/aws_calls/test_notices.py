@@ -5,8 +5,8 @@ are about. WRITE_NOTICES=1 writes them.
 """
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from aws_calls.notices import Notice
 from common.next_step import NextStep
 from local_aws.emulation import LocalOrganization
 from root_access.root_access_errors import ConvergenceError
-from root_tasks.model.report_schema import AccountResult, Outcome, Report, RootCredentials, RootFree
+from root_tasks.model.report_schema import Report, RootCredentials, RootFree
 from root_tasks.report.audit_notice import audit_notice
 from root_tasks.report.changes import with_history
 from support.accounts import MANAGEMENT, OTHER_MEMBER
@@ -33,7 +33,9 @@ from support.notices import (
 )
 from support.reports import (
     STARTED_AT,
+    accepted_account,
     account_result,
+    account_with_credentials,
     html_page_of,
     inaccessible_account,
     management_account_result,
@@ -47,14 +49,6 @@ from support.root_events import (
     identity_of_root_user,
 )
 from support.root_use import RootUseNotices, log_delivery
-
-
-def with_password(account_id: str) -> AccountResult:
-    """An account whose root user has a password."""
-    return account_result(
-        account_id, Outcome.HAS_CREDENTIALS, credentials=RootCredentials(password=True)
-    )
-
 
 HOSTILE_TEXTS = [
     "```\n<!channel> *read this*",
@@ -211,16 +205,16 @@ def test_a_notice_says_what_happened_and_what_to_do(
 MANAGEMENT_RESULT = management_account_result(RootCredentials(password=False, mfa_devices=None))
 BEFORE = report_of(
     account_result("300000000001"),
-    dataclasses.replace(with_password("300000000002"), outcome=Outcome.ACCEPTED),
+    accepted_account("300000000002"),
     account_result("300000000003"),
-    with_password("300000000004"),
+    account_with_credentials("300000000004", password=True),
     account_result("300000000006"),
     MANAGEMENT_RESULT,
 )
 AFTER = report_of(
-    with_password("300000000001"),
-    dataclasses.replace(
-        with_password("300000000002"),
+    account_with_credentials("300000000001", password=True),
+    replace(
+        account_with_credentials("300000000002", password=True),
         reason="No longer accepted after 2026-11-19: billing.",
     ),
     inaccessible_account("300000000003"),
@@ -231,17 +225,17 @@ AFTER = report_of(
     run_id="audit-2026-11-21",
     started_at=STARTED_AT + timedelta(days=1),
 )
-WITHOUT_CREDENTIALS = dataclasses.replace(
+WITHOUT_CREDENTIALS = replace(
     AFTER,
     results=(
         account_result("300000000001"),
         account_result("300000000002", protected=True),
-        dataclasses.replace(with_password("300000000003"), outcome=Outcome.ACCEPTED),
+        accepted_account("300000000003"),
         inaccessible_account("300000000004"),
         MANAGEMENT_RESULT,
     ),
 )
-ROOT_FREE_BEFORE = dataclasses.replace(
+ROOT_FREE_BEFORE = replace(
     BEFORE,
     results=(
         *WITHOUT_CREDENTIALS.results[:3],
@@ -264,8 +258,8 @@ AUDITS: dict[str, tuple[Report | None, Report]] = {
 def test_a_notice_of_an_audit_and_its_page_say_the_worst_first(name: str) -> None:
     previous, audit = AUDITS[name]
     # Both audits ran in the management account, so they have looked at its own root user.
-    previous = previous and dataclasses.replace(previous, account_id=MANAGEMENT)
-    audit = dataclasses.replace(audit, account_id=MANAGEMENT)
+    previous = previous and replace(previous, account_id=MANAGEMENT)
+    audit = replace(audit, account_id=MANAGEMENT)
     audit = with_history(audit, previous=previous)
     sent = audit_notice(audit, previous=previous, problem=None)
     assert sent is not None

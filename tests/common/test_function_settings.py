@@ -40,6 +40,7 @@ def test_settings_are_read_as_they_were_written() -> None:
 @pytest.mark.parametrize(
     ("settings", "path", "problem"),
     [
+        (None, "", "is not JSON"),
         ("", "", "is not JSON"),
         ("7", "", "is not an object"),
         ('{"bucket": "b", "colors": [], "accepted": []}', "maxAccounts", "is missing"),
@@ -51,21 +52,16 @@ def test_settings_are_read_as_they_were_written() -> None:
         ),
         (f'{{{OTHERS}, "bucket": null}}', "bucket", "is not a string"),
     ],
-    ids=lambda value: value[:40],
+    ids=lambda value: str(value)[:40],
 )
 def test_settings_that_are_not_those_that_the_function_reads_are_an_error(
-    settings: str, path: str, problem: str
+    settings: str | None, path: str, problem: str
 ) -> None:
     with pytest.raises(SettingsError) as raised:
-        Settings.from_environment({"SETTINGS": settings})
+        Settings.from_environment({} if settings is None else {"SETTINGS": settings})
     assert (raised.value.path, raised.value.problem) == (path, problem)
     assert str(raised.value) == (
         f"The function's environment variable SETTINGS cannot be used: {path or 'it'} {problem}. "
         "Deploy the "
         "construct and its function in the same version."
     )
-
-
-def test_a_function_without_settings_says_so() -> None:
-    with pytest.raises(SettingsError, match="SETTINGS cannot be used: it is not JSON"):
-        Settings.from_environment({})

@@ -24,7 +24,6 @@ from support.faults.clients import change_before, inject
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     INVALID_INPUT,
-    NO_RESPONSE_AFTER,
     NO_RESPONSE_BEFORE,
     THROTTLING_EXCEPTION,
     TRUSTED_ACCESS_NOT_VISIBLE,
@@ -187,14 +186,6 @@ def test_a_denial_that_stays_is_final_after_ninety_seconds(
     assert 90 <= function.time.seconds < 100
 
 
-def test_a_deployment_in_a_member_account_fails_without_waiting(
-    organization: LocalOrganization,
-) -> None:
-    function = CustomResourceFunction(account_id=MEMBER)
-    assert not FakeCloudFormation(function=function).create(Features=BOTH_FEATURES).succeeded
-    assert function.time.seconds == 0
-
-
 def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
     organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
 ) -> None:
@@ -205,14 +196,6 @@ def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
     error = create_error(stack)
     assert Step(operation=Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT) in error.applied
     assert error.possibly_applied == ()
-
-
-def test_a_change_whose_response_is_always_lost_may_have_been_applied(
-    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
-) -> None:
-    inject(function.on_event, ENABLE_SESSIONS, NO_RESPONSE_AFTER)
-    assert create_error(stack).possibly_applied == (Step(operation=ENABLE_SESSIONS),)
-    assert ROOT_SESSIONS in organization.root_access().features
 
 
 def test_a_feature_that_a_read_shows_late_is_enabled_once(

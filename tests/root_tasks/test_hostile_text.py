@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aws_calls.failures import Failure, FailureKind
 from centralized_root_access.cli.show.screen import show_report
-from root_tasks.messages import DAMAGED_RESULT, LOOK_AGAIN, NOTHING_CHANGED, hint
+from root_tasks.messages import DAMAGED_RESULT, LOOK_AGAIN, NO_SESSION, NOTHING_CHANGED, hint
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
 from root_tasks.report.render import as_csv, as_json
@@ -337,5 +337,7 @@ def test_a_surprise_before_there_is_a_session_changes_nothing_and_says_so(
     raise_unexpected_error(root_tasks, service="sts.AssumeRoot")
     audit = root_tasks.run({"accounts": [MEMBER]})
     assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE"}
-    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "FAILED"}
+    result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
+    assert result["outcome"] == "FAILED"
+    assert [item["message"] for item in result["items"]] == [NO_SESSION]
     assert root_tasks.organization.root_credentials(account_id=MEMBER).password

@@ -18,7 +18,6 @@ from root_tasks.messages import (
     MFA_LEFT_OUT,
     MFA_STAYS,
     NO_LONGER_A_MEMBER,
-    NO_SESSION,
     NOT_IN_PLAN,
     OTHER_ADDRESS,
     OTHERS_NOT_READ,
@@ -32,7 +31,7 @@ from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import Work
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
-from support.arrange import call_counts, enable_root_access
+from support.arrange import call_counts
 from support.root_tasks import (
     ONE_CREDENTIAL_OF_EACH_TYPE,
     PLAN_DELETION,
@@ -128,22 +127,6 @@ def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(
             RefusalReason.TASK_NOT_IN_STACK,
             {"task": Task.DELETE, "in_code": in_code},
         )
-
-
-def test_a_plan_of_another_state_machine_is_not_executed(root_tasks: RootTasks) -> None:
-    enable_root_access(root_tasks.organization, delegated_administrators=[OTHER_MEMBER])
-    elsewhere = RootTasks(
-        organization=root_tasks.organization,
-        account_id=OTHER_MEMBER,
-        executions=root_tasks.executions,
-    )
-    plan = elsewhere.run(PLAN_DELETION, name="the-plan")
-    # The other account's Audit state machine has a plan of that name, this one has none.
-    assert plan.status == "SUCCEEDED"
-    assert refusal_reason_and_data(root_tasks.execute(plan)) == (
-        RefusalReason.PLAN_NOT_FOUND,
-        {"run_id": "the-plan"},
-    )
 
 
 def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks) -> None:
@@ -783,18 +766,6 @@ def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(
         (f"SIGNING_CERTIFICATE {CERTIFICATE}", "UNKNOWN"),
     ]
     assert root_tasks.outcomes(executed) == {MEMBER: "UNKNOWN"}
-
-
-def test_an_account_without_a_session_fails_and_nothing_was_attempted(
-    root_tasks: RootTasks,
-) -> None:
-    plan = root_tasks.run(PLAN_DELETION)
-    root_tasks.organization.deny(MANAGEMENT, "sts:AssumeRoot")
-    executed = root_tasks.execute(plan)
-    result = root_tasks.results(executed)[MEMBER]
-    assert result["outcome"] == "FAILED"
-    assert result["reason"].startswith("sts:AssumeRoot: AccessDenied: ")
-    assert {item["message"] for item in result["items"]} == {NO_SESSION}
 
 
 # Recovery

@@ -140,9 +140,9 @@ class LockedResource:
         self.root_tasks.settings = DeployedSettings(allow_policy_override=True)
         return self.plan(policyOverride=self.policy_text("Fixed"))
 
-    def execute(self, plan: Execution, *, name: str | None = None) -> Execution:
+    def execute(self, plan: Execution) -> Execution:
         """Execute a plan."""
-        return self.root_tasks.execute(plan, name=name)
+        return self.root_tasks.execute(plan)
 
     def unlock(self) -> str:
         """Remove the policy, and return the reference of its backup."""

@@ -10,7 +10,6 @@ from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from root_access.state import Feature
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run_documents import Finding, Target
-from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
 from root_tasks.tasks.outcomes import account_finding, report_item
@@ -23,7 +22,6 @@ from support.root_tasks import (
     RootTasks,
     calls_in_root_sessions,
     deployed_template,
-    refusal_reason_and_data,
 )
 
 TASK_NAME, POLICY_NAME = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
@@ -116,12 +114,3 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     page = root_tasks.read_object(f"executions/{executed.run_id}/report.html").decode()
     assert "Delete the oldest root access key" in page
     assert root_tasks.report(executed)["task"] == TASK_NAME
-
-
-def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:
-    refused = root_tasks.run({"task": TASK_NAME, "accounts": ["all"], "purpose": "rotation"})
-    assert refusal_reason_and_data(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
-    reason, data = refusal_reason_and_data(
-        root_tasks.run({"accounts": [MEMBER], "purpose": "rotation"})
-    )
-    assert (reason, data["keys"]) == (RefusalReason.KEYS_NOT_ACCEPTED, ["purpose"])

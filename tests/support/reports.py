@@ -110,6 +110,12 @@ def account_with_credentials(
     )
 
 
+def accepted_account(account_id: str) -> AccountResult:
+    """An account whose root user has a password, which is accepted."""
+    found = account_with_credentials(account_id, password=True)
+    return replace(found, outcome=Outcome.ACCEPTED)
+
+
 def management_account_result(credentials: RootCredentials | None) -> AccountResult:
     """The management account in an audit of it; None if its root user could not be read."""
     outcome = management_outcome(credentials) if credentials else Outcome.INACCESSIBLE

@@ -13,10 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
-from botocore.loaders import Loader, create_loader
-
-from aws_calls.runtime import one_attempt
+from aws_calls.runtime import new_session, one_attempt
 from common.arn import Arn
 from common.errors import RootAccessError
 from local_aws.emulation import LocalOrganization, Organization
@@ -226,7 +223,10 @@ class RootTasks:
     def __post_init__(self) -> None:
         self.sessions = _SessionClients(self.prepare_session_client)
         self._clients = RunClients(self._create_client, sessions=self.sessions)
-        create_report_bucket(self.client("s3"))
+        self._s3.create_bucket(Bucket=REPORT_BUCKET)
+        self._s3.put_bucket_versioning(
+            Bucket=REPORT_BUCKET, VersioningConfiguration={"Status": "Enabled"}
+        )
         set_clock(lambda: self.now)
 
     # Running
@@ -606,9 +606,7 @@ class _SessionClients(SessionClients):
     """
 
     def __init__(self, prepare: Callable[[str, Any], None]) -> None:
-        session = botocore.session.Session()
-        session.register_component("data_loader", _load_models())
-        super().__init__(session, config=one_attempt())
+        super().__init__(new_session(), config=one_attempt())
         self._prepare = prepare
         self._acting = threading.local()
         self.created: list[Any] = []
@@ -658,12 +656,6 @@ def deployed_template() -> DeployedTemplate:
             for id_, function in resources_of_type(template, "AWS::Lambda::Function").items()
         },
     )
-
-
-@functools.cache
-def _load_models() -> Loader:
-    """Return one loader for all sessions, which parses botocore's description of a service once."""
-    return create_loader()
 
 
 @dataclass(frozen=True)
@@ -718,12 +710,6 @@ class _Executions:
             response["cause"] = execution.cause
         response |= shown
         return {name: value for name, value in response.items() if value is not None}
-
-
-def create_report_bucket(s3: Any) -> None:
-    """Create the construct's bucket; in us-east-1 an owner may do so again."""
-    s3.create_bucket(Bucket=REPORT_BUCKET)
-    s3.put_bucket_versioning(Bucket=REPORT_BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
 
 def lock_bucket_and_queue(

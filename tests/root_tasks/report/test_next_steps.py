@@ -1,8 +1,8 @@
 """What to do after a run: the one list that the page, the terminal and the notice show."""
 
-import dataclasses
 import functools
 import shlex
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,6 +23,7 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
 from support.pages import parse_command_line
 from support.reports import (
     STARTED_AT,
+    accepted_account,
     access_key,
     account_result,
     account_with_credentials,
@@ -74,12 +75,12 @@ def audit_with_credentials_and_denials(number: int) -> Report:
 
 def with_accepted_keys(plan: Report) -> Report:
     """Return a plan whose items are accepted: listed for an account that it names, or left out."""
-    return dataclasses.replace(
+    return replace(
         plan,
         results=tuple(
-            dataclasses.replace(
+            replace(
                 result,
-                items=tuple(dataclasses.replace(item, accepted=True) for item in result.items),
+                items=tuple(replace(item, accepted=True) for item in result.items),
             )
             for result in plan.results
         ),
@@ -145,12 +146,8 @@ def test_the_root_user_that_no_policy_limits_comes_first() -> None:
 
 
 def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
-    protected = dataclasses.replace(
-        account_with_credentials(OTHER_MEMBER, password=True), protected=True
-    )
-    accepted = dataclasses.replace(
-        account_with_credentials("300000000003", password=True), outcome=Outcome.ACCEPTED
-    )
+    protected = replace(account_with_credentials(OTHER_MEMBER, password=True), protected=True)
+    accepted = accepted_account("300000000003")
     assert program_commands(
         report_of(account_with_credentials(MEMBER, password=True), protected, accepted)
     ) == [f"plan delete --account {MEMBER}"]
@@ -172,7 +169,7 @@ def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
         (report_of(), False),
         (
             report_of(
-                dataclasses.replace(
+                replace(
                     account_with_credentials(MEMBER, access_keys=(access_key(1, used=1),)),
                     outcome=Outcome.ACCEPTED,
                 )
@@ -201,13 +198,13 @@ def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_th
     again = f"plan delete --from-report {plan.run_id} --outcome in-use --include-in-use"
     assert step.command == f"{PROGRAM} {again}"
     used = CredentialDetails(last_used_at=STARTED_AT)
-    listed = dataclasses.replace(item, outcome=Outcome.PLANNED, credential=used)
+    listed = replace(item, outcome=Outcome.PLANNED, credential=used)
     plan = report_of(account_result(MEMBER, Outcome.PLANNED, items=(listed,)), task=Task.DELETE)
     assert KEY_QUERY in [step.command for step in next_steps(plan)]
 
 
 def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
-    plan = dataclasses.replace(example_plan(), plan_expires_at=EXPIRES)
+    plan = replace(example_plan(), plan_expires_at=EXPIRES)
     assert program_commands(plan) == [f"execute {plan.run_id}"]
     approval = approval_step(plan, report_sha256="0" * 64)
     assert approval
@@ -220,7 +217,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
     [
         # Its run did not end.
         (
-            dataclasses.replace(example_plan(), plan_expires_at=None),
+            replace(example_plan(), plan_expires_at=None),
             ["plan delete --from-report plan-2026-11-20 --outcome in-use --include-in-use"],
         ),
         (report_of(account_result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE), []),
@@ -285,7 +282,7 @@ def test_a_run_ends_in_the_command_that_comes_next(report: Report, expected: lis
 def test_a_deletion_is_followed_by_an_audit_of_all_that_its_plan_was_about(
     selection: PlanSelection, audit: str
 ) -> None:
-    executed = dataclasses.replace(example_execution(), selection=selection)
+    executed = replace(example_execution(), selection=selection)
     assert program_commands(executed) == [audit]
 
 
@@ -297,11 +294,11 @@ def test_each_policy_that_may_have_changed_has_the_command_that_brings_it_back(
 ) -> None:
     unlock = example_unlock()
     first, second = unlock.results
-    item = dataclasses.replace(first.items[0], outcome=outcome)
-    first = dataclasses.replace(first, outcome=outcome, items=(item,))
+    item = replace(first.items[0], outcome=outcome)
+    first = replace(first, outcome=outcome, items=(item,))
     # The second policy was removed, and the first one as well or perhaps, or not.
     changed = [first] * (outcome in (Outcome.DONE, Outcome.UNKNOWN)) + [second]
-    executed = dataclasses.replace(unlock, results=(first, second))
+    executed = replace(unlock, results=(first, second))
     assert program_commands(executed) == [
         f"plan unlock-queue --queue {each.items[0].id} --policy {each.items[0].backup}"
         for each in changed

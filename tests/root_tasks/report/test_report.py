@@ -2,12 +2,12 @@
 
 import base64
 import csv
-import dataclasses
 import hashlib
 import io
 import json
 import re
 import types
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from aws_calls.notices import Notice
 from common.typed_json import format_time
-from common.untrusted import printable
 from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import (
     AccountResult,
@@ -47,6 +46,7 @@ from support.reports import (
     MANAGEMENT,
     SCP_HINT,
     STARTED_AT,
+    accepted_account,
     access_key,
     account_result,
     account_with_credentials,
@@ -90,8 +90,8 @@ def any_value_of(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
         return st.lists(any_value_of(arguments[0]), max_size=3).map(tuple)
     if hasattr(type_, "__dataclass_fields__"):
         hints = get_type_hints(type_, localns={"datetime": datetime})
-        fields = [field.name for field in dataclasses.fields(type_)]
-        return st.builds(type_, **{field: any_value_of(hints[field], field) for field in fields})
+        names = [field.name for field in fields(type_)]
+        return st.builds(type_, **{each: any_value_of(hints[each], each) for each in names})
     if name.endswith("account_id"):
         return st.from_regex(r"[0-9]{12}", fullmatch=True)
     # What is left are the types below, and enums.
@@ -159,7 +159,7 @@ def test_no_form_of_a_report_loses_or_adds_anything(report: Report) -> None:
     assert decode(Report, json.dumps(embedded_report(page)).encode()) == report
     assert_nothing_of_the_report_is_markup(page)
     # Nor does a full audit differ from itself.
-    audit = dataclasses.replace(report, full=True)
+    audit = replace(report, full=True)
     assert changes(audit, audit) == ()
 
 
@@ -191,13 +191,6 @@ def test_the_documentation_names_every_column() -> None:
 
 
 # CSV
-
-
-def test_names_in_the_csv_are_neither_formulas_nor_invisible() -> None:
-    names = [row["name"] for row in csv_rows(as_csv(hostile_audit()))]
-    defused = {"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)"}
-    lines = {"two\nlines\r\nthree": "two\nlines\\r\nthree"}
-    assert names == [(defused | lines).get(name, printable(name)) for name in HOSTILE_NAMES]
 
 
 def test_a_name_that_no_utf_8_can_carry_does_not_lose_the_csv() -> None:
@@ -247,7 +240,7 @@ def test_the_csv_has_what_a_root_user_has() -> None:
 
 
 def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
-    keys = (dataclasses.replace(access_key(1), created_at=None), access_key(2, age=0))
+    keys = (replace(access_key(1), created_at=None), access_key(2, age=0))
     report = report_of(account_with_credentials(FIRST_ID, access_keys=keys))
     assert csv_rows(as_csv(report))[0]["oldestAccessKeyCreatedAt"] == format_time(STARTED_AT)
 
@@ -290,9 +283,9 @@ def test_the_csv_has_a_line_for_each_item(report: Report, lines: list[str]) -> N
 def test_the_csv_of_a_plan_counts_what_it_lists() -> None:
     plan = example_plan()
     items = plan.results[0].items
-    mfa_device = dataclasses.replace(items[1], type=ItemType.MFA_DEVICE, outcome=Outcome.SKIPPED)
-    more = dataclasses.replace(plan.results[0], items=(*items, mfa_device))
-    plan = dataclasses.replace(plan, results=(more, *plan.results[1:]))
+    mfa_device = replace(items[1], type=ItemType.MFA_DEVICE, outcome=Outcome.SKIPPED)
+    more = replace(plan.results[0], items=(*items, mfa_device))
+    plan = replace(plan, results=(more, *plan.results[1:]))
     first, second = (row for row in csv_rows(as_csv(plan)) if row["password"] or row["accessKeys"])
     assert (first["password"], first["passwordLastUsedAt"]) == ("yes", "2023-06-29T04:10:00Z")
     assert (first["accessKeys"], first["activeAccessKeys"]) == ("2", "2")
@@ -324,7 +317,7 @@ URGENT_FIRST = {
         mfa_devices=("a device",),
     ),
     "an active key whose last use could not be read": RootCredentials(
-        password=False, access_keys=(dataclasses.replace(access_key(1), last_use_unread=True),)
+        password=False, access_keys=(replace(access_key(1), last_use_unread=True),)
     ),
     "an active key used long ago": RootCredentials(
         password=False, access_keys=(access_key(1, used=400),)
@@ -406,21 +399,14 @@ def account_with_keys(account_id: str, *numbers: int, password: bool = False) ->
     )
 
 
-def account_with_accepted_password(account_id: str) -> AccountResult:
-    """An account whose root user has a password, which is accepted."""
-    return dataclasses.replace(
-        account_with_credentials(account_id, password=True), outcome=Outcome.ACCEPTED
-    )
-
-
 def plan_of_passwords_used(*days: int) -> Report:
     """A plan for one account that lists a password for each number of days since its last use."""
     plan = example_plan()
     account = plan.results[0]
     password = account.items[0]
     uses = (CredentialDetails(last_used_at=STARTED_AT - timedelta(days=ago)) for ago in days)
-    items = tuple(dataclasses.replace(password, credential=use) for use in uses)
-    return dataclasses.replace(plan, results=(dataclasses.replace(account, items=items),))
+    items = tuple(replace(password, credential=use) for use in uses)
+    return replace(plan, results=(replace(account, items=items),))
 
 
 @pytest.mark.parametrize(
@@ -490,13 +476,11 @@ def plan_of_passwords_used(*days: int) -> Report:
             "Nothing has been changed.",
         ),
         (
-            report_of(account_with_accepted_password(FIRST_ID), full=False),
+            report_of(accepted_account(FIRST_ID), full=False),
             "1 account has accepted credentials.",
         ),
         (
-            report_of(
-                account_with_accepted_password(FIRST_ID), account_result(SECOND_ID), full=False
-            ),
+            report_of(accepted_account(FIRST_ID), account_result(SECOND_ID), full=False),
             "None of the 2 accounts has root credentials that are not accepted. "
             "1 account has accepted credentials.",
         ),
@@ -569,9 +553,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             ["Audit of selected accounts", "222222222222, the delegated administrator"],
         ),
         (
-            dataclasses.replace(
-                example_plan(), plan_expires_at=datetime(2026, 11, 25, 4, 33, tzinfo=UTC)
-            ),
+            replace(example_plan(), plan_expires_at=datetime(2026, 11, 25, 4, 33, tzinfo=UTC)),
             [
                 "Plan: delete root credentials",
                 "This is a plan to delete root credentials.",
@@ -579,11 +561,11 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             ],
         ),
         (
-            dataclasses.replace(example_plan(), plan_expires_at=None),
+            replace(example_plan(), plan_expires_at=None),
             ["It cannot be executed: its run ended"],
         ),
         (
-            dataclasses.replace(
+            replace(
                 example_plan(),
                 selection=PlanSelection(
                     all_accounts=True,
@@ -600,11 +582,11 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
         (NOTHING_PLANNED, ["It lists nothing to execute."]),
         (example_execution(), ["Delete root credentials", "Execution of plan plan-2026-11-20"]),
         (
-            dataclasses.replace(report_of(), account_id="111111111111"),
+            replace(report_of(), account_id="111111111111"),
             ["111111111111, the management account", "2026-11-20 04:10 UTC, took 1 min 37 s"],
         ),
         (
-            dataclasses.replace(report_of(), finished_at=report_of().started_at),
+            replace(report_of(), finished_at=report_of().started_at),
             ["UTC, took under a second"],
         ),
     ],
@@ -677,13 +659,13 @@ NO_LONGER_AUDITED = change_in_first(ChangeType.NO_LONGER_AUDITED, audited=False)
         (None, inaccessible_account(FIRST_ID), [change_in_first(JOINED, audited=False)]),
         (account_with_keys(FIRST_ID, 1), None, [change_in_first(ChangeType.LEFT, audited=False)]),
         (
-            account_with_accepted_password(FIRST_ID),
+            accepted_account(FIRST_ID),
             account_with_credentials(FIRST_ID, password=True),
             [change_in_first(NO_LONGER_ACCEPTED, PASSWORD)],
         ),
         (
             account_with_credentials(FIRST_ID, password=True),
-            account_with_accepted_password(FIRST_ID),
+            accepted_account(FIRST_ID),
             [change_in_first(ChangeType.CREDENTIALS_ACCEPTED, PASSWORD)],
         ),
     ],
@@ -721,14 +703,12 @@ def audit_of_own_root_user(**has: Any) -> Report:
     # None: there are some MFA devices, and which ones is not known.
     default: dict[str, Any] = {"password": False, "mfa_devices": None}
     read = RootCredentials(**default | has) if has else None
-    return dataclasses.replace(
-        report_of(reports.management_account_result(read)), account_id=MANAGEMENT
-    )
+    return replace(report_of(reports.management_account_result(read)), account_id=MANAGEMENT)
 
 
 def notice_after(before: Report, after: Report) -> Notice:
     """The notice about an audit that comes after another one."""
-    after = dataclasses.replace(after, run_id="newer")
+    after = replace(after, run_id="newer")
     published = audit_notice(with_history(after, previous=before), previous=before, problem=None)
     assert published is not None
     return published
@@ -752,7 +732,7 @@ NINE_INACCESSIBLE = report_of(
 def clean_audit_with(*results: AccountResult) -> Report:
     """The audit of nine clean accounts, with other results of some of them, or of more accounts."""
     by_account = {each.account_id: each for each in NINE_CLEAN.results + results}
-    return dataclasses.replace(NINE_CLEAN, results=tuple(by_account.values()))
+    return replace(NINE_CLEAN, results=tuple(by_account.values()))
 
 
 @pytest.mark.parametrize(
@@ -795,7 +775,7 @@ def clean_audit_with(*results: AccountResult) -> Report:
         (OWN_PROTECTED, OWN_UNREAD, "Root credentials no longer audited: the management account"),
         (OWN_UNREAD, OWN_WITH_KEY, "Root credentials audited again: the management account"),
         (
-            report_of(account_with_accepted_password(FIRST_ID)),
+            report_of(accepted_account(FIRST_ID)),
             clean_audit_with(
                 account_with_credentials(FIRST_ID, password=True),
                 account_result(SECOND_ID),
@@ -804,7 +784,7 @@ def clean_audit_with(*results: AccountResult) -> Report:
         ),
         (
             report_of(account_with_credentials(FIRST_ID, password=True)),
-            clean_audit_with(account_with_accepted_password(FIRST_ID)),
+            clean_audit_with(accepted_account(FIRST_ID)),
             "Root credentials accepted: 1 account",
         ),
         (
@@ -895,9 +875,9 @@ def test_an_audit_that_could_read_no_account_says_so_with_its_runbook(problem: s
 
 
 def test_the_message_has_no_names_and_no_addresses() -> None:
-    after = dataclasses.replace(hostile_audit(), organization_id="o-8j81brsjuj")
-    without_reasons = [dataclasses.replace(result, reason=None) for result in after.results]
-    after = dataclasses.replace(after, results=tuple(without_reasons))
+    after = replace(hostile_audit(), organization_id="o-8j81brsjuj")
+    without_reasons = [replace(result, reason=None) for result in after.results]
+    after = replace(after, results=tuple(without_reasons))
     text = change_message(changes(report_of(), after), after, previous=report_of())
     assert "@" not in text
     # A shorter name, such as "-1", may be in any text.

@@ -5,11 +5,10 @@ The sentence itself is in tests/notices/audit-root-free.txt.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import assert_never
@@ -24,6 +23,7 @@ from support.properties import property_test
 from support.reports import (
     MANAGEMENT,
     STARTED_AT,
+    accepted_account,
     account_result,
     account_with_credentials,
     inaccessible_account,
@@ -39,9 +39,7 @@ KINDS: dict[str, AccountResult] = {
     "CLEAN": account_result(FIRST),
     "protected": account_result(FIRST, protected=True),
     "credentials": account_with_credentials(FIRST, password=True),
-    "ACCEPTED": dataclasses.replace(
-        account_with_credentials(FIRST, password=True), outcome=Outcome.ACCEPTED
-    ),
+    "ACCEPTED": accepted_account(FIRST),
     "INACCESSIBLE": inaccessible_account(FIRST),
     "suspended": account_result(FIRST, Outcome.SKIPPED),
 }
@@ -77,10 +75,10 @@ class Audit:
     def report(self, number: int, *, at: datetime) -> Report:
         """Its report, without its history."""
         rows = (
-            dataclasses.replace(KINDS[kind], account_id=f"{300000000001 + place}")
+            replace(KINDS[kind], account_id=f"{300000000001 + place}")
             for place, kind in enumerate(self.accounts)
         )
-        return dataclasses.replace(
+        return replace(
             report_of(*rows, OWN, run_id=f"audit-{number}"),
             started_at=at,
             finished_at=at + timedelta(minutes=self.minutes),

@@ -17,7 +17,13 @@ from root_tasks.model.report_schema import AccountResult, Change, ChangeType, Ou
 from root_tasks.report.asff import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.function import FakeTime
-from support.reports import access_key, account_result, account_with_credentials, report_of
+from support.reports import (
+    accepted_account,
+    access_key,
+    account_result,
+    account_with_credentials,
+    report_of,
+)
 from support.root_tasks import DeployedSettings, Execution, RootTasks
 from support.scp import attach_policy, statement
 
@@ -147,11 +153,7 @@ def test_only_a_clean_account_passes_and_one_not_audited_keeps_the_reason(outcom
 
 def test_accepted_credentials_are_archived_with_the_reason() -> None:
     reason = "Accepted until 2027-03-31: billing."
-    finding = finding_about(
-        replace(
-            account_with_credentials(MEMBER, password=True), outcome=Outcome.ACCEPTED, reason=reason
-        )
-    )
+    finding = finding_about(replace(accepted_account(MEMBER), reason=reason))
     assert (finding.status, finding.archived) == (ComplianceStatus.FAILED, True)
     assert finding.description == f"Account {MEMBER}. Its root user has 1 password. {reason}"
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import pytest
 
 from local_aws.emulation import LocalOrganization
-from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
 from support.arrange import add_unit
@@ -123,16 +122,6 @@ def test_the_report_has_the_names_of_each_accounts_units(
     assert unit_names_in_report(root_tasks, chosen) == {
         id_: expected[id_] for id_ in (MEMBER, THIRD_MEMBER)
     }
-
-
-def test_the_report_of_an_execution_has_the_names_of_the_units(
-    root_tasks: RootTasks, unit_ids: Mapping[str, str]
-) -> None:
-    root_tasks.organization.put_root_credentials(OTHER_MEMBER, password=True)
-    plan = root_tasks.run({"task": Task.DELETE, "organizationalUnits": ["Workloads/Prod"]})
-    execution = root_tasks.execute(plan)
-    assert root_tasks.outcomes(execution) == {OTHER_MEMBER: "DONE"}
-    assert unit_names_in_report(root_tasks, execution) == {OTHER_MEMBER: "Root/Workloads/Prod"}
 
 
 @pytest.mark.usefixtures("with_and_without_account_paths")
