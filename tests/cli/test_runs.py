@@ -211,6 +211,6 @@ def test_progress_is_shown_and_is_not_worth_failing_for(
 
     monkeypatch.setattr("centralized_root_access.cli.runs.deployed_runs.progress_bar", record)
     command_line.services.errors_by_operation |= errors
-    command_line.services.polls_while_running = 2
+    command_line.services.polls_while_running = 1
     assert command_line.run("audit").exit_code == 0
     assert counted == updates

@@ -50,7 +50,11 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
             runs.executions.stop(execution, cause=cause)
         with failures_as(unknown):
             # The run may have ended by itself meanwhile, which is no error for StopExecution.
-            ended = runs.executions.wait(execution, show=lambda done, total: None)  # noqa: ARG005
+            ended = runs.executions.wait(
+                execution.folder,
+                execution.run_id,
+                show=lambda done, total: None,  # noqa: ARG005
+            )
     except KeyboardInterrupt as error:
         raise InterruptedRunError(
             f"{unknown}. To look: `{target.command('report', run)}`."

@@ -80,9 +80,9 @@ class Runs:
         with self._saying_how_to_come_back(
             name, continues=f"If run {name} was started, it continues"
         ):
-            execution = self.executions.start(folder, name=name, input_=with_requester)
+            self.executions.start(folder, name=name, input_=with_requester)
         with self._saying_how_to_come_back(name, continues=f"Run {name} continues"):
-            execution = self._wait(execution)
+            execution = self._wait(folder, name)
         # A run that was refused, or failed early, has written no report.
         if not execution.has_report:
             if execution.status != REFUSED_STATUS:
@@ -103,12 +103,12 @@ class Runs:
         """
         try:
             execution = self.executions.find(run)
+            folder, name = execution.folder, execution.run_id
             if not execution.running:
                 # Nothing has to be said about an interrupt: the run does not continue.
-                return self._wait(execution)
-            name = execution.run_id
+                return self._wait(folder, name)
             with self._saying_how_to_come_back(name, continues=f"Run {name} continues"):
-                return self._wait(execution)
+                return self._wait(folder, name)
         except RunNotFoundError:
             return Doubt.EXECUTION_GONE
         except CallError as error:
@@ -116,10 +116,10 @@ class Runs:
                 raise
             return Doubt.EXECUTION_DENIED
 
-    def _wait(self, execution: RunExecution) -> RunExecution:
+    def _wait(self, folder: str, name: str) -> RunExecution:
         """Wait until an execution has ended, and show its progress."""
-        with progress_bar(execution.run_id, of="batches of accounts") as update:
-            return self.executions.wait(execution, show=update)
+        with progress_bar(name, of="batches of accounts") as update:
+            return self.executions.wait(folder, name, show=update)
 
     @contextmanager
     def _saying_how_to_come_back(self, name: str, *, continues: str) -> Iterator[None]:

@@ -135,8 +135,8 @@ class Executions:
         self._caller = caller
         self._state_machine_arns = deployment.state_machine_arns
 
-    def start(self, folder: str, *, name: str, input_: Mapping[str, object]) -> RunExecution:
-        """Start an execution, and return it. The same name and input start it once.
+    def start(self, folder: str, *, name: str, input_: Mapping[str, object]) -> None:
+        """Start an execution. The same name and input start it once.
 
         Args:
             folder: The folder of its state machine.
@@ -155,7 +155,6 @@ class Executions:
             is_its_own = error.failure.may_have_taken_effect
             if error.failure.name != "ExecutionAlreadyExists" or not is_its_own:
                 raise
-        return self._describe_new(folder, name)
 
     def stop(self, execution: RunExecution, *, cause: str) -> None:
         """Stop a running execution. Functions that it has invoked continue.
@@ -203,7 +202,7 @@ class Executions:
         raise denial or RunNotFoundError(run_id)
 
     def _describe_new(self, folder: str, run_id: str) -> RunExecution:
-        """Return an execution that has just started, which may not be known for a moment."""
+        """Return an execution that may have just started, and not be known for a moment."""
         for wait in _OUTDATED_WAITS:
             with ignoring("ExecutionDoesNotExist"):
                 return self._describe(folder, run_id)
@@ -218,20 +217,20 @@ class Executions:
             response.members, folder=folder, operation="states:DescribeExecution"
         )
 
-    def wait(self, execution: RunExecution, *, show: Callable[[int, int], None]) -> RunExecution:
+    def wait(self, folder: str, run_id: str, *, show: Callable[[int, int], None]) -> RunExecution:
         """Wait until an execution has ended, and return it.
 
         Args:
-            execution: The execution.
+            folder: The folder of its state machine.
+            run_id: Its name.
             show: Shows how many batches of accounts have ended, and of how many, if both can be
                 read.
 
         Raises:
             CallError: It cannot be read.
         """
-        folder, run_id = execution.folder, execution.run_id
         wait = _FIRST_WAIT_SECONDS
-        execution = self._describe(folder, run_id)
+        execution = self._describe_new(folder, run_id)
         while execution.running:
             self._show_progress(execution, show)
             self._caller.clock.sleep(wait)
