@@ -297,6 +297,7 @@ def test_a_document_that_cannot_be_parsed_may_allow_or_deny_anything(content: st
     "elements",
     [
         {"Effect": "deny"},
+        {"Effect": []},
         {"Sid": 1},
         {"Action": []},
         {"Action": ["*", None]},

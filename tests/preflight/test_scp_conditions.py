@@ -33,6 +33,8 @@ WITH_NEGATION = [
     ("String", "Like", ["a?c"], "ac", FALSE),
     ("String", "Like", ["?"], "", FALSE),
     ("String", "Like", ["a*b"], "a\nb", TRUE),
+    # A match that tried each place of each asterisk would never end.
+    ("String", "Like", ["*a" * 30 + "b"], "a" * 60, FALSE),
     ("Numeric", "Equals", ["0.1"], "0.10000000000000000001", FALSE),
     ("Numeric", "Equals", ["1"], "x", FALSE),
     ("Numeric", "Equals", ["1"], "", FALSE),
@@ -200,6 +202,8 @@ def test_values_that_are_no_texts_in_json_are_taken_as_texts() -> None:
 
 # Keys of which not all is known
 
+ONE_OR_MORE = Possible(others=OtherValues.ONE_OR_MORE_VALUES)
+
 
 @pytest.mark.parametrize(
     ("condition", "possible", "expected"),
@@ -216,6 +220,10 @@ def test_values_that_are_no_texts_in_json_are_taken_as_texts() -> None:
         ({"StringNotLike": {"aws:k": "*"}}, PRESENT, FALSE),
         ({"ForAnyValue:StringLike": {"aws:k": "**"}}, PRESENT, TRUE),
         ({"StringEquals": {"aws:k": "*"}}, PRESENT, UNKNOWN),
+        # Only texts have wildcards that match whatever the value is, and only one value.
+        ({"Bool": {"aws:k": "*"}}, PRESENT, UNKNOWN),
+        ({"ArnLike": {"aws:k": "*"}}, PRESENT, UNKNOWN),
+        ({"StringLike": {"aws:k": "*"}}, ONE_OR_MORE, UNKNOWN),
         ({"DateLessThan": {"aws:k": "2020-01-01"}}, Possible(values=("2019-01-01",)), UNKNOWN),
         ({"Null": {"aws:k": "true"}}, PRESENT, FALSE),
         ({"StringLike": {"aws:k": "*"}}, ANYTHING, UNKNOWN),
