@@ -60,8 +60,8 @@ class CentralizedRootAccess(Construct):
     applied later.
 
     **The stack is deployed in the organization's management account.** Any Region works; both
-    services are global. Deleting the stack or removing the construct changes nothing in the
-    organization.
+    services are global. If the construct or its stack is removed, root access and the delegated
+    administrators stay as they are.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-enable-root-access.html
 
@@ -178,9 +178,10 @@ class CentralizedRootAccess(Construct):
             interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1
                 hour.
             repair: True to enable trusted access and listed features that were disabled. A repair
-                disables nothing, changes no delegated administrator, runs only on the interval, and
-                waits while the stack is in progress. By default the check only reports, and its
-                role is read-only.
+                disables nothing, changes no delegated administrator, and runs only on the interval,
+                while the stack's status ends in ``_COMPLETE``: it waits for a deployment to end,
+                and for an operator if the stack stays in ``UPDATE_FAILED``, for example. By default
+                the check only reports, and its role is read-only.
             notification_topic: A standard SNS topic in the stack's Region for the alarms, and for
                 the check's notices: who left drift by which call and when, and what was repaired.
                 The policies of an imported topic and of its key must let CloudWatch and the check's

@@ -29,8 +29,9 @@ class AcceptedCredentials:
     Attributes:
         types: The types of credentials.
         reason: Why they stay, as reports show it: one line of at most 200 characters.
-        until: The last day, in UTC, as ``YYYY-MM-DD``. A day in the past accepts nothing, and is
-            not refused, because a template must not depend on the day of its synth.
+        until: The last day, in UTC, as ``YYYY-MM-DD``. No day is too late. A day in the past
+            accepts nothing, and is not refused, because a template must not depend on the day of
+            its synth.
     """
 
     types: Iterable[CredentialType | str]
