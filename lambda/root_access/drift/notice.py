@@ -28,7 +28,7 @@ _TERRAFORM = NextStep(
 )
 _WILL_BE_REPAIRED = (
     "The next scheduled check enables what is listed and disabled, unless the stack is being "
-    "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
+    "deployed or stays in a failed status. To prevent that, disable the EventBridge rule that has "
     "DriftCheckInterval in its logical ID."
 )
 _WILL_NOT_BE_REPAIRED = (

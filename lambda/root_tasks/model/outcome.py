@@ -9,8 +9,8 @@ class Outcome(Identifier):
     """The outcome of a task in one account, or for one item.
 
     The one that needs attention most is first. This is the order of everything that lists outcomes:
-    totals, summary, CSV and page. Only the root user of the management account is *unprotected* or
-    *protected*, because no task can delete what it has.
+    totals, summary, CSV and page. Only the root user of the management account is UNPROTECTED or
+    PROTECTED, because no task can delete what it has.
     """
 
     UNPROTECTED = "UNPROTECTED"
@@ -23,7 +23,8 @@ class Outcome(Identifier):
     ACCEPTED = "ACCEPTED"
     DONE = "DONE"
     NOTHING_TO_DO = "NOTHING_TO_DO"
-    PROTECTED = "PROTECTED"
+    # In words it is not *protected*: that is what an account is by the stack's setting.
+    PROTECTED = "PROTECTED", "guarded"
     CLEAN = "CLEAN"
     SKIPPED = "SKIPPED"
 

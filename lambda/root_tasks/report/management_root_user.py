@@ -14,7 +14,7 @@ OWN = "The management account's root user"
 
 
 def management_outcome(has: RootCredentials) -> Outcome:
-    """Return the verdict: *unprotected* with an access key or without MFA, or *protected*."""
+    """Return the verdict: *unprotected* with an access key or without MFA, or *guarded*."""
     # () stands for none. None stands for some that could not be listed, so these exist.
     if has.access_keys != () or has.mfa_devices == ():
         return Outcome.UNPROTECTED

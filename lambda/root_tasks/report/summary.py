@@ -27,7 +27,7 @@ _PREDICATES = {
     Outcome.ACCEPTED: ("has accepted credentials", "have accepted credentials"),
     Outcome.DONE: ("is done", "are done"),
     Outcome.NOTHING_TO_DO: ("had nothing to do", "had nothing to do"),
-    Outcome.PROTECTED: ("is protected", "are protected"),
+    Outcome.PROTECTED: ("is guarded", "are guarded"),
     Outcome.CLEAN: ("is clean", "are clean"),
     Outcome.SKIPPED: ("was skipped", "were skipped"),
 }
