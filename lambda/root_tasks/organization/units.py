@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -190,11 +191,23 @@ class UnitTree:
             everywhere = self.units_under(self.roots())
             found = [unit for unit in everywhere if unit.path.endswith(f"/{value}")]
         if not found:
-            raise RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value)
+            raise self._not_found(value)
         if len(found) > 1:
             candidates = sorted(f"{unit.id} ({unit.path})" for unit in found)
             raise RunRefusedError(RefusalReason.SEVERAL_UNITS, unit=value, candidates=candidates)
         return found[0].id
+
+    def _not_found(self, value: str) -> RunRefusedError:
+        """Return the refusal of a unit that does not exist, with those of similar names."""
+        paths_by_name: dict[str, list[str]] = {}
+        for unit in self.units_under(self.roots()):
+            name = unit.path.rpartition("/")[2].lower()
+            paths_by_name.setdefault(name, []).append(unit.path)
+        names = difflib.get_close_matches(value.rpartition("/")[2].lower(), paths_by_name)
+        similar = sorted(path for name in names for path in paths_by_name[name])
+        if not similar:
+            return RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value)
+        return RunRefusedError(RefusalReason.SIMILAR_UNITS, unit=value, candidates=similar)
 
     # What was read
 
