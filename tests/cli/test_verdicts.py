@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from root_tasks.model.outcome import Outcome
 from root_tasks.report.management_root_user import OWN, PROTECT_OWN
 from support.accounts import MANAGEMENT, MEMBER, THIRD_MEMBER
 from support.command_line import AUDIT_RUN, CALLER_ARN, CommandLine, suggested_command
@@ -23,7 +24,7 @@ class Verdict:
     Attributes:
         credentials: What it has; None if that cannot be read.
         exit_code: How an audit ends in which all members are clean.
-        outcome: The outcome of the account.
+        outcome: The outcome of the account, in words.
         row: What its row says.
         metric: The value of ManagementRootUserUnprotected; None for no value.
         finding: The status and the severity of its finding.
@@ -48,7 +49,7 @@ VERDICTS = {
     "a password and MFA": Verdict(
         {"password": True, "mfa_devices": 2},
         0,
-        "protected",
+        "guarded",
         "root user with a password, MFA and no access key",
         0,
         ("PASSED", "INFORMATIONAL"),
@@ -105,7 +106,7 @@ def test_the_management_accounts_root_user_has_one_verdict(
     command = ("report", AUDIT_RUN) if not where else ("audit", *which, *where)
     report = command_line.run(*command, "--format", "json").json
     outcomes = {result["accountId"]: result["outcome"] for result in report["results"]}
-    assert outcomes[MANAGEMENT] == verdict.outcome.upper()
+    assert Outcome(outcomes[MANAGEMENT]).words == verdict.outcome
     advised = PROTECT_OWN in [step["what"] for step in report["nextSteps"]]
     assert advised is (verdict.exit_code == 1)
     if not where:
