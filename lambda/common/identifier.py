@@ -7,11 +7,7 @@ from typing import Self
 
 
 class Identifier(StrEnum):
-    """A value that JSON, CSV and metrics have as an identifier, and that people read in words.
-
-    Attributes:
-        words: The words.
-    """
+    """A value that JSON, CSV and metrics have as an identifier, and that people read in words."""
 
     words: str
 

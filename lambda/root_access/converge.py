@@ -18,7 +18,6 @@ class Convergence:
     """Brings an organization to the desired state, replanning after each observation.
 
     Attributes:
-        organization: The organization.
         plan: Returns the steps that an observed state lacks.
         retry_advice: The way to try again, for an error; empty: that happens by itself.
         log: Takes one event as keyword arguments.

@@ -42,7 +42,6 @@ class Level:
 
     Attributes:
         target_id: Its ID.
-        name: Its name.
         policies: What is attached to it itself, not what it inherits.
     """
 

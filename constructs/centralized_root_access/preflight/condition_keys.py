@@ -66,12 +66,7 @@ ABSENT_OR_FALSE = Possible(absent=True, values=("false",))
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRequest:
-    """A call in a root session, or the call that opens it, as the conditions of policies see it.
-
-    Attributes:
-        session: The session.
-        call: The call.
-    """
+    """A call in a root session, or the call that opens it, as the conditions of policies see it."""
 
     session: SessionFacts
     call: Call

@@ -41,7 +41,6 @@ class Condition:
     Attributes:
         operator_name: The operator as written, with its prefix and suffix.
         key: The condition key as written.
-        values: The values.
         operator: The operator; None if it is Null or not known.
         quantifier: Its prefix.
         if_exists: Whether it has the suffix IfExists.
@@ -86,7 +85,6 @@ class Policy:
 
     Attributes:
         policy_id: For example p-FullAWSAccess.
-        name: Its name.
         content: Its document, JSON; "" if it could not be read.
         statements: Its statements; none if it has a problem.
         problem: Why nothing is known of it: it could not be read or parsed, so it may allow or deny

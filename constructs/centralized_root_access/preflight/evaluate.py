@@ -101,7 +101,6 @@ class Verdict:
     """The policies' verdict on a call.
 
     Attributes:
-        call: The call.
         decision: Allowed, denied or unknown.
         causes: Why; none if it is allowed. A denied call has only the causes that deny it.
     """

@@ -32,7 +32,6 @@ class TaskVerdict:
     """The verdict on a task in an account.
 
     Attributes:
-        task: The task.
         result: Denied if nothing of it is possible, partly if a part of it is denied.
         calls: The calls that open its sessions, and those in them.
     """
@@ -88,12 +87,7 @@ class DenialCause:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountVerdict:
-    """The verdict on root tasks in an account.
-
-    Attributes:
-        account: The account.
-        tasks: The tasks.
-    """
+    """The verdict on root tasks in an account."""
 
     account: Account
     tasks: tuple[TaskVerdict, ...]

@@ -43,7 +43,6 @@ class RootTaskFunctions:
 
     Attributes:
         scope: The construct that they belong to.
-        log_group: The log group.
         bucket: The bucket of the runs.
         encryption_key: The KMS key of the bucket; None: S3 has its own.
         tasks: The tasks that executions may ask for.

@@ -23,7 +23,6 @@ class Permission:
     """What a principal may do.
 
     Attributes:
-        actions: The actions.
         resources: The ARNs that they are allowed on.
         conditions: The conditions under which they are.
     """

@@ -124,7 +124,6 @@ class Repair(Convergence):
     """The loop of a repair, which stops if the stack is deployed meanwhile.
 
     Attributes:
-        stack: The stack.
         root_access: What AWS reports at the end; None: the repair did not finish.
         deployment: The deployment that stopped it.
         error: The failure that ended it.

@@ -34,7 +34,6 @@ class Execution:
     """An execution of a state machine.
 
     Attributes:
-        arn: Its ARN.
         name: Its name, which is the run's ID.
         started_at: When it started.
     """

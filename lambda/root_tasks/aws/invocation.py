@@ -26,7 +26,6 @@ class Aws(AwsCalls):
     """AWS as one invocation of a function uses it, or one command on a person's machine.
 
     Attributes:
-        clients: Its clients.
         budget: How long to retry transient failures; it ends with the invocation.
         find_function: Returns an ARN with the partition, Region and account that it runs in.
         now: Returns the time in UTC.

@@ -23,8 +23,6 @@ class ObjectVersion:
     """A version of an object.
 
     Attributes:
-        id: Its ID.
-        etag: Its ETag.
         modified_at: When S3 stored it, in whole seconds.
         is_latest: Whether it is what a read without an ID returns.
     """

@@ -69,7 +69,6 @@ class RootCredentials:
         password: Whether it has a password.
         password_last_used_at: When the password was last used; None if AWS knows of no use.
         password_last_use_unread: Whether that could not be read, and so is not known.
-        access_keys: Its access keys.
         mfa_devices: The serial numbers of its MFA devices.
         signing_certificates: The IDs of its signing certificates.
     """
@@ -243,7 +242,6 @@ class RunDetails:
 
     Attributes:
         run_id: The run's ID: the name of its execution.
-        task: The task.
         sets_policy: Whether it gives a bucket or a queue a policy, instead of removing one.
         executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
         full: Whether it is an audit of every account of the organization.

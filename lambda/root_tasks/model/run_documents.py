@@ -120,7 +120,6 @@ class Plan(Document):
 
     Attributes:
         run_id: The run that created it.
-        task: Its task.
         requested_by: The requester, as the input states; None if it does not.
         reason: Why it was asked for, as the input states; None if it does not.
         until: When the recovery is to be closed, if the input has a date.

@@ -46,7 +46,6 @@ class Survey:
     """An organization in which a run's task is possible, while the run's accounts are read.
 
     Attributes:
-        organization: The organization.
         pages: The accounts by their IDs, page by page: a page is listed while the one before is
             taken.
     """

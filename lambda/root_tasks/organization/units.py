@@ -34,7 +34,6 @@ class Unit:
     """An organizational unit, or the organization's root.
 
     Attributes:
-        id: Its ID.
         path: The names from the root down, joined by "/".
     """
 

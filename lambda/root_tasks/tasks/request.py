@@ -23,7 +23,6 @@ class Request:
     selection of one account ID and of what was unused for 90 days.
 
     Attributes:
-        task: The task.
         requested_by: The requester, as the input states.
         reason: Why the run is asked for, as the input states.
         until: When a recovery is to be closed.

@@ -55,7 +55,6 @@ class TaskInput:
     For example, ``{"task": "delete", "accounts": ["222222222222"]}``.
 
     Attributes:
-        task: Its task.
         values: Its keys and values.
     """
 

@@ -39,7 +39,6 @@ class Caller:
 
     Attributes:
         session: The SDK's session, with the credentials.
-        region: The Region.
         wait_for_identity: Returns AWS's response about whose the credentials are, once it is there.
         clock: The time.
         profile: The profile; None for the SDK's own choice.

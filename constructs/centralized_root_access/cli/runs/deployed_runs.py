@@ -27,9 +27,6 @@ class Runs:
 
     Attributes:
         target: The profile, the Region and the stack that the command was given.
-        caller: The caller.
-        deployment: The deployment.
-        executions: Its executions.
     """
 
     target: TargetOptions

@@ -40,7 +40,6 @@ class RunExecution:
     """An execution of one of the state machines.
 
     Attributes:
-        arn: Its ARN.
         run_id: Its name.
         folder: The folder of its report in the bucket.
         status: Its status in Step Functions; REFUSED if its input was.

@@ -36,7 +36,6 @@ class StoredReport:
     Only report.json is held by hash, so the page and the CSV are made of it here, not read.
 
     Attributes:
-        report: The report.
         body: Its report.json.
         named_accounts: The accounts that the input of its run names one by one.
         doubt: Why it is not known to be what its run wrote; None if it is.
