@@ -204,6 +204,10 @@ class RootFree:
     incomplete_audits: int = 0
 
 
+# For how many days a credential has to be unused, unless a plan says otherwise.
+DEFAULT_UNUSED_FOR_DAYS = 90
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlanSelection:
     """The input of a plan to delete credentials.

@@ -10,7 +10,15 @@ from datetime import datetime
 from common.next_step import NextStep
 
 from ..messages import HOW_TO_DEPLOY, NO_SUCH_BUCKET, NO_SUCH_QUEUE, quantity
-from ..model.report_schema import AccountResult, Item, ItemType, Outcome, Report, Task
+from ..model.report_schema import (
+    DEFAULT_UNUSED_FOR_DAYS,
+    AccountResult,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    Task,
+)
 from .accepted import is_accepted_in_part
 from .facts import executable_until, has_outcome, is_plan
 from .management_root_user import PROTECT_OWN
@@ -140,10 +148,11 @@ def _after_plan_of_nothing(report: Report) -> Iterator[NextStep]:
     in_use = sum(has_outcome(report, result, Outcome.IN_USE) for result in report.results)
     if in_use:
         accounts = quantity(in_use, "account")
-        in_use_option = ["--outcome", Outcome.IN_USE.option, "--include-in-use"]
+        options = ["--from-report", report.run_id, "--outcome", Outcome.IN_USE.option]
+        options += ["--include-in-use", *_type_options(report)]
         yield NextStep(
             what=f"Once no one uses what the plan left out as in use, in {accounts}, plan it, too",
-            command=_command("plan", "delete", "--from-report", report.run_id, *in_use_option),
+            command=_command("plan", "delete", *options),
         )
     yield from _query_for_key_users(report)
 
@@ -155,8 +164,31 @@ def _plan_of_inaccessible(report: Report, results: Sequence[AccountResult]) -> N
     if report.task is not Task.DELETE:
         return NextStep(what=f"{when}, plan the same again.")
     many = ["--from-report", report.run_id, "--outcome", Outcome.INACCESSIBLE.option]
-    options = _account_options(report, results, many=many, stored=True)
-    return NextStep(what=f"{when}, plan again", command=_command("plan", "delete", *options))
+    accounts = _account_options(report, results, many=many, stored=True)
+    selected = _type_options(report) + _use_options(report)
+    command = _command("plan", "delete", *accounts, *selected)
+    return NextStep(what=f"{when}, plan again", command=command)
+
+
+def _type_options(report: Report) -> list[str]:
+    """Return the options that select the types of credentials that a plan has selected."""
+    options = []
+    if report.selection is not None:
+        for type_ in report.selection.credential_types:
+            options += ["--credential-type", type_.option]
+    return options
+
+
+def _use_options(report: Report) -> list[str]:
+    """Return the option that takes the same credentials for unused as a plan; none by default."""
+    if report.selection is None:
+        return []
+    days = report.selection.unused_for_days
+    if days is None:
+        return ["--include-in-use"]
+    if days == DEFAULT_UNUSED_FOR_DAYS:
+        return []
+    return ["--unused-for-days", str(days)]
 
 
 def _after_deletion(report: Report) -> NextStep:

@@ -12,7 +12,7 @@ from aws_calls.failures import CallError, Failure, FailureKind, describe, error_
 from root_access.state import Feature
 
 from .. import messages
-from ..model.report_schema import Item, ItemType, Outcome, Task
+from ..model.report_schema import DEFAULT_UNUSED_FOR_DAYS, Item, ItemType, Outcome, Task
 from ..model.run_documents import Finding, Target
 from ..refusals import RefusalReason, RunRefusedError
 from .credentials import (
@@ -29,7 +29,6 @@ from .task_input import SCOPE_KEYS, TaskInput, invalid_value, parse_accounts
 _CREDENTIAL_TYPES = "credentialTypes"
 _UNUSED_FOR_DAYS = "unusedForDays"
 _INCLUDE_IN_USE = "includeInUse"
-_DEFAULT_UNUSED_FOR_DAYS = 90
 _MAX_UNUSED_FOR_DAYS = 3650
 
 _PROTECTED_BY_MFA = (ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
@@ -287,7 +286,7 @@ def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
 
 def _parse_unused_for_days(input_: TaskInput) -> int | None:
     """Return for how many days a credential has to be unused; None to plan those in use as well."""
-    days: object = input_.values.get(_UNUSED_FOR_DAYS, _DEFAULT_UNUSED_FOR_DAYS)
+    days: object = input_.values.get(_UNUSED_FOR_DAYS, DEFAULT_UNUSED_FOR_DAYS)
     # A bool is an int, too.
     if type(days) is not int or not 0 <= days <= _MAX_UNUSED_FOR_DAYS:
         expected = f"a whole number of days from 0 to {_MAX_UNUSED_FOR_DAYS}"

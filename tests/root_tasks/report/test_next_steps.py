@@ -4,10 +4,12 @@ import functools
 import shlex
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from root_tasks.model.report_schema import (
+    DEFAULT_UNUSED_FOR_DAYS,
     CredentialDetails,
     Item,
     ItemType,
@@ -44,6 +46,12 @@ executed_recovery = functools.partial(
     executed_plan="plan",
     run_id="run",
 )
+
+
+def inaccessible_plan(**selection: Any) -> Report:
+    """A plan of everything that could not read the only account."""
+    report = report_of(inaccessible_account(MEMBER), task=Task.DELETE)
+    return replace(report, selection=PlanSelection(all_accounts=True, **selection))
 
 
 def program_commands(report: Report, *, stored: bool = True) -> list[str]:
@@ -230,6 +238,18 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
             [f"plan delete --from-report {AUDIT_ID} --outcome inaccessible"],
         ),
         (
+            inaccessible_plan(credential_types=(ItemType.ACCESS_KEY,), unused_for_days=30),
+            [f"plan delete --account {MEMBER} --credential-type access-key --unused-for-days 30"],
+        ),
+        (
+            inaccessible_plan(unused_for_days=None),
+            [f"plan delete --account {MEMBER} --include-in-use"],
+        ),
+        (
+            inaccessible_plan(unused_for_days=DEFAULT_UNUSED_FOR_DAYS),
+            [f"plan delete --account {MEMBER}"],
+        ),
+        (
             executed_recovery(
                 account_result(MEMBER, Outcome.DONE),
                 account_result(OTHER_MEMBER, Outcome.NOTHING_TO_DO),
@@ -252,6 +272,9 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
         "a plan of nothing",
         "a plan that could read nothing",
         "a plan that could read nothing of many accounts",
+        "a plan of some credentials that could read nothing",
+        "a plan of what is in use that could read nothing",
+        "a plan by default that could read nothing",
         "a recovery",
         "many recoveries",
     ],

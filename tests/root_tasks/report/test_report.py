@@ -20,6 +20,7 @@ from aws_calls.notices import Notice
 from common.typed_json import format_time
 from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import (
+    DEFAULT_UNUSED_FOR_DAYS,
     AccountResult,
     Change,
     ChangeType,
@@ -37,7 +38,6 @@ from root_tasks.report.changes import changes, with_history
 from root_tasks.report.render import as_csv, as_html, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
-from root_tasks.tasks import delete_credentials
 from support import reports
 from support.properties import property_test
 from support.reports import (
@@ -381,7 +381,7 @@ def test_the_order_of_risk_does_not_depend_on_the_order_before(
 
 
 def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
-    assert RECENT.days == delete_credentials._DEFAULT_UNUSED_FOR_DAYS
+    assert RECENT.days == DEFAULT_UNUSED_FOR_DAYS
 
 
 # The summary
