@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -100,7 +99,6 @@ class Step:
 
 
 _ENABLED = {"enabled": True, "disabled": False, "registered": True, "deregistered": False}
-_POLICY = re.compile(r"policy (?P<name>[A-Za-z -]+) (?P<state>attached|detached)")
 
 
 def parse_step(text: str) -> Step:
@@ -125,24 +123,14 @@ def parse_step(text: str) -> Step:
             return Step(resource=None, value=float(seconds), in_order=True)
         case ["root", "session", task]:
             return Step(resource=None, value=task, in_order=True)
+        case ["policy", *name, "attached"]:
+            return Step(resource=StateField.POLICY, value=" ".join(name))
+        case ["policy", *_, "detached"]:
+            return Step(resource=StateField.POLICY, value="", in_order=True)
         case _:
-            return _parse_policy(text)
+            raise ValueError(f"There is no step {text!r}.")
     enabled = _ENABLED[state]
     return Step(resource=resource, value=enabled, in_order=not enabled)
-
-
-def _parse_policy(text: str) -> Step:
-    """Return the step of a text such as `policy on password attached`.
-
-    Raises:
-        ValueError: The text is not such a step.
-    """
-    found = _POLICY.fullmatch(text)
-    if found is None:
-        raise ValueError(f"There is no step {text!r}.")
-    attached = found["state"] == "attached"
-    value = found["name"] if attached else ""
-    return Step(resource=StateField.POLICY, value=value, in_order=not attached)
 
 
 def is_time_bound(given: Iterable[str]) -> bool:

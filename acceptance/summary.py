@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from acceptance.model import MEASUREMENT, Level, Result, Verdict
+from acceptance.model import MEASUREMENT, Level, Response, Result, Verdict
 
 _MAX_LINE_CHARACTERS = 400
 
@@ -38,20 +38,21 @@ def to_issue(
 
 def to_recording(results: Iterable[Result], *, origin: str) -> str:
     """Return the responses that AWS gave, in the form that the emulation is tested by."""
-    entries = [_entry(result) for result in results if _is_recordable(result)]
-    lines = ",\n    ".join(json.dumps(entry) for entry in entries)
+    lines = ",\n    ".join(json.dumps(entry) for entry in _entries(results))
     head = {"origin": origin, "source": "python -m acceptance", "license": "MIT"}
     members = ",\n".join(f'  "{name}": {json.dumps(value)}' for name, value in head.items())
     return f'{{\n{members},\n  "responses": [\n    {lines}\n  ]\n}}\n'
 
 
-def _is_recordable(result: Result) -> bool:
-    """Return whether a result has a response of AWS that the emulation can be tested by."""
-    is_measurement = result.case.call.operation.startswith(MEASUREMENT)
-    return result.response is not None and not is_measurement
+def _entries(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
+    """Yield the results to test the emulation by: those with a response, without measurements."""
+    for result in results:
+        is_measurement = result.case.call.operation.startswith(MEASUREMENT)
+        if result.response is not None and not is_measurement:
+            yield _entry(result, result.response)
 
 
-def _entry(result: Result) -> dict[str, Any]:
+def _entry(result: Result, response: Response) -> dict[str, Any]:
     """Return a result as a recording has it."""
     case = result.case
     call = {"operation": case.call.operation, "parameters": case.call.parameters}
@@ -61,7 +62,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "given": list(case.given),
         "caller": case.caller,
         "call": {**call, **({"host": case.call.host} if case.call.host else {})},
-        "response": _response_of(result),
+        "response": _response_of(result, response),
         "secondsUntilThen": round(result.seconds, 1),
     }
     if result.afterwards is not None:
@@ -71,11 +72,8 @@ def _entry(result: Result) -> dict[str, Any]:
     return entry
 
 
-def _response_of(result: Result) -> dict[str, Any]:
+def _response_of(result: Result, response: Response) -> dict[str, Any]:
     """Return what AWS responded, in the words of the expectation where they agree."""
-    response = result.response
-    if response is None:
-        raise ValueError("The case has no response.")
     if result.verdict is Verdict.SAME:
         # A message that was not expected is also part of the recording.
         return {**response.to_json(), **result.case.response.to_json()}
