@@ -113,16 +113,16 @@ class StandIn:
 
     def begin(self, scenario: Scenario) -> None:
         """Begin a scenario: nothing is counted yet, and no limit is used up."""
-        self._send_command("begin", scenario)
+        self._send(scenario)
 
     def traffic(self) -> Traffic:
         """Return what reached it since the scenario began."""
-        traffic: Traffic = self._send_command("traffic")
+        traffic: Traffic = self._send(None)
         return traffic
 
-    def _send_command(self, name: str, *arguments: object) -> Any:
-        """Send a command to the process, and return its response."""
-        self._connection.send((name, arguments))
+    def _send(self, scenario: Scenario | None) -> Any:
+        """Send a scenario to begin, or None to go on, and return the response of the process."""
+        self._connection.send(scenario)
         return self._receive_response()
 
     def _receive_response(self) -> Any:

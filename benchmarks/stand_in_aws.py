@@ -118,7 +118,7 @@ class Aws:
     def _respond_about(self, operation: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
         """Return the response of Organizations to a call."""
         if operation == "ListAccounts":
-            return 200, _list_page(parameters, "Accounts", tuple(self._accounts.values()))
+            return 200, _page_of_accounts(parameters, list(self._accounts.values()))
         if operation == "DescribeAccount":
             return 200, json.dumps({"Account": self._accounts[parameters["AccountId"]]}).encode()
         subjects = [parameters[name] for name in _SUBJECTS if name in parameters]
@@ -205,14 +205,14 @@ def _recorded_response(
     return (name, subject), (response["status_code"], response["body"])
 
 
-def _list_page(
-    parameters: Mapping[str, Any], member: str, items: Sequence[Mapping[str, Any]]
-) -> bytes:
-    """Return the page of a list that the parameters ask for, as JSON."""
+def _page_of_accounts(parameters: Mapping[str, Any], accounts: Sequence[Any]) -> bytes:
+    """Return the page of ListAccounts that the parameters ask for, as JSON."""
     start = int(base64.b64decode(parameters.get("NextToken", "MA==")))
     end = start + parameters.get("MaxResults", MAX_PAGE)
-    rest = {"NextToken": base64.b64encode(str(end).encode()).decode()} if end < len(items) else {}
-    return json.dumps({member: items[start:end], **rest}).encode()
+    rest = {}
+    if end < len(accounts):
+        rest = {"NextToken": base64.b64encode(str(end).encode()).decode()}
+    return json.dumps({"Accounts": accounts[start:end], **rest}).encode()
 
 
 def _http_response(status: int, body: bytes) -> bytes:

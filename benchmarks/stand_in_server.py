@@ -1,4 +1,4 @@
-"""The process of the stand-in, controlled by commands: each a name and its arguments."""
+"""The process of the stand-in, which a benchmark sends the scenarios to begin."""
 
 from __future__ import annotations
 
@@ -54,10 +54,7 @@ class _Connection(asyncio.Protocol):
         aws = self._server.aws
         loop = asyncio.get_running_loop()
         response = aws.respond(request, now=loop.time())
-        if aws.scenario.latency:
-            loop.call_later(aws.scenario.latency, self._send, response)
-        else:
-            self._send(response)
+        loop.call_later(aws.scenario.latency, self._send, response)
 
     def _send(self, response: bytes) -> None:
         """Send a response, unless the client has gone."""
@@ -84,13 +81,13 @@ def _parse_request(data: bytes, head: bytes, *, body_at: int) -> AwsRequest:
 
 
 class _Server:
-    def __init__(self, commands: Connection) -> None:
+    def __init__(self, scenarios: Connection) -> None:
         self.aws = Aws(Scenario(members=0))
-        self._commands = commands
+        self._scenarios = scenarios
         self._ended = asyncio.Event()
 
     async def serve(self, chain: str, key: str) -> None:
-        """Serve until the commands end."""
+        """Serve until the benchmark ends."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain, key)
         loop = asyncio.get_running_loop()
@@ -102,26 +99,26 @@ class _Server:
             )
             for _ in SERVICES
         ]
-        loop.add_reader(self._commands.fileno(), self._run_next_command)
-        self._commands.send([server.sockets[0].getsockname()[1] for server in servers])
+        loop.add_reader(self._scenarios.fileno(), self._begin_next_scenario)
+        self._scenarios.send([server.sockets[0].getsockname()[1] for server in servers])
         await self._ended.wait()
 
-    def _run_next_command(self) -> None:
-        """Run a command of the benchmark, and send what reached the stand-in."""
+    def _begin_next_scenario(self) -> None:
+        """Begin a scenario if the benchmark sends one, and send it what reached the stand-in."""
         try:
-            name, arguments = self._commands.recv()
+            scenario = self._scenarios.recv()
         except EOFError:
             self._ended.set()
             return
-        if name == "begin":
-            self.aws = Aws(*arguments)
-        self._commands.send(self.aws.traffic)
+        if scenario is not None:
+            self.aws = Aws(scenario)
+        self._scenarios.send(self.aws.traffic)
 
 
-def _serve(chain: str, key: str, commands: Connection) -> None:
+def _serve(chain: str, key: str, scenarios: Connection) -> None:
     """Run the stand-in, in a process of its own."""
     allow_many_connections()
-    asyncio.run(_Server(commands).serve(chain, key))
+    asyncio.run(_Server(scenarios).serve(chain, key))
 
 
 @contextlib.contextmanager
@@ -135,12 +132,12 @@ def running_stand_in(folder: Path) -> Iterator[StandIn]:
     authorities = folder / "authorities.pem"
     authorities.write_bytes(Path(where()).read_bytes() + Path(chain).read_bytes())
     context = get_context("spawn")
-    commands, received = context.Pipe()
+    scenarios, received = context.Pipe()
     process = context.Process(target=_serve, args=(chain, key, received), daemon=True)
     process.start()
     received.close()
     try:
-        yield StandIn(commands, authorities=str(authorities))
+        yield StandIn(scenarios, authorities=str(authorities))
     finally:
         process.terminate()
         process.join()
