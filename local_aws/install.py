@@ -34,7 +34,6 @@ _UV_VARIABLES = {
 }
 # Later ones override earlier ones.
 _SECTIONS = ("global", "install", ":env:")
-_SETTING = r"^{section}\.{option}=(.+)$"
 
 # With -I it takes no setting of the caller's environment, and commands that it runs get that
 # environment. To Python, the second line is a string; to the shell, it starts a Python whose path
@@ -96,7 +95,7 @@ def uv_variables(pip_settings: str, environment: Mapping[str, str]) -> dict[str,
     variables = {}
     for option, name in _UV_VARIABLES.items():
         for section in _SECTIONS:
-            setting = _SETTING.format(section=section, option=option)
+            setting = rf"^{section}\.{option}=(.+)$"
             if found := re.search(setting, pip_settings, re.MULTILINE):
                 variables[name] = " ".join(ast.literal_eval(found[1]).split())
     if "UV_INDEX" in variables:

@@ -4,7 +4,7 @@ The emulation has one organization, that of its management account. Its state is
 where moto has a place for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -86,15 +86,11 @@ class OrganizationRecords:
     def describe_accounts(self, account_ids: Sequence[str]) -> list[dict[str, object]]:
         """Return the accounts as Organizations describes them."""
         by_id = {str(account.id): account for account in self._backend.accounts}
-        parents = {str(unit.id): unit.parent_id for unit in self._backend.ou}
         accounts = []
         for account_id in account_ids:
             account = by_id[account_id]
-            path, parent_id = [account_id], account.parent_id
-            while parent_id is not None:
-                path.insert(0, str(parent_id))
-                parent_id = parents[parent_id]
-            described = {**account.describe(), "Paths": [f"{self.id}/{'/'.join(path)}/"]}
+            path = "/".join(str(entity.id) for entity in self._path_to(account))
+            described = {**account.describe(), "Paths": [f"{self.id}/{path}/"]}
             # AWS retired it on 2026-09-09.
             del described["Status"]
             accounts.append(described)
@@ -216,17 +212,22 @@ class OrganizationRecords:
         account = self._find_account(account_id)
         if account is None:
             return []
-        path = [account]
-        while path[0].parent_id is not None:
-            path.insert(0, self._find_target(path[0].parent_id))
         return [
             [
                 AttachedPolicy(arn=str(policy.arn), content=str(policy.content))
                 for policy in entity.attached_policies
                 if policy.type == policy_type
             ]
-            for entity in path
+            for entity in self._path_to(account)
         ]
+
+    def _path_to(self, account: Any) -> list[Any]:
+        """Return moto's root, the organizational units below it, and an account in them."""
+        units = {unit.id: unit for unit in self._backend.ou}
+        path = [account]
+        while path[0].parent_id is not None:
+            path.insert(0, units[path[0].parent_id])
+        return path
 
     def _policies_of(self, policy_type: str) -> list[Any]:
         """Return moto's policies of a type."""
@@ -234,14 +235,7 @@ class OrganizationRecords:
 
     def _find_target(self, target_id: str) -> Any:
         """Return moto's root, organizational unit or account with an ID, or None."""
-        return next(
-            (
-                entity
-                for entity in (*self._backend.ou, *self._backend.accounts)
-                if entity.id == target_id
-            ),
-            None,
-        )
+        return _find_entity(self._backend.ou + self._backend.accounts, target_id)
 
     def trusted_access(self) -> dict[str, datetime]:
         """Return each service principal with trusted access, and since when."""
@@ -301,10 +295,15 @@ class OrganizationRecords:
 
     def _find_account(self, account_id: str) -> Any:
         """Return moto's account with an ID, or None."""
-        for account in self._backend.accounts:
-            if account.id == account_id:
-                return account
-        return None
+        return _find_entity(self._backend.accounts, account_id)
+
+
+def _find_entity(entities: Iterable[Any], id_: str) -> Any:
+    """Return the one of moto's entities with an ID, or None."""
+    for entity in entities:
+        if entity.id == id_:
+            return entity
+    return None
 
 
 def _to_datetime(timestamp: float) -> datetime:
