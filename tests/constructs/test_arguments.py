@@ -324,7 +324,6 @@ WITHOUT_DIGITS = (
 )
 A_TOKEN = r"contains a token, .*TOKEN.*must be known at synth\. Write the value"
 NOT_LOOKED_UP = r"contains dummy-value-for-/.*, because .* value_from_lookup a valid default"
-NOT_A_DOMAIN = r"must contain names of domains; '{}' is not one\. Write example.com"
 NOT_A_PATH = (
     r"must be an IAM path of at most 512 .* a slash, got '{}'\. Write /security/root-access/"
 )

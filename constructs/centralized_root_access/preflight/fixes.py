@@ -29,12 +29,31 @@ _RESTRICT_ROOT_USER_SID = "GRRESTRICTROOTUSER"
 
 
 class Keep(StrEnum):
-    """The reason for which a statement that denies root sessions is not to be edited."""
+    """The reason for which a statement that denies root sessions is not to be edited.
 
-    ON_PURPOSE = "it denies root sessions on purpose"
-    LISTS_ROLES = "it lists the only roles that may open root sessions"
-    CONTROL = "a control of Control Tower manages it"
-    CONTROL_WITH_EXEMPTION = "a control of Control Tower manages it, and has a parameter for this"
+    Its lines say so to people, and what to do instead.
+    """
+
+    ON_PURPOSE = (
+        "It denies root sessions on purpose. Detach the policy from these accounts, or exempt them."
+    )
+    LISTS_ROLES = (
+        "Only the roles that it lists may open root sessions. Use RootTasks, or list your role as "
+        "well: RootSessionGuardrail takes it in session_roles."
+    )
+    CONTROL = (
+        "Control Tower manages it: do not edit the policy. Change or disable the control instead."
+    )
+    # AWS's command takes this parameter as JSON only.
+    CONTROL_WITH_EXEMPTION = (
+        "Control Tower manages it: do not edit the policy, because AWS updates no control whose "
+        "policy was edited.\n"
+        "Instead, set the parameter ExemptAssumeRoot of the control AWS-GR_RESTRICT_ROOT_USER on "
+        "each OU that has it. `aws controltower list-enabled-controls` shows each ARN:\n"
+        "  aws controltower update-enabled-control --enabled-control-identifier ARN "
+        """--parameters '[{"key":"ExemptAssumeRoot","value":true}]'\n"""
+        "If the control has other parameters, such as ExemptedPrincipalArns, add them there."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

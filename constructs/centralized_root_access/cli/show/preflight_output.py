@@ -14,7 +14,7 @@ from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.report.render import csv_table
 
 from ...preflight.evaluate import Cause, Reason
-from ...preflight.fixes import Keep, StatementFix
+from ...preflight.fixes import StatementFix
 from ...preflight.organization_verdict import OrganizationVerdict
 from ...preflight.verdicts import WORST_FIRST, AccountVerdict, DenialCause, TaskResult
 from ..base.terminal import console
@@ -40,30 +40,6 @@ _COLUMNS = (
     "calls", "undecided",
 )  # fmt: skip
 _NEWLY = {TaskResult.DENIED: "denied", TaskResult.PARTLY: "partly denied"}
-# What to do instead about a statement that is to be kept. AWS's command takes this parameter as
-# JSON only.
-_INSTEAD_OF_AN_EDIT = {
-    Keep.ON_PURPOSE: (
-        "It denies root sessions on purpose. Detach the policy from these accounts, or exempt "
-        "them.",
-    ),
-    Keep.LISTS_ROLES: (
-        "Only the roles that it lists may open root sessions. Use RootTasks, or list your role as "
-        "well: RootSessionGuardrail takes it in session_roles.",
-    ),
-    Keep.CONTROL: (
-        "Control Tower manages it: do not edit the policy. Change or disable the control instead.",
-    ),
-    Keep.CONTROL_WITH_EXEMPTION: (
-        "Control Tower manages it: do not edit the policy, because AWS updates no control whose "
-        "policy was edited.",
-        "Instead, set the parameter ExemptAssumeRoot of the control AWS-GR_RESTRICT_ROOT_USER on "
-        "each OU that has it. `aws controltower list-enabled-controls` shows each ARN:",
-        "  aws controltower update-enabled-control --enabled-control-identifier ARN "
-        """--parameters '[{"key":"ExemptAssumeRoot","value":true}]'""",
-        "If the control has other parameters, such as ExemptedPrincipalArns, add them there.",
-    ),
-}
 
 
 # As a table
@@ -200,7 +176,7 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
     yield from _indented_json(fix.statement)
     # Such as a statement of a control of Control Tower: not to be edited, but there is another way.
     if fix.keep is not None:
-        yield from _INSTEAD_OF_AN_EDIT[fix.keep]
+        yield from fix.keep.splitlines()
         return
     yield "To exempt root sessions, change it to:"
     yield from _indented_json(fix.suggested)
