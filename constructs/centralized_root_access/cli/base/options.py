@@ -54,13 +54,6 @@ def example(command: str) -> str:
     return f"\b\nExample:\n  {PROGRAM} {command}"
 
 
-def account_id(value: str) -> str:
-    """Return the ID of an AWS account, or refuse what is not one."""
-    if not ACCOUNT_ID.fullmatch(value):
-        raise click.BadParameter(f"{printable(repr(value))} is not a 12-digit account ID.")
-    return value
-
-
 def account_ids(value: str) -> tuple[str, ...]:
     """Return the IDs of AWS accounts: one, several with commas, or those of a file, @FILE."""
     return _entries(value, ACCOUNT_ID, what="a 12-digit account ID")
@@ -123,7 +116,7 @@ def read_text(path: Path) -> str:
         raise CommandError(f"{path} cannot be read: {why}.") from error
 
 
-def _flatten(
+def flatten(
     _: click.Context, __: click.Parameter, values: tuple[tuple[str, ...], ...]
 ) -> tuple[str, ...]:
     """Return the entries of all uses of an option, each once: a callback of click."""
@@ -298,7 +291,7 @@ def account_option(*, all_accounts: bool = False, **attributes: Any) -> Decorato
     return repeatable_option(
         "account",
         type=account_ids_or_all if all_accounts else account_ids,
-        callback=_flatten,
+        callback=flatten,
         metavar="ACCOUNT",
         help=f"{which}. Repeatable.",
         **attributes,
@@ -346,7 +339,7 @@ def selection_options(*, all_accounts: bool, default_outcomes: tuple[str, ...]) 
         @repeatable_option(
             "exclude",
             type=entries,
-            callback=_flatten,
+            callback=flatten,
             metavar="ACCOUNT|OU",
             help="Leave out accounts or organizational units: IDs or names, with commas; @FILE "
             "for those in a file. Repeatable.",

@@ -12,9 +12,10 @@ from ...base.enums import RootAccessFeature
 from ..base.command_errors import ExitCode, failures_as
 from ..base.options import (
     TargetOptions,
-    account_id,
+    account_ids,
     caller_options,
     example,
+    flatten,
     format_option,
     repeatable_option,
 )
@@ -44,7 +45,8 @@ _NOT_COMPARED = (
 @click.option("--no-features", is_flag=True, help="The construct lists no features.")
 @repeatable_option(
     "delegated-administrator",
-    type=account_id,
+    type=account_ids,
+    callback=flatten,
     metavar="ACCOUNT",
     help="A delegated administrator that the construct lists. Repeatable. Default: not managed.",
 )
