@@ -1,4 +1,4 @@
-"""`python -m cloudformation`: write the templates of a release and their functions' code."""
+"""`python -m cloudformation`: write the plain templates and their functions' code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The templates of a release: each construct as most organizations deploy it."""
+"""The plain templates: each construct as most organizations deploy it."""
 
 from __future__ import annotations
 

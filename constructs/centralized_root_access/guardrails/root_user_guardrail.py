@@ -25,11 +25,12 @@ ROOT_USER_DENIAL = (
 
 
 class RootUserGuardrail(Construct):
-    """A guardrail that denies root users of member accounts every action.
+    """A guardrail that denies root users of member accounts every action that a policy can deny.
 
-    It is a service control policy by AWS's own pattern. A root user can do nothing, even if signed
-    in; root sessions, such as those of :class:`RootTasks`, stay allowed. The management account's
-    root user is not affected: no service control policy applies to that account.
+    It is a service control policy by AWS's own pattern. A root user can still sign in, but do
+    almost nothing; root sessions, such as those of :class:`RootTasks`, stay allowed. The
+    management account's root user is not affected: no service control policy applies to that
+    account.
 
     **The stack is deployed in the organization's management account, or in one that may manage
     policies by the organization's delegation policy.** Service control policies must be enabled in
