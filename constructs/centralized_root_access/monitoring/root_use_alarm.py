@@ -92,7 +92,7 @@ class RootUseAlarm(Construct):
 
     One alarm is for root users that are used other than through AssumeRoot, the other for
     AssumeRoot by any other principal than the session roles. An audit by :class:`RootTasks` fires
-    neither; root sessions opened with stolen credentials fire the second one. The alarms look at
+    neither, and nor do stolen credentials of one of its session roles. The alarms look at
     the log group of an organization trail: events of member accounts are nowhere else in one place.
 
     **The stack is deployed in the account and the Region of that log group.**
