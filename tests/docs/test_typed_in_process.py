@@ -171,17 +171,27 @@ def test_the_commands_of_the_guide_unlock_and_give_back_and_correct_a_policy(
             policies.append(s3.get_bucket_policy(Bucket="a-bucket")["Policy"])
         except s3.exceptions.ClientError:
             policies.append(None)
-        # The four plans before have been executed by now.
-        if len(policies) == 8:
+        # The four plans before have been executed by now, and a report was saved.
+        if len(policies) == 9:
             attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
             unlocked.append("Attributes" not in attributes)
             # A policy that cannot be backed up.
             sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": LOCKED})
 
     exit_codes = run_pages(UNLOCKING, command_line=command_line, folder=tmp_path, after=note_policy)
-    assert exit_codes == [*[("plan", DONE), ("execute", DONE)] * 4, ("plan", DONE)]
-    # After each execution.
-    assert policies[1::2] == [None, LOCKED, fixed, fixed]
+    planned_and_executed = [("plan", DONE), ("execute", DONE)]
+    assert exit_codes == [
+        *planned_and_executed * 2,
+        ("report", DONE),
+        *planned_and_executed * 2,
+        ("plan", DONE),
+    ]
+    after_executions = [
+        policy
+        for (command, _), policy in zip(exit_codes, policies, strict=True)
+        if command == "execute"
+    ]
+    assert after_executions == [None, LOCKED, fixed, fixed]
     assert unlocked == [True]
 
 
