@@ -174,6 +174,8 @@ def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
     # Each object may be written by the roles whose own policies allow it, and by no one else.
     roles = ids_of_function_roles(full_template)
     assert excepted_roles(everyone_else) == roles
+    assert object_patterns(everyone_else) == ["*"]
+    assert "s3:PutObject*" in actions_of_statement(everyone_else)
     allowed: dict[str, set[str]] = {}
     for role in roles:
         for statement in statements_of_role(full_template, role):
