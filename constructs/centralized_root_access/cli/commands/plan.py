@@ -91,8 +91,8 @@ def plan() -> None:
 
     A plan changes nothing: `execute` does what it lists, and nothing else.
 
-    Exit code: 0 planned, or there is nothing to do in any account; 2 nothing is planned for another
-    reason. The report says what was left out, and why.
+    Exit code: 0 planned, or there is nothing to do in any account that was not skipped; 2 nothing
+    is planned for another reason. The report says what was left out, and why.
     """
 
 

@@ -70,7 +70,7 @@ def status(
 
     This changes nothing: it prints the commands that correct what differs.
 
-    Exit code: 0 as the construct lists it; 1 it deviates; 2 root access cannot be read.
+    Exit code: 0 as the options list it; 1 it deviates; 2 root access cannot be read.
     """
     if features and no_features:
         raise click.UsageError("Use either --feature or --no-features.")
