@@ -25,42 +25,33 @@ class OrganizationPolicyType(StrEnum):
     RESOURCE_CONTROL = "RESOURCE_CONTROL_POLICY"
 
 
-def policy_name(scope: Construct, *, part: str = "") -> str:
-    """Return a policy's name, which is unique among the stacks of an account.
-
-    It is without the account's ID, which would make it unique in the organization, but would also
-    rename the policies that are already deployed.
-
-    Args:
-        scope: The construct that has the policy.
-        part: What tells the policy from others of the construct, for example ``Members-``.
-    """
-    name = Names.unique_resource_name(scope, separator="-", max_length=_MAX_NAME_CHARACTERS)
-    # A stack may be in several Regions.
-    return f"{name}-{part}{Stack.of(scope).region}"
-
-
 def create_policy(
     scope: Construct,
     id: str,
     *,
     type: OrganizationPolicyType,
-    name: str,
     description: str,
     document: Mapping[str, Any],
     target_ids: Sequence[str],
+    part: str = "",
 ) -> organizations.CfnPolicy:
     """Create a policy, and attach it to its targets, if it has any.
+
+    Its name is unique among the stacks of an account. It is without the account's ID, which would
+    make it unique in the organization, but would also rename the policies that are already
+    deployed.
 
     Args:
         scope: The construct that has the policy.
         id: The policy's id.
         type: The policy's type.
-        name: The policy's name.
         description: Its description, without the stack.
         document: The policy.
         target_ids: What it is attached to.
+        part: What tells its name from those of the construct's other policies, for example
+            ``Members-``.
     """
+    name = Names.unique_resource_name(scope, separator="-", max_length=_MAX_NAME_CHARACTERS)
     # Unknown at synth, and CloudFormation's own error does not say what to do.
     Annotations.of(scope).add_info(
         f"The policy needs its type, {type}, to be enabled in the organization. If the "
@@ -72,7 +63,8 @@ def create_policy(
         scope,
         id,
         type=type,
-        name=name,
+        # A stack may be in several Regions.
+        name=f"{name}-{part}{Stack.of(scope).region}",
         # As the stack is called when it is deployed: a plain template has no name of its own.
         description=f"{description} From the CloudFormation stack {Aws.STACK_NAME}.",
         content=document,

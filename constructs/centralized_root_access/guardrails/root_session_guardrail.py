@@ -16,7 +16,7 @@ from ..base.arguments import (
     require_region_with_root_access,
 )
 from ..base.enums import TASK_POLICIES, RootTask, read_only_session
-from ..base.organization_policies import OrganizationPolicyType, create_policy, policy_name
+from ..base.organization_policies import OrganizationPolicyType, create_policy
 from ..base.resource_arguments import parse_roles, role_arn
 
 if TYPE_CHECKING:
@@ -133,10 +133,10 @@ class RootSessionGuardrail(Construct):
             self,
             id,
             type=type,
-            name=policy_name(self, part=part),
             description="Denies sts:AssumeRoot to everyone but certain roles.",
             document=document,
             target_ids=target_ids,
+            part=part,
         )
 
     def _denied_calls(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..base.arguments import (
     require_bool,
     require_region_with_root_access,
 )
-from ..base.organization_policies import OrganizationPolicyType, create_policy, policy_name
+from ..base.organization_policies import OrganizationPolicyType, create_policy
 
 # The description of the policy.
 ROOT_USER_DENIAL = (
@@ -100,18 +100,17 @@ class RootUserGuardrail(Construct):
                 "member account, is not known before the deployment.",
             )
 
-        self.policy_name = policy_name(self)
         policy = create_policy(
             self,
             "Policy",
             type=OrganizationPolicyType.SERVICE_CONTROL,
-            name=self.policy_name,
             description=ROOT_USER_DENIAL,
             document=root_user_denial(exempt),
             target_ids=attached_to,
         )
         self.policy_id: str = policy.attr_id
         self.policy_arn: str = policy.attr_arn
+        self.policy_name: str = policy.name
         # At synth, when it is known which account of the app is the management account.
         self.node.add_validation(
             AppCheck(

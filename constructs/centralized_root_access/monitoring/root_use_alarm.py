@@ -22,11 +22,7 @@ from ..base.alarms import (
 from ..base.app_checks import AppCheck, SessionRoleOwner, missing_session_roles
 from ..base.arguments import parse_account_ids, require_bool, require_region_with_root_access
 from ..base.function import LogSettings, log_group, python_function
-from ..base.organization_policies import (
-    OrganizationPolicyType,
-    create_policy,
-    policy_name,
-)
+from ..base.organization_policies import OrganizationPolicyType, create_policy
 from ..base.resource_arguments import (
     attribute_of,
     parse_roles,
@@ -291,10 +287,10 @@ class RootUseAlarm(Construct):
             self,
             "EmergencyPolicy",
             type=OrganizationPolicyType.SERVICE_CONTROL,
-            name=policy_name(self, part="Emergency-"),
             description=f"{ROOT_USER_DENIAL} To be attached in an emergency.",
             document=root_user_denial(),
             target_ids=[],
+            part="Emergency-",
         )
 
     def _build_alarm(
