@@ -73,9 +73,15 @@ def missing_session_roles(
 ) -> Iterator[str]:
     """Yield a sentence if a list of session roles lacks one of a RootTasks.
 
-    The names of roles are not known at synth, so an ARN counts if it may be that of the role.
+    The names of roles are not known at synth, so an ARN that may be that of one of them counts for
+    all: they share the path.
     """
-    if all(_is_listed(role, entries, root_tasks) for role in root_tasks.session_roles):
+    if any(_may_be_session_role(role_arn(entry), root_tasks) for entry in entries):
+        return
+    # The ARN of a role that the app creates is a token: whether it is listed is decided by its
+    # place in the app.
+    listed = {entry.node.path for entry in entries if not isinstance(entry, str)}
+    if listed.issuperset(role.node.path for role in root_tasks.session_roles):
         return
     # As a person would write the ARN, with a word for what is not known, for example
     # arn:aws:iam::ACCOUNT:role/root-tasks/*.
@@ -115,22 +121,9 @@ def _are_in_two_organizations(one: IConstruct, other: IConstruct) -> bool:
     return len(accounts) > 1 and all(is_management_account(one, account) for account in accounts)
 
 
-def _is_listed(
-    role: iam.IRole, entries: Iterable[iam.IRole | str], root_tasks: SessionRoleOwner
-) -> bool:
-    """Return whether an entry is the role, or an ARN that may be its."""
-    for entry in entries:
-        if not isinstance(entry, str) and entry.node.path == role.node.path:
-            return True
-        if _may_be_session_role(role_arn(entry), root_tasks):
-            return True
-    return False
-
-
 def _may_be_session_role(arn: str, root_tasks: SessionRoleOwner) -> bool:
     """Return whether an ARN, with or without a * at its end, may be that of a session role."""
-    # The ARN of a role that the app creates is a token, which has no such beginning: whether it is
-    # a session role was decided by its path in the app.
+    # A token has no such beginning.
     if not fnmatchcase(arn, f"{_role_arn_prefix(root_tasks)}:role/*"):
         return False
     # For example /root-tasks/Audit, /root-tasks/*, or /* above the path.
