@@ -43,7 +43,8 @@ class RootTask(StrEnum):
 
 
 # These remove a policy, after a backup. AWS's audit policy sees no policies of buckets and queues,
-# so they are planned in sessions of their own.
+# so they are planned in sessions of their own. They need the feature ROOT_SESSIONS, and all other
+# tasks the management of root credentials.
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE})
 
 # The names of AWS's policies.
@@ -53,14 +54,6 @@ TASK_POLICIES = {
     RootTask.RECOVER: "IAMCreateRootUserPassword",
     RootTask.UNLOCK_BUCKET: "S3UnlockBucketPolicy",
     RootTask.UNLOCK_QUEUE: "SQSUnlockQueuePolicy",
-}
-# The features without which AWS refuses a task's sessions.
-TASK_FEATURES = {
-    RootTask.AUDIT: RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT,
-    RootTask.DELETE: RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT,
-    RootTask.RECOVER: RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT,
-    RootTask.UNLOCK_BUCKET: RootAccessFeature.ROOT_SESSIONS,
-    RootTask.UNLOCK_QUEUE: RootAccessFeature.ROOT_SESSIONS,
 }
 # The parts of logical IDs and of outputs, which never change.
 TASK_IDS = {

@@ -18,7 +18,7 @@ from ..base.arguments import (
     require_region_with_root_access,
     require_text,
 )
-from ..base.enums import TASK_FEATURES, RootAccessFeature
+from ..base.enums import UNLOCK_TASKS, RootAccessFeature
 from ..base.function import function_role, log_group, python_function
 from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings
@@ -243,7 +243,8 @@ class CentralizedRootAccess(Construct):
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
         """Yield what keeps a RootTasks of the same app from opening sessions; warn of features."""
         for feature in RootAccessFeature:
-            tasks = [task for task in root_tasks.tasks if TASK_FEATURES[task] is feature]
+            unlocks = feature is RootAccessFeature.ROOT_SESSIONS
+            tasks = [task for task in root_tasks.tasks if (task in UNLOCK_TASKS) is unlocks]
             if tasks and feature not in self._features:
                 Annotations.of(root_tasks).add_warning_v2(
                     f"centralized-root-access:tasksNeed{feature}",
