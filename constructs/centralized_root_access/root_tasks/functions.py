@@ -156,7 +156,9 @@ class RootTaskFunctions:
             handler="start_execution",
             statements=[
                 permissions.organization_statement(),
-                permissions.planning_executions_statement(audits),
+                permissions.executions_statement(
+                    "DescribePlanningExecutions", ["states:DescribeExecution"], audits
+                ),
             ],
             settings=settings,
         )

@@ -75,22 +75,11 @@ def encryption_key_statement(key: kms.IKey) -> iam.PolicyStatement:
     return allow("UseEncryptionKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
 
 
-def planning_executions_statement(audits: sfn.StateMachine) -> iam.PolicyStatement:
-    """Return the statement by which the execution of a plan reads the execution that planned it."""
-    actions = ["states:DescribeExecution"]
-    return allow("DescribePlanningExecutions", actions, [execution_arn(audits)])
-
-
-def recovering_executions_statement(executions: sfn.StateMachine) -> iam.PolicyStatement:
-    """Return the statement by which an audit reads the execution that allowed a recovery."""
-    actions = ["states:DescribeExecution"]
-    return allow("DescribeRecoveries", actions, [execution_arn(executions)])
-
-
-def own_executions_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement:
-    """Return the statement by which a batch sees whether its own execution was stopped."""
-    actions = ["states:DescribeExecution", "states:GetExecutionHistory"]
-    return allow("DescribeOwnExecutions", actions, [execution_arn(state_machine)])
+def executions_statement(
+    sid: str, actions: list[str], state_machine: sfn.StateMachine
+) -> iam.PolicyStatement:
+    """Return the statement by which a function reads the executions of a state machine."""
+    return allow(sid, actions, [execution_arn(state_machine)])
 
 
 def execution_arn(state_machine: sfn.StateMachine) -> str:

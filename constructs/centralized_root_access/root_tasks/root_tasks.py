@@ -48,11 +48,7 @@ from .arguments import (
 from .bucket_access import tasks_with_changes
 from .functions import RootTaskFunctions, allow_reading_executions
 from .grants import Permission
-from .permissions import (
-    execution_arn,
-    own_executions_statement,
-    recovering_executions_statement,
-)
+from .permissions import execution_arn, executions_statement
 from .report_bucket import report_bucket
 from .state_machines import audit_rule, build_state_machine
 
@@ -258,11 +254,17 @@ class RootTasks(Construct):
             self._own_state_machines.append(self.execute_state_machine)
             # A batch makes no change once its execution was stopped.
             for batch in executing.batch:
-                stopped = own_executions_statement(self.execute_state_machine)
+                stopped = executions_statement(
+                    "DescribeOwnExecutions",
+                    ["states:DescribeExecution", "states:GetExecutionHistory"],
+                    self.execute_state_machine,
+                )
                 allow_reading_executions(self, batch, stopped)
             # An audit accepts what a recovery brought if its execution did that.
             if RootTask.RECOVER in self.tasks:
-                recovering = recovering_executions_statement(self.execute_state_machine)
+                recovering = executions_statement(
+                    "DescribeRecoveries", ["states:DescribeExecution"], self.execute_state_machine
+                )
                 allow_reading_executions(self, read_only.start, recovering)
         functions.protect_bucket()
         self.functions: dict[RootTask, lambda_.IFunction] = {
