@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -14,9 +14,9 @@ from ..base.function import function_role, python_function
 from ..base.permissions import import_findings_statement
 from . import permissions
 from .bucket_access import (
+    BucketAccess,
     access_statements,
     bucket_access,
-    protect_bucket,
     read_only_functions,
     tasks_with_changes,
 )
@@ -50,6 +50,7 @@ class RootTaskFunctions:
         role_path: The IAM path of the roles that open root sessions.
         notification_topic: The topic for notices.
         settings: The settings of all functions; each gets those that it reads.
+        access: What it has built so far: the access to the bucket of each role, by the role's ARN.
     """
 
     scope: Construct
@@ -61,6 +62,7 @@ class RootTaskFunctions:
     role_path: str
     notification_topic: sns.ITopic | None
     settings: Mapping[str, object]
+    access: dict[str, BucketAccess] = field(default_factory=dict)
 
     def build_read_only(self) -> RunFunctions:
         """Build the functions that audit and plan."""
@@ -81,15 +83,6 @@ class RootTaskFunctions:
             batch=self._build_execute_batch(),
             report=self._build_write_execution_report(),
         )
-
-    def protect_bucket(self) -> None:
-        """Let only the functions change objects of the bucket, when all of them are built."""
-        # The table has the access of each function by the function's id.
-        writers = {}
-        for id, access in bucket_access(self.tasks).items():
-            function = cast("lambda_.Function", self.scope.node.find_child(id))
-            writers[function_role(function).role_arn] = access
-        protect_bucket(self.bucket, writers)
 
     def _build_start_run(self) -> lambda_.Function:
         """Build the function that checks the input of an audit or a plan, and starts the run."""
@@ -234,11 +227,11 @@ class RootTaskFunctions:
             timeout: The maximum duration of an invocation.
             role_path: The IAM path of its role; by default "/".
         """
-        all_statements = list(statements)
-        all_statements += access_statements(bucket_access(self.tasks)[id], self.bucket)
+        access = bucket_access(self.tasks)[id]
+        all_statements = list(statements) + access_statements(access, self.bucket)
         if self.encryption_key is not None:
             all_statements.append(permissions.encryption_key_statement(self.encryption_key))
-        return python_function(
+        function = python_function(
             self.scope,
             id,
             description=description,
@@ -249,6 +242,8 @@ class RootTaskFunctions:
             settings={"bucket": self.bucket.bucket_name} | dict(settings or {}),
             role_path=role_path,
         )
+        self.access[function_role(function).role_arn] = access
+        return function
 
     def _settings(self, *names: str) -> dict[str, object]:
         """Return those of all settings that a function reads."""

@@ -45,7 +45,7 @@ from .arguments import (
     require_room,
     warn_of_opt_in_region,
 )
-from .bucket_access import tasks_with_changes
+from .bucket_access import protect_bucket, tasks_with_changes
 from .functions import RootTaskFunctions, allow_reading_executions
 from .grants import Permission
 from .permissions import execution_arn, executions_statement
@@ -266,7 +266,7 @@ class RootTasks(Construct):
                     "DescribeRecoveries", ["states:DescribeExecution"], self.execute_state_machine
                 )
                 allow_reading_executions(self, read_only.start, recovering)
-        functions.protect_bucket()
+        protect_bucket(self.bucket, functions.access)
         self.functions: dict[RootTask, lambda_.IFunction] = {
             task: cast("lambda_.IFunction", self.node.find_child(TASK_IDS[task]))
             for task in self.tasks
