@@ -78,19 +78,20 @@ def _add_root_access(stack: Stack) -> None:
 
 def _add_root_tasks(stack: Stack) -> None:
     """Add root tasks that audit every account daily, and can delete root credentials."""
-    protected = _list_parameter(
+    protected = CfnParameter(
         stack,
         "ProtectedAccounts",
+        type="CommaDelimitedList",
         description="The accounts in which no run makes changes, such as 222222222222,333333333333."
         " If there are none: the management account, in which no run makes changes anyway.",
-        pattern=_ACCOUNT,
-        must="be account IDs of 12 digits, separated by commas",
+        allowed_pattern=_ACCOUNT,
+        constraint_description="must be account IDs of 12 digits, separated by commas.",
     )
     RootTasks(
         stack,
         "RootTasks",
         tasks=[RootTask.AUDIT, RootTask.DELETE],
-        protected_accounts=protected,
+        protected_accounts=protected.value_as_list,
         audit_interval=Duration.days(1),
         notification_topic=_topic(stack),
     )
@@ -100,14 +101,16 @@ def _add_root_user_guardrail(stack: Stack) -> None:
     """Add the guardrail of root users, on the targets that a parameter lists."""
     guardrail = RootUserGuardrail(stack, "RootUserGuardrail", targets=[_SOME_TARGET])
     policy = cast("organizations.CfnPolicy", guardrail.node.find_child("Policy"))
-    policy.target_ids = _list_parameter(
+    policy.target_ids = CfnParameter(
         stack,
         "Targets",
+        type="CommaDelimitedList",
         description="The organizational units and accounts to attach the policy to, such as "
         f"{_SOME_TARGET},{_SOME_ACCOUNT}. Not the organization's root: begin with one unit.",
-        pattern=_TARGET,
-        must="be IDs of organizational units or accounts, separated by commas",
-    )
+        allowed_pattern=_TARGET,
+        constraint_description="must be IDs of organizational units or accounts, separated by "
+        "commas.",
+    ).value_as_list
 
 
 def _add_root_session_guardrail(stack: Stack) -> None:
@@ -120,38 +123,41 @@ def _add_root_session_guardrail(stack: Stack) -> None:
         targets=[_SOME_TARGET],
     )
     delegates = cast("organizations.CfnPolicy", guardrail.delegate_policy)
-    delegates.target_ids = _list_parameter(
+    delegates.target_ids = CfnParameter(
         stack,
         "DelegatedAdministrators",
+        type="CommaDelimitedList",
         description="The accounts of the delegated administrators for IAM, to which a service "
         f"control policy is attached, such as {_SOME_ACCOUNT}.",
-        pattern=_ACCOUNT,
-        must="be account IDs of 12 digits, separated by commas",
-    )
+        allowed_pattern=_ACCOUNT,
+        constraint_description="must be account IDs of 12 digits, separated by commas.",
+    ).value_as_list
     members = cast("organizations.CfnPolicy", guardrail.member_policy)
-    members.target_ids = _list_parameter(
+    members.target_ids = CfnParameter(
         stack,
         "Targets",
+        type="CommaDelimitedList",
         description="The organization's root, or the organizational units and accounts, to which "
         f"a resource control policy is attached, such as {_SOME_TARGET},{_SOME_ACCOUNT}.",
-        pattern=f"r-[a-z0-9]{{4,32}}|{_TARGET}",
-        must="be IDs of the root, organizational units or accounts, separated by commas",
-    )
+        allowed_pattern=f"r-[a-z0-9]{{4,32}}|{_TARGET}",
+        constraint_description="must be IDs of the root, organizational units or accounts, "
+        "separated by commas.",
+    ).value_as_list
 
 
 def _add_root_use_alarm(stack: Stack) -> None:
     """Add the alarms on the log group that a parameter names."""
-    trail = _parameter(
+    trail = CfnParameter(
         stack,
         "TrailLogGroup",
         description="The log group of the organization's trail, in the stack's account and Region.",
-        pattern="[A-Za-z0-9_/.#-]{1,512}",
-        must="be the name of a log group",
+        allowed_pattern="[A-Za-z0-9_/.#-]{1,512}",
+        constraint_description="must be the name of a log group.",
     )
     RootUseAlarm(
         stack,
         "RootUse",
-        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", trail),
+        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", trail.value_as_string),
         session_roles=[_session_role(stack)],
         notification_topic=_topic(stack),
     )
@@ -162,64 +168,29 @@ def _add_root_use_alarm(stack: Stack) -> None:
 
 def _topic(stack: Stack) -> sns.ITopic:
     """Return the topic that a parameter names."""
-    arn = _parameter(
+    arn = CfnParameter(
         stack,
         "NotificationTopicArn",
         description="The SNS topic for alarms and notices, in the stack's Region. Its policy must "
         "allow cloudwatch.amazonaws.com to publish; the key of an encrypted topic must allow it "
         "and the roles that publish.",
-        pattern="arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
-        must="be the ARN of an SNS topic that is not a FIFO topic",
+        allowed_pattern="arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
+        constraint_description="must be the ARN of an SNS topic that is not a FIFO topic.",
     )
-    return sns.Topic.from_topic_arn(stack, "Topic", arn)
+    return sns.Topic.from_topic_arn(stack, "Topic", arn.value_as_string)
 
 
 def _session_role(stack: Stack) -> iam.IRole:
     """Return the role, or with a * at its end the roles, that a parameter names."""
-    arn = _parameter(
+    arn = CfnParameter(
         stack,
         "SessionRoleArn",
         description="The ARN of the roles that open root sessions, with a * at the end for "
         "several, such as arn:aws:iam::222222222222:role/centralized-root-access/*.",
-        pattern=_ROLE,
-        must="be the ARN of a role, with or without a * at its end",
+        allowed_pattern=_ROLE,
+        constraint_description="must be the ARN of a role, with or without a * at its end.",
     )
-    return iam.Role.from_role_arn(stack, "SessionRole", arn)
-
-
-def _parameter(stack: Stack, id: str, *, description: str, pattern: str, must: str) -> str:
-    """Add a required parameter, and return its value.
-
-    Args:
-        stack: The stack.
-        id: The parameter's name.
-        description: Its description.
-        pattern: The regular expression that its value matches.
-        must: What its value must be, such as "be the name of a log group".
-    """
-    parameter = CfnParameter(
-        stack,
-        id,
-        description=description,
-        allowed_pattern=pattern,
-        constraint_description=f"must {must}.",
-    )
-    return parameter.value_as_string
-
-
-def _list_parameter(
-    stack: Stack, id: str, *, description: str, pattern: str, must: str
-) -> list[str]:
-    """Add a required parameter that is a list, and return its value; each element matches."""
-    parameter = CfnParameter(
-        stack,
-        id,
-        type="CommaDelimitedList",
-        description=description,
-        allowed_pattern=pattern,
-        constraint_description=f"must {must}.",
-    )
-    return parameter.value_as_list
+    return iam.Role.from_role_arn(stack, "SessionRole", arn.value_as_string)
 
 
 TEMPLATES = (
