@@ -64,15 +64,16 @@ def build_state_machine(
     name, comment = _EXECUTE if makes_changes else _AUDIT
     states = Construct(scope, f"{name}States")
 
-    # The last state writes the report.
+    # The last state writes the report. In Step Functions' language the value of a name that ends
+    # with .$ is a path in the state's input, or with $$ in what is known of the execution.
     report = _invoke(
         states,
         "Write report",
         functions.report,
         payload={
-            "runId": sfn.JsonPath.string_at("$.runId"),
-            "runSha256": sfn.JsonPath.string_at("$.runSha256"),
-            "results": sfn.JsonPath.object_at("$.results"),
+            "runId.$": "$.runId",
+            "runSha256.$": "$.runSha256",
+            "results.$": "$.results",
         },
     )
     if makes_changes:
@@ -89,11 +90,11 @@ def build_state_machine(
         "Start run",
         functions.start,
         payload={
-            "input": sfn.JsonPath.object_at("$"),
+            "input.$": "$",
             "execution": {
-                "id": sfn.JsonPath.string_at("$$.Execution.Id"),
-                "name": sfn.JsonPath.string_at("$$.Execution.Name"),
-                "startedAt": sfn.JsonPath.string_at("$$.Execution.StartTime"),
+                "id.$": "$$.Execution.Id",
+                "name.$": "$$.Execution.Name",
+                "startedAt.$": "$$.Execution.StartTime",
             },
         },
     )
@@ -108,10 +109,10 @@ def build_state_machine(
         "Batches of accounts",
         items_path="$.batches",
         item_selector={
-            "runId": sfn.JsonPath.string_at("$.runId"),
-            "task": sfn.JsonPath.string_at("$.task"),
-            "workSha256": sfn.JsonPath.string_at("$.workSha256"),
-            "batch": sfn.JsonPath.number_at("$$.Map.Item.Value"),
+            "runId.$": "$.runId",
+            "task.$": "$.task",
+            "workSha256.$": "$.workSha256",
+            "batch.$": "$$.Map.Item.Value",
         },
         max_concurrency=max_concurrency,
         # A batch that fails affects no other batch, and the report shows it.
@@ -196,10 +197,7 @@ def _run_batch(
     no_result = sfn.Pass(
         states,
         "No result",
-        parameters={
-            "batch": sfn.JsonPath.number_at("$.batch"),
-            "error": sfn.JsonPath.string_at("$.caught.Error"),
-        },
+        parameters={"batch.$": "$.batch", "error.$": "$.caught.Error"},
     )
     choice = sfn.Choice(states, "Which task?")
     for function, tasks_of_function in functions.items():
