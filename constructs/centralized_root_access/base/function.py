@@ -85,6 +85,14 @@ def python_function(
     environment = None
     if settings is not None:
         environment = {"SETTINGS": _json(scope, settings)}
+    role = iam.Role(
+        scope,
+        f"{id.removesuffix('Function')}Role",
+        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        path=role_path,
+    )
+    # AWS's managed policy for functions allows every log group.
+    log_group.grant_write(role)
     return lambda_.Function(
         scope,
         id,
@@ -101,7 +109,7 @@ def python_function(
         # CPU comes with memory, and a cold start is CPU.
         memory_size=1024,
         timeout=timeout,
-        role=_build_role(scope, f"{id.removesuffix('Function')}Role", log_group, path=role_path),
+        role=role,
         # On the function: every resource that uses it then waits for the policy.
         initial_policy=list(statements),
         log_group=log_group,
@@ -137,18 +145,6 @@ def _allow_log_encryption(scope: Construct, key: kms.IKey) -> None:
             },
         )
     )
-
-
-def _build_role(
-    scope: Construct, id: str, log_group: logs.ILogGroup, *, path: str | None
-) -> iam.Role:
-    """Build a role that may write only to this log group.
-
-    AWS's managed policy for functions allows every log group.
-    """
-    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), path=path)
-    log_group.grant_write(role)
-    return role
 
 
 def _json(scope: Construct, settings: Mapping[str, object]) -> str:
