@@ -183,7 +183,16 @@ class RootUseAlarm(Construct):
             "centralized-root-access plan delete --account ACCOUNT --include-in-use"
         )
         if emergency_policy:
-            self.emergency_policy = self._build_emergency_policy()
+            # Attached to nothing.
+            self.emergency_policy = create_policy(
+                self,
+                "EmergencyPolicy",
+                type=OrganizationPolicyType.SERVICE_CONTROL,
+                description=f"{ROOT_USER_DENIAL} To be attached in an emergency.",
+                document=root_user_denial(),
+                target_ids=[],
+                part="Emergency-",
+            )
             step = (
                 "Deny a member's: aws organizations attach-policy "
                 f"--policy-id {self.emergency_policy.attr_id} --target-id ACCOUNT"
@@ -279,18 +288,6 @@ class RootUseAlarm(Construct):
                 f"See why (AWS CLI version 2): aws logs tail {own_logs.log_group_name} --since 1d",
                 runbook="If a notice is missing",
             ),
-        )
-
-    def _build_emergency_policy(self) -> organizations.CfnPolicy:
-        """Build the policy that denies root users everything, and attach it to nothing."""
-        return create_policy(
-            self,
-            "EmergencyPolicy",
-            type=OrganizationPolicyType.SERVICE_CONTROL,
-            description=f"{ROOT_USER_DENIAL} To be attached in an emergency.",
-            document=root_user_denial(),
-            target_ids=[],
-            part="Emergency-",
         )
 
     def _build_alarm(
