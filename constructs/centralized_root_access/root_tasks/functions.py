@@ -66,46 +66,18 @@ class RootTaskFunctions:
 
     def build_read_only(self) -> RunFunctions:
         """Build the functions that audit and plan."""
-        return RunFunctions(
-            start=self._build_start_run(),
-            batch=self._build_run_batch(),
-            report=self._build_write_report(),
-        )
-
-    def build_making_changes(self, audits: sfn.StateMachine) -> RunFunctions:
-        """Build the functions that execute plans.
-
-        Args:
-            audits: The state machine that makes the plans.
-        """
-        return RunFunctions(
-            start=self._build_start_execution(audits),
-            batch=self._build_execute_batch(),
-            report=self._build_write_execution_report(),
-        )
-
-    def _build_start_run(self) -> lambda_.Function:
-        """Build the function that checks the input of an audit or a plan, and starts the run."""
-        return self._build(
+        start = self._build(
             "StartRun",
             description="Starts an audit or a plan of a root task.",
             handler="start_run",
             statements=[permissions.organization_statement()],
             settings=self._settings(
-                "tasks",
-                "protectedAccounts",
-                "acceptedCredentials",
-                "allowPolicyOverride",
+                "tasks", "protectedAccounts", "acceptedCredentials", "allowPolicyOverride"
             ),
         )
-
-    def _build_run_batch(self) -> dict[lambda_.Function, list[RootTask]]:
-        """Build the functions of read-only runs.
-
-        One audits, and plans what AWS's audit policy can see: it could not change anything if it
-        wanted to.
-        """
-        functions: dict[lambda_.Function, list[RootTask]] = {}
+        # One function audits, and plans what AWS's audit policy can see: it could not change
+        # anything if it wanted to.
+        batch: dict[lambda_.Function, list[RootTask]] = {}
         for id, tasks in read_only_functions(self.tasks).items():
             session = read_only_session(tasks[0])
             function = self._build_batch(
@@ -114,8 +86,48 @@ class RootTaskFunctions:
                 description=f"Reads a batch of accounts in sessions of the task {session}.",
                 handler="run_batch",
             )
-            functions[function] = tasks
-        return functions
+            batch[function] = tasks
+        return RunFunctions(start=start, batch=batch, report=self._build_write_report())
+
+    def build_making_changes(self, audits: sfn.StateMachine) -> RunFunctions:
+        """Build the functions that execute plans.
+
+        Args:
+            audits: The state machine that makes the plans.
+        """
+        # It checks the plan against what is allowed now, and against the execution that made it.
+        settings = self._settings("tasks", "protectedAccounts", "allowPolicyOverride")
+        settings["auditStateMachineArn"] = audits.state_machine_arn
+        start = self._build(
+            "StartExecution",
+            description="Starts the execution of a plan.",
+            handler="start_execution",
+            statements=[
+                permissions.organization_statement(),
+                permissions.executions_statement(
+                    "DescribePlanningExecutions", ["states:DescribeExecution"], audits
+                ),
+            ],
+            settings=settings,
+        )
+        # One function makes the changes of each task.
+        batch: dict[lambda_.Function, list[RootTask]] = {}
+        for task in tasks_with_changes(self.tasks):
+            function = self._build_batch(
+                TASK_IDS[task],
+                task,
+                description=f"Executes the task {task} in a batch of accounts.",
+                handler="execute_batch",
+            )
+            batch[function] = [task]
+        report = self._build(
+            "WriteExecutionReport",
+            description="Writes the report of the execution of a plan.",
+            handler="write_execution_report",
+            # Notices and findings are about audits, but the function reads the same settings.
+            settings={"notificationTopicArn": None, "securityHubFindings": False},
+        )
+        return RunFunctions(start=start, batch=batch, report=report)
 
     def _build_write_report(self) -> lambda_.Function:
         """Build the function that writes the reports of audits and plans, and sends notices."""
@@ -135,50 +147,6 @@ class RootTaskFunctions:
         if self.notification_topic:
             self.notification_topic.grant_publish(function)
         return function
-
-    def _build_start_execution(self, audits: sfn.StateMachine) -> lambda_.Function:
-        """Build the function that starts the execution of a plan.
-
-        It checks the plan against what is allowed now, and against the execution that made it.
-        """
-        settings = self._settings("tasks", "protectedAccounts", "allowPolicyOverride")
-        settings["auditStateMachineArn"] = audits.state_machine_arn
-        return self._build(
-            "StartExecution",
-            description="Starts the execution of a plan.",
-            handler="start_execution",
-            statements=[
-                permissions.organization_statement(),
-                permissions.executions_statement(
-                    "DescribePlanningExecutions", ["states:DescribeExecution"], audits
-                ),
-            ],
-            settings=settings,
-        )
-
-    def _build_execute_batch(self) -> dict[lambda_.Function, list[RootTask]]:
-        """Build the functions that make changes, one for each task."""
-        functions: dict[lambda_.Function, list[RootTask]] = {}
-        for task in tasks_with_changes(self.tasks):
-            function = self._build_batch(
-                TASK_IDS[task],
-                task,
-                description=f"Executes the task {task} in a batch of accounts.",
-                handler="execute_batch",
-            )
-            functions[function] = [task]
-        return functions
-
-    def _build_write_execution_report(self) -> lambda_.Function:
-        """Build the function that writes the reports of executions of plans."""
-        # Notices and findings are about audits, but the function reads the same settings.
-        settings = {"notificationTopicArn": None, "securityHubFindings": False}
-        return self._build(
-            "WriteExecutionReport",
-            description="Writes the report of the execution of a plan.",
-            handler="write_execution_report",
-            settings=settings,
-        )
 
     def _build_batch(
         self, id: str, session: RootTask, *, description: str, handler: str
