@@ -433,20 +433,32 @@ class RootTasks(Construct):
 
     def _build_outputs(self) -> None:
         """Add the outputs by which the command line finds the state machines, roles and bucket."""
-        arn = self.audit_state_machine.state_machine_arn
-        description = "ARN of the state machine that audits and plans root tasks."
-        add_output(self, "AuditStateMachineArn", description=description, value=arn)
+        add_output(
+            self,
+            "AuditStateMachineArn",
+            description="ARN of the state machine that audits and plans root tasks.",
+            value=self.audit_state_machine.state_machine_arn,
+        )
         if self.execute_state_machine is not None:
-            description = "ARN of the state machine that executes plans of root tasks."
-            arn = self.execute_state_machine.state_machine_arn
-            add_output(self, "ExecuteStateMachineArn", description=description, value=arn)
+            add_output(
+                self,
+                "ExecuteStateMachineArn",
+                description="ARN of the state machine that executes plans of root tasks.",
+                value=self.execute_state_machine.state_machine_arn,
+            )
         # The pre-flight takes the roles from here: it has to judge policies for their ARNs.
         for role in self.session_roles:
-            description = (
-                "ARN of a role that opens root sessions, by which `preflight` judges policies."
+            add_output(
+                self,
+                f"{role.node.id}Arn",
+                description="ARN of a role that opens root sessions, by which `preflight` judges "
+                "policies.",
+                value=role.role_arn,
             )
-            add_output(self, f"{role.node.id}Arn", description=description, value=role.role_arn)
-        description = (
-            "Name of the bucket with the reports; latest/report.json is of the latest full audit."
+        add_output(
+            self,
+            "Bucket",
+            description="Name of the bucket with the reports; latest/report.json is of the latest "
+            "full audit.",
+            value=self.bucket.bucket_name,
         )
-        add_output(self, "Bucket", description=description, value=self.bucket.bucket_name)
