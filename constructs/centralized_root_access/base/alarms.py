@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 NAMESPACE = "CentralizedRootAccess"
 
 MINUTE = Duration.minutes(1)
-# FILL also fills the newest minute, so a one-period alarm would miss late data.
-_MINUTES_UNTIL_METRIC = 10
 
 # Checks and audits have stopped if none ended for this many intervals. After only one, an audit
 # that takes longer than the previous one would count as well.
@@ -74,21 +72,6 @@ def create_alarm(
         datapoints_to_alarm=periods if below_one else 1,
         treat_missing_data=missing,
     )
-
-
-def alarm_of_events(
-    scope: Construct,
-    id: str,
-    metric: cloudwatch.Metric | cloudwatch.MathExpression,
-    *,
-    description: str,
-) -> cloudwatch.Alarm:
-    """Return an alarm for what should never happen.
-
-    The metric has a value a minute. The alarm looks at the last ten of them, because CloudWatch
-    gets some metrics late.
-    """
-    return create_alarm(scope, id, metric, description=description, periods=_MINUTES_UNTIL_METRIC)
 
 
 def alarm_of_missing_data(

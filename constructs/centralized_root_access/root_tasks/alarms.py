@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions as sfn
     from constructs import Construct
 
+# CloudWatch gets some metrics late, and FILL also fills the newest minute: an alarm on one period
+# would miss them. So those for what should never happen look at ten.
+MINUTES_UNTIL_METRIC = 10
+
 # What the alarms say: the mail has nothing else, and each command in it can be pasted.
 CREDENTIALS = alarm_description(
     "Accounts had root credentials at the last full audit.",

@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ..base.alarms import alarm_of_events, notify_of_alarms
+from ..base.alarms import create_alarm, notify_of_alarms
 from ..base.app_checks import AppCheck, problems_of
 from ..base.arguments import (
     parse_members,
@@ -29,6 +29,7 @@ from .alarms import (
     FAILED,
     INACCESSIBLE,
     MANAGEMENT_ROOT_USER,
+    MINUTES_UNTIL_METRIC,
     NOT_STARTED,
     alarm_of_audits,
     alarm_of_missing_audits,
@@ -417,13 +418,21 @@ class RootTasks(Construct):
             self.metric_management_root_user_unprotected,
             description=MANAGEMENT_ROOT_USER,
         )
-        self.failed_alarm = alarm_of_events(
-            self, "Failed", self.metric_failed_executions, description=FAILED
+        self.failed_alarm = create_alarm(
+            self,
+            "Failed",
+            self.metric_failed_executions,
+            description=FAILED,
+            periods=MINUTES_UNTIL_METRIC,
         )
         self.not_started_alarm: cloudwatch.Alarm | None = None
         if rule is not None:
-            self.not_started_alarm = alarm_of_events(
-                self, "NotStarted", metric_of_failed_starts(rule), description=NOT_STARTED
+            self.not_started_alarm = create_alarm(
+                self,
+                "NotStarted",
+                metric_of_failed_starts(rule),
+                description=NOT_STARTED,
+                periods=MINUTES_UNTIL_METRIC,
             )
         self.audits_stopped_alarm: cloudwatch.Alarm | None = None
         if audit_interval is not None:
