@@ -119,35 +119,31 @@ class RootSessionGuardrail(Construct):
         """Create a policy that denies AssumeRoot, and attach it; without targets there is none."""
         if not target_ids:
             return None
+        # The partition is a wildcard, so that the text is the same in each.
+        tasks = [f"arn:*:iam::aws:policy/root-task/{TASK_POLICIES[task]}" for task in self._tasks]
+        roles = [role_arn(role) for role in self._roles]
         # The same statements in both: only the type decides which callers they bind.
+        conditions: dict[str, Any] = {
+            "OnlySessionRoles": {"ArnNotLike": {"aws:PrincipalArn": roles}},
+            "OnlyTheirTasks": {"StringNotLike": {"sts:TaskPolicyArn": tasks}},
+        }
         statements: list[dict[str, Any]] = []
-        for sid, condition in self._denied_calls().items():
+        for sid, condition in conditions.items():
             statement = {"Sid": sid, "Effect": "Deny"}
             # A service control policy has no principals.
             if type is OrganizationPolicyType.RESOURCE_CONTROL:
                 statement["Principal"] = "*"
             call = {"Action": "sts:AssumeRoot", "Resource": "*", "Condition": condition}
             statements.append(statement | call)
-        document = {"Version": "2012-10-17", "Statement": statements}
         return create_policy(
             self,
             id,
             type=type,
             description="Denies sts:AssumeRoot to everyone but certain roles.",
-            document=document,
+            document={"Version": "2012-10-17", "Statement": statements},
             target_ids=target_ids,
             part=part,
         )
-
-    def _denied_calls(self) -> dict[str, Any]:
-        """Return the conditions under which AssumeRoot is denied, by the Sids of the statements."""
-        # The partition is a wildcard, so that the text is the same in each.
-        tasks = [f"arn:*:iam::aws:policy/root-task/{TASK_POLICIES[task]}" for task in self._tasks]
-        roles = [role_arn(role) for role in self._roles]
-        return {
-            "OnlySessionRoles": {"ArnNotLike": {"aws:PrincipalArn": roles}},
-            "OnlyTheirTasks": {"StringNotLike": {"sts:TaskPolicyArn": tasks}},
-        }
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
         """Yield what the policies would deny to a RootTasks of the same app."""
