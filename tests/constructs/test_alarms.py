@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 from aws_cdk import Annotations, App, Stack
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 
-from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm
+from centralized_root_access import CentralizedRootAccess, RootTasks
 from support.accounts import MEMBER
 from support.apps import read_page
 from support.many_apps import MANAGEMENT_ENVIRONMENT, add_all_arguments
 from support.notices import GOLDEN_NOTICES, read_or_write_golden
 from support.pages import parse_command_line
 from support.templates import (
+    add_root_use_alarm,
     bootstrap_stack,
     new_topic,
     properties_of_type,
@@ -55,11 +55,10 @@ def test_an_alarm_says_what_happened_and_what_to_do(alarms: dict[str, Any]) -> N
 
 
 def test_a_construct_whose_alarms_notify_no_one_says_so_once() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     CentralizedRootAccess(stack, "RootAccess").add_drift_check()
     RootTasks(stack, "RootTasks")
-    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    RootUseAlarm(stack, "RootUse", trail_log_group=trail)
+    add_root_use_alarm(stack)
     assert warning_ids(stack) == [NO_ACTION_WARNING] * 3
 
 
@@ -80,7 +79,7 @@ def test_a_construct_whose_alarms_notify_no_one_says_so_once() -> None:
 def test_an_action_of_its_own_or_an_acknowledgment_ends_the_warning(
     end_warning: Callable[[RootTasks, sns.Topic], object],
 ) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     end_warning(RootTasks(stack, "RootTasks"), new_topic(stack))
     assert warning_ids(stack) == []
 

@@ -10,7 +10,6 @@ from aws_cdk import App, Duration, Environment, Stack
 
 from centralized_root_access import CentralizedRootAccess, RootAccessDashboard, RootTask, RootTasks
 from support.templates import (
-    MANAGEMENT_ENVIRONMENT,
     bootstrap_stack,
     only_resource,
     resources_of_type,
@@ -28,7 +27,7 @@ def dashboard_template(
         tasks: The root tasks; none: the dashboard shows no root tasks.
         drift: Whether it shows a drift check.
     """
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     interval = Duration.days(1)
     root_tasks = None
     if tasks:

@@ -11,7 +11,6 @@ from aws_cdk.assertions import Annotations, Match
 from centralized_root_access import CentralizedRootAccess
 from root_access.drift.check import DriftCheckSettings
 from support.templates import (
-    MANAGEMENT_ENVIRONMENT,
     bootstrap_stack,
     functions_with_handler,
     only_resource,
@@ -25,7 +24,7 @@ from support.templates import (
 
 def drift_template(*, interval: Duration | None = None) -> dict[str, Any]:
     """Return the template of a stack with root access and a drift check."""
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     CentralizedRootAccess(stack, "RootAccess").add_drift_check(interval=interval)
     return template_of(stack)
 
@@ -45,7 +44,7 @@ def test_elsewhere_it_runs_on_the_interval_alone_and_synth_says_so() -> None:
 
 
 def test_in_a_template_for_any_region_the_deployment_decides_whether_calls_run_it() -> None:
-    stack = bootstrap_stack()
+    stack = bootstrap_stack(env=None)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check()
     synthesized = template_of(stack)
     ((name, condition),) = synthesized["Conditions"].items()
@@ -57,7 +56,7 @@ def test_in_a_template_for_any_region_the_deployment_decides_whether_calls_run_i
 
 
 def test_the_function_reads_empty_lists_as_empty_lists() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     CentralizedRootAccess(
         stack, "RootAccess", features=[], delegated_administrators=[]
     ).add_drift_check()
@@ -106,7 +105,7 @@ def test_the_stopped_alarm_fires_after_three_intervals_and_not_while_it_is_new(
 
 @pytest.mark.parametrize("enforce_ssl", [True, False], ids=["own policy", "default policy"])
 def test_cloudwatch_may_publish_the_alarm_to_a_topic_with_any_policy(enforce_ssl: bool) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     topic = sns.Topic(stack, "Topic", enforce_ssl=enforce_ssl)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
     topic_arn = stack.resolve(topic.topic_arn)

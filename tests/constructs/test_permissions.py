@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from centralized_root_access import CentralizedRootAccess, RootUseAlarm
+from centralized_root_access import CentralizedRootAccess
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.accounts import MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_MEMBER
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
@@ -28,6 +27,7 @@ from support.root_use import RootUseNotices, log_delivery
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
     actions_of_statement,
+    add_root_use_alarm,
     bootstrap_stack,
     resources_of_type,
     root_access_template,
@@ -241,7 +241,7 @@ def allowed_by_drift_role(
         repair: Whether the check repairs.
         topic: Whether it has a topic, and then imports findings, too.
     """
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     CentralizedRootAccess(stack, "RootAccess", features=features).add_drift_check(
         repair=repair,
         notification_topic=sns.Topic(stack, "Topic") if topic else None,
@@ -295,11 +295,9 @@ def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
 
 
 def test_the_role_for_notices_of_root_use_may_publish_and_nothing_else() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
-    RootUseAlarm(
+    stack = bootstrap_stack()
+    add_root_use_alarm(
         stack,
-        "RootUse",
-        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
         notification_topic=sns.Topic.from_topic_arn(stack, "Topic", TOPIC_ARN),
         root_user_notices=True,
         management_account=MANAGEMENT_ENVIRONMENT.account,

@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 from aws_cdk import App, Environment, Stack, Stage
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 
 from centralized_root_access import (
     CentralizedRootAccess,
     RootSessionGuardrail,
     RootTask,
     RootTasks,
-    RootUseAlarm,
 )
 from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
@@ -22,6 +20,7 @@ from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_r
 from support.emulation import AUDIT_TASK_POLICY, DELETE_TASK_POLICY, error_raised_by
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
+    add_root_use_alarm,
     arguments_in_stack,
     bootstrap_stack,
     properties_of_type,
@@ -45,7 +44,7 @@ def add_guardrail(stack: Stack, **arguments: Any) -> None:
 
 def guardrail_policies(**arguments: Any) -> dict[str, dict[str, Any]]:
     """Return the properties of the guardrail's policies, by their type."""
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     add_guardrail(stack, **arguments)
     found = properties_of_type(template_of(stack), "AWS::Organizations::Policy").values()
     return {properties["Type"]: properties for properties in found}
@@ -155,11 +154,6 @@ def imported_role(stack: Stack) -> list[iam.IRole | str]:
 NO_ROLES = (
     r"session_roles lacks roles of Security/RootTasks\. Add .*:role/centralized-root-access/\*"
 )
-
-
-def add_root_use_alarm(stack: Stack, **arguments: Any) -> None:
-    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
 
 
 def add_root_access(stack: Stack, **arguments: Any) -> None:

@@ -547,9 +547,7 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(
 ) -> None:
     parsers: list[Callable[[], object]] = [
         lambda: parse_account_ids("protected_accounts", [account_id]),
-        lambda: parse_delegated_administrators(
-            [account_id], stack=bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
-        ),
+        lambda: parse_delegated_administrators([account_id], stack=bootstrap_stack()),
         lambda: desired_state(features=(), delegated_administrators=[account_id]),
         lambda: parse_request({"accounts": [account_id]}, tasks=list(Task)),
     ]

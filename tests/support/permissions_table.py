@@ -14,7 +14,6 @@ from centralized_root_access import CentralizedRootAccess, RootTask
 from support.apps import REPOSITORY
 from support.many_apps import add_all_arguments
 from support.templates import (
-    MANAGEMENT_ENVIRONMENT,
     actions_of_statement,
     as_list,
     bootstrap_stack,
@@ -66,12 +65,12 @@ class Permission:
 @functools.cache
 def permissions_with_every_argument() -> frozenset[Permission]:
     """Return what the roles are allowed where the constructs have every argument."""
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     add_all_arguments(stack, encrypted_topic=True)
     # To enable a feature and to disable it are different actions.
-    features = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    features = bootstrap_stack()
     CentralizedRootAccess(features, "RootAccess").add_drift_check(repair=True)
-    none = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    none = bootstrap_stack()
     CentralizedRootAccess(none, "RootAccess", features=[])
     return frozenset(
         found for built in (stack, features, none) for found in permissions(template_of(built))

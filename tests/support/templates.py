@@ -7,10 +7,11 @@ from typing import Any, cast
 
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match, Template
 
-from centralized_root_access import CentralizedRootAccess, RootTasks
+from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm
 from support.template_reading import properties_of_type as properties_of_type
 from support.template_reading import resources_of_type as resources_of_type
 from support.template_reading import state_machine_definition as state_machine_definition
@@ -19,14 +20,14 @@ from support.template_reading import text_with_references as text_with_reference
 MANAGEMENT_ENVIRONMENT = Environment(account="111111111111", region="us-east-1")
 
 
-def bootstrap_stack(*, env: Environment | None = None) -> Stack:
-    """Return a stack in an app of its own."""
+def bootstrap_stack(*, env: Environment | None = MANAGEMENT_ENVIRONMENT) -> Stack:
+    """Return a stack in an app of its own, by default of the management account."""
     return Stack(App(analytics_reporting=False), "OrganizationBootstrap", env=env)
 
 
 def root_access_template(**arguments: Any) -> dict[str, Any]:
     """Return the template of a stack that has the construct and nothing else."""
-    stack = bootstrap_stack()
+    stack = bootstrap_stack(env=None)
     CentralizedRootAccess(stack, "RootAccess", **arguments)
     return template_of(stack)
 
@@ -38,6 +39,12 @@ def root_tasks_template(
     stack = bootstrap_stack(env=env)
     RootTasks(stack, "RootTasks", **arguments_in_stack(stack, arguments))
     return template_of(stack)
+
+
+def add_root_use_alarm(stack: Stack, **arguments: Any) -> None:
+    """Add the alarms on root users, by default on an imported log group."""
+    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
+    RootUseAlarm(stack, "RootUse", **{"trail_log_group": trail, **arguments})
 
 
 def arguments_in_stack(stack: Stack, arguments: Mapping[str, Any]) -> dict[str, Any]:
