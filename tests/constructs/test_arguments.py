@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aws_cdk import App, Aws, CfnParameter, Duration, Environment, Fn, ScopedAws, Stack, Token
+from aws_cdk import App, Aws, CfnParameter, Duration, Environment, ScopedAws, Stack, Token
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_organizations as organizations
@@ -30,6 +32,7 @@ from centralized_root_access import (
 from support.accounts import MEMBER, OTHER_MEMBER
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
+    add_root_use_alarm,
     arguments_in_stack,
     bootstrap_stack,
     new_key,
@@ -42,7 +45,6 @@ if TYPE_CHECKING:
     AddConstruct = Callable[..., None]
 
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:News"
-KEY_ARN = "arn:aws:kms:us-east-1:111111111111"
 ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
 
 
@@ -59,11 +61,6 @@ def add_drift_check(stack: Stack, **arguments: Any) -> None:
 
 def add_root_tasks(stack: Stack, **arguments: Any) -> None:
     RootTasks(stack, "RootTasks", **arguments)
-
-
-def add_root_use_alarm(stack: Stack, **arguments: Any) -> None:
-    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    RootUseAlarm(stack, "RootUse", **{"trail_log_group": trail, **arguments})
 
 
 def add_guardrail(stack: Stack, **arguments: Any) -> None:
@@ -86,23 +83,45 @@ def listed_delegates(stack: Stack) -> Any:
 # Lists
 
 
-# The arguments that are lists.
-LISTS: list[tuple[AddConstruct, str]] = [
-    (add_root_access, "features"),
-    (add_root_access, "delegated_administrators"),
-    (add_root_tasks, "tasks"),
-    (add_root_tasks, "protected_accounts"),
-    (add_guardrail, "targets"),
-    (add_guardrail, "exempt_accounts"),
-    (add_session_guardrail, "tasks"),
-    (add_session_guardrail, "delegated_administrators"),
-    (add_session_guardrail, "targets"),
+UNIT = "ou-a1b2-c3d4e5f6"
+# The arguments that are lists, and values of each.
+LISTS: list[tuple[AddConstruct, str, list[str]]] = [
+    (add_root_access, "features", list(RootAccessFeature)),
+    (add_root_access, "delegated_administrators", [MEMBER, OTHER_MEMBER]),
+    (add_root_tasks, "tasks", list(RootTask)),
+    (add_root_tasks, "protected_accounts", [MEMBER, OTHER_MEMBER]),
+    (add_guardrail, "targets", [MEMBER, UNIT]),
+    (add_guardrail, "exempt_accounts", [MEMBER, OTHER_MEMBER]),
+    (add_session_guardrail, "tasks", list(RootTask)),
+    (add_session_guardrail, "delegated_administrators", [MEMBER, OTHER_MEMBER]),
+    (add_session_guardrail, "targets", [MEMBER, UNIT]),
 ]
+
+
+def imported_roles(stack: Stack) -> list[iam.IRole]:
+    """Return two roles of one account."""
+    return [
+        iam.Role.from_role_arn(stack, name, ROLES.replace("*", name)) for name in ("One", "Two")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("add_construct", "argument", "values"),
+    [*LISTS, (add_root_use_alarm, "session_roles", imported_roles)],
+)
+def test_the_order_of_a_list_and_repetitions_do_not_change_the_template(
+    add_construct: AddConstruct, argument: str, values: Any
+) -> None:
+    one, other = bootstrap_stack(), bootstrap_stack()
+    add_construct(one, **arguments_in_stack(one, {argument: values}))
+    reordered = arguments_in_stack(other, {argument: values})[argument][::-1]
+    add_construct(other, **{argument: reordered + reordered})
+    assert json.dumps(template_of(one)) == json.dumps(template_of(other))
 
 
 @pytest.mark.parametrize("collection", [list, tuple, set, frozenset])
 def test_a_list_a_tuple_and_a_set_are_accepted(collection: Callable[[list[str]], Any]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     add_root_access(stack, delegated_administrators=collection([MEMBER]))
     assert listed_delegates(stack) == [MEMBER]
 
@@ -122,33 +141,27 @@ def test_a_list_a_tuple_and_a_set_are_accepted(collection: Callable[[list[str]],
 def test_what_is_not_a_list_of_strings_is_refused(value: Any, named_type: str) -> None:
     refusal = rf"^delegated_administrators must be .*{named_type}.*\. Write .*\.$"
     with pytest.raises(TypeError, match=refusal):
-        add_root_access(bootstrap_stack(env=MANAGEMENT_ENVIRONMENT), delegated_administrators=value)
+        add_root_access(bootstrap_stack(), delegated_administrators=value)
 
 
-@pytest.mark.parametrize(("add_construct", "argument"), LISTS)
-def test_each_list_refuses_a_string(add_construct: AddConstruct, argument: str) -> None:
+@pytest.mark.parametrize(("add_construct", "argument", "_values"), LISTS)
+def test_each_list_refuses_a_string(
+    add_construct: AddConstruct, argument: str, _values: list[str]
+) -> None:
     refusal = (
         f"^{argument} must be a list, a tuple or a set, got 'one' of type str. "
         "Write its values as a"
     )
     with pytest.raises(TypeError, match=refusal):
-        add_construct(bootstrap_stack(env=MANAGEMENT_ENVIRONMENT), **{argument: "one"})
+        add_construct(bootstrap_stack(), **{argument: "one"})
 
 
-@pytest.mark.parametrize(
-    "list_token",
-    [
-        lambda parameter: [*parameter.value_as_list, MEMBER],
-        lambda parameter: Fn.split(",", Fn.import_value("Listed")),
-    ],
-    ids=["parameter", "import"],
-)
-def test_a_list_token_is_refused(list_token: Callable[[CfnParameter], list[str]]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
-    parameter = CfnParameter(stack, "Listed", type="CommaDelimitedList")
+def test_a_list_token_is_refused() -> None:
+    stack = bootstrap_stack()
+    listed = CfnParameter(stack, "Listed", type="CommaDelimitedList").value_as_list
     refusal = r"^delegated_administrators is a list token.*Token.*Write a list"
     with pytest.raises(ValueError, match=refusal):
-        add_root_access(stack, delegated_administrators=list_token(parameter))
+        add_root_access(stack, delegated_administrators=listed + [MEMBER])
 
 
 # Accounts that may be tokens
@@ -156,7 +169,7 @@ def test_a_list_token_is_refused(list_token: Callable[[CfnParameter], list[str]]
 
 @pytest.mark.parametrize("names", [["A", "B"], ["B", "A"]], ids=["in order", "in reverse order"])
 def test_the_place_of_a_token_does_not_depend_on_when_it_was_created(names: list[str]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     tokens = [CfnParameter(stack, name).value_as_string for name in names]
     add_root_access(stack, delegated_administrators=tokens + [MEMBER] + tokens)
     assert listed_delegates(stack) == [MEMBER, {"Ref": "A"}, {"Ref": "B"}]
@@ -224,11 +237,6 @@ def imported_topic(stack: Stack, region: str = "us-east-1", *, suffix: str = "")
     return sns.Topic.from_topic_arn(stack, "News", arn)
 
 
-def imported_key(stack: Stack, name: str, region: str = "us-east-1") -> kms.IKey:
-    """Return a key by its ARN, whose last part is `key/ID` or `alias/NAME`."""
-    return kms.Key.from_key_arn(stack, "Key", f"{KEY_ARN.replace('us-east-1', region)}:{name}")
-
-
 def imported_trail(
     stack: Stack, region: str = "us-east-1", account: str = "111111111111"
 ) -> logs.ILogGroup:
@@ -285,17 +293,9 @@ ANOTHER_TYPE: dict[str, tuple[AddConstruct, str, Any, str]] = {
         [None],
         "a list of roles of the CDK and ARNs, .*Write arn:aws:iam::",
     ),
-    "None as roles of the guardrail": (
-        add_session_guardrail,
-        "session_roles",
-        None,
-        "a list, a tuple or a set, .*Write arn:aws:iam::",
-    ),
-    "an ARN as key": (add_root_access, "encryption_key", f"{KEY_ARN}:key/1", KEY),
     "True as key": (add_root_tasks, "encryption_key", True, KEY),
     "a number as revision": (add_root_access, "revision", 7, "a string, .*Write a text"),
     "days as log_retention": (add_root_access, "log_retention", 365, RETENTION),
-    "None as log_retention": (add_root_tasks, "log_retention", None, RETENTION),
     "a string as accepted_credentials": (
         add_root_tasks,
         "accepted_credentials",
@@ -312,7 +312,7 @@ def test_an_argument_of_another_type_is_refused(
     add_construct: AddConstruct, argument: str, value: Any, expected: str
 ) -> None:
     with pytest.raises(TypeError, match=rf"^{argument} must be {expected}.*\.$") as refused:
-        add_construct(bootstrap_stack(env=MANAGEMENT_ENVIRONMENT), **{argument: value})
+        add_construct(bootstrap_stack(), **{argument: value})
     # Of a list the error shows the first value.
     shown = value[0] if isinstance(value, list) else value
     assert f"got {shown!r} of type {type(shown).__name__}. " in str(refused.value)
@@ -338,8 +338,6 @@ TOPIC_ELSEWHERE, KEY_ELSEWHERE = ELSEWHERE.format("News", "topic"), ELSEWHERE.fo
 ALIAS = r"is the alias [^$]*[aA]lias[^$]*: .*kms\.Key\.from_lookup.*kms\.Key\.from_key_arn"
 NUMBER = r"is {}\. Write a number from 1 to 1000"
 AUDIT = r"needs the audit\. Add RootTask.AUDIT to tasks"
-
-UNIT = "ou-a1b2-c3d4e5f6"
 
 
 def accepted_credentials(**changed: Any) -> AcceptedCredentials:
@@ -371,18 +369,17 @@ REFUSED_ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
     "a day without hyphens": ({"until": "20270331"}, r"must be a day"),
     "a date object": ({"until": date(2027, 3, 31)}, r"must be a day"),
 }
-NOT_TARGETS = ("ou-a1b2", "OU-A1B2-C3D4E5F6", f"{UNIT} ", "12345")
+NOT_TARGETS = ("ou-a1b2", "OU-A1B2-C3D4E5F6", f"{UNIT} ", "12345", "r-A")
 DELETION = [RootTask.DELETE]
 SECONDS = Duration.seconds(Token.as_number({"Ref": "Seconds"}))
 ALIASES: dict[str, Callable[[Stack], kms.IKey]] = {
     "imported by its name": lambda stack: kms.Alias.from_alias_name(stack, "Alias", "alias/audits"),
-    "imported with its key": lambda stack: kms.Alias.from_alias_attributes(
-        stack, "Alias", alias_name="alias/audits", alias_target_key=new_key(stack)
-    ),
     "new": lambda stack: kms.Alias(
         stack, "Alias", alias_name="alias/audits", target_key=new_key(stack)
     ),
-    "imported by an ARN": lambda stack: imported_key(stack, "alias/audits"),
+    "imported by an ARN": lambda stack: kms.Key.from_key_arn(
+        stack, "Alias", "arn:aws:kms:us-east-1:111111111111:alias/audits"
+    ),
     "imported by an ARN with a token": lambda stack: kms.Key.from_key_arn(
         stack, "Alias", f"arn:aws:kms:us-east-1:{Aws.ACCOUNT_ID}:alias/audits"
     ),
@@ -400,11 +397,6 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         {"revision": ""},
         r"is empty\. Write a text, or omit the argument",
     ),
-    "features: a task": (
-        add_root_access,
-        {"features": [RootTask.AUDIT]},
-        "contains 'audit.*Valid features: RootCr",
-    ),
     "features: a token": (
         add_root_access,
         {"features": lambda stack: [value_of_parameter(stack)]},
@@ -420,21 +412,10 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         {"delegated_administrators": value_not_looked_up},
         NOT_LOOKED_UP,
     ),
-    "targets: not looked up": (add_guardrail, {"targets": value_not_looked_up}, NOT_LOOKED_UP),
-    "tasks: a feature": (
-        add_root_tasks,
-        {"tasks": [RootAccessFeature.ROOT_SESSIONS]},
-        "contains 'RootSessions'. Valid tasks: audit",
-    ),
     "tasks: none": (
         add_root_tasks,
         {"tasks": []},
         "is empty. List RootTask.AUDIT, for example",
-    ),
-    "tasks: a token": (
-        add_root_tasks,
-        {"tasks": lambda stack: [value_of_parameter(stack)]},
-        A_TOKEN,
     ),
     "protected accounts: 4 digits": (
         add_root_tasks,
@@ -445,11 +426,6 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         add_root_tasks,
         {"protected_accounts": lambda stack: [value_of_parameter(stack)]},
         A_TOKEN,
-    ),
-    "protected accounts: not looked up": (
-        add_root_tasks,
-        {"protected_accounts": value_not_looked_up},
-        NOT_LOOKED_UP,
     ),
     "protected accounts: a unit": (
         add_root_tasks,
@@ -481,19 +457,14 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         )
         for name, (changed, sentence) in REFUSED_ENTRIES.items()
     },
-    "accepted credentials: too many for the environment": (
-        add_root_tasks,
-        {"accepted_credentials": {f"{number:012}": accepted_credentials() for number in range(40)}},
-        "would have .* environment, which has room for 3558: for 209 protected accounts .* List "
-        "less",
-    ),
     "protected accounts: too many for the environment": (
         add_root_tasks,
         {
             "protected_accounts": [f"{number:012}" for number in range(208)],
             "accepted_credentials": {MEMBER: accepted_credentials()},
         },
-        "and accepted_credentials would have .* characters in a function's environment",
+        "and accepted_credentials would have .* characters in a function's environment, which has "
+        "room for 3558: for 209 protected accounts .* List less",
     ),
     "targets: none": (add_guardrail, {"targets": []}, "is empty"),
     **{
@@ -521,20 +492,10 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         {"targets": []},
         "and delegated_administrators are empty. List r-a1b2",
     ),
-    "session guardrail: 'r-A' as target": (
-        add_session_guardrail,
-        {"targets": ["r-A"]},
-        ".* 'r-A' is not one",
-    ),
     "session guardrail: a delegate of 4 digits": (
         add_session_guardrail,
         {"delegated_administrators": ["2222"]},
         WITHOUT_DIGITS,
-    ),
-    "alarm: a role's name": (
-        add_root_use_alarm,
-        {"session_roles": ["Audit"]},
-        NOT_ROLES.format("Audit"),
     ),
     **{
         f"session guardrail: {role}": (
@@ -543,6 +504,7 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
             NOT_ROLES.format(re.escape(role)),
         )
         for role in (
+            "Audit",
             "arn:aws:iam::222222222222:role/*",
             "arn:aws:iam::222222222222:role/a*b",
             "arn:aws:iam::*:role/Audit",
@@ -585,11 +547,6 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         {"root_user_notices": True},
         "publishes what root users do. Add a notification_topic",
     ),
-    "a new FIFO topic": (
-        add_drift_check,
-        {"notification_topic": lambda stack: sns.Topic(stack, "News", fifo=True)},
-        FIFO,
-    ),
     "an imported FIFO topic": (
         add_root_tasks,
         {"notification_topic": lambda stack: imported_topic(stack, suffix=".fifo")},
@@ -598,11 +555,6 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
     "a topic imported from another Region": (
         add_drift_check,
         {"notification_topic": lambda stack: imported_topic(stack, "eu-west-1")},
-        TOPIC_ELSEWHERE,
-    ),
-    "a topic of a stack in another Region": (
-        add_drift_check,
-        {"notification_topic": lambda stack: sns.Topic(stack_in_another_region(stack), "News")},
         TOPIC_ELSEWHERE,
     ),
     "a trail in another Region": (
@@ -614,11 +566,6 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
         add_root_use_alarm,
         {"trail_log_group": lambda stack: imported_trail(stack, account=MEMBER)},
         TRAIL_OF_ANOTHER,
-    ),
-    "a key imported from another Region": (
-        add_root_access,
-        {"encryption_key": lambda stack: imported_key(stack, "key/1", "eu-west-1")},
-        KEY_ELSEWHERE,
     ),
     "a key of a stack in another Region": (
         add_root_access,
@@ -644,7 +591,7 @@ REFUSED: dict[str, tuple[AddConstruct, dict[str, Any], str]] = {
 def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
     add_construct: AddConstruct, arguments: dict[str, Any], sentence: str
 ) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     argument, *_ = arguments
     # An argument that is a mapping is named with the key and the member of the entry.
     place_in_mapping = r"(\['\d+'\]\.\w+)?"
@@ -665,7 +612,7 @@ def test_the_china_regions_are_refused(add_construct: AddConstruct) -> None:
 
 
 def test_a_second_drift_check_is_refused_with_a_sentence() -> None:
-    root_access = CentralizedRootAccess(bootstrap_stack(env=MANAGEMENT_ENVIRONMENT), "RootAccess")
+    root_access = CentralizedRootAccess(bootstrap_stack(), "RootAccess")
     root_access.add_drift_check()
     with pytest.raises(ValueError, match=r"already has a drift check. Call add_drift_check once"):
         root_access.add_drift_check(repair=True)
@@ -691,19 +638,9 @@ def test_nothing_is_accepted_positionally() -> None:
 # What is accepted
 
 
-@pytest.mark.parametrize(
-    ("env", "arn"),
-    [
-        (MANAGEMENT_ENVIRONMENT, value_of_parameter),
-        (None, lambda stack: "arn:aws:sns:eu-west-1:111111111111:News"),
-    ],
-    ids=["parameter", "no env"],
-)
-def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
-    env: Environment | None, arn: Callable[[Stack], str]
-) -> None:
-    stack = bootstrap_stack(env=env)
-    add_drift_check(stack, notification_topic=sns.Topic.from_topic_arn(stack, "Topic", arn(stack)))
+def test_a_topic_whose_region_may_be_the_stacks_is_accepted() -> None:
+    stack = bootstrap_stack(env=None)
+    add_drift_check(stack, notification_topic=imported_topic(stack, "eu-west-1"))
 
 
 WITHIN_LIMITS: dict[str, tuple[AddConstruct, dict[str, Any]]] = {
@@ -713,6 +650,14 @@ WITHIN_LIMITS: dict[str, tuple[AddConstruct, dict[str, Any]]] = {
     "a key that has an alias": (
         add_root_access,
         {"encryption_key": lambda stack: kms.Key(stack, "Key", alias="alias/audits")},
+    ),
+    "a topic by a token": (
+        add_drift_check,
+        {
+            "notification_topic": lambda stack: sns.Topic.from_topic_arn(
+                stack, "Topic", value_of_parameter(stack)
+            )
+        },
     ),
     "a key by a token": (
         add_root_access,
@@ -729,5 +674,5 @@ WITHIN_LIMITS: dict[str, tuple[AddConstruct, dict[str, Any]]] = {
 def test_what_is_just_within_the_limits_is_accepted(
     add_construct: AddConstruct, arguments: dict[str, Any]
 ) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    stack = bootstrap_stack()
     add_construct(stack, **arguments_in_stack(stack, arguments))

@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks, RootUseAlarm
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.apps import read_page
 from support.filter_pattern import matches_filter_pattern
@@ -27,6 +27,7 @@ from support.root_events import (
 )
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
+    add_root_use_alarm,
     arguments_in_stack,
     bootstrap_stack,
     properties_of_type,
@@ -52,10 +53,7 @@ ALARMS = ("RootUserUsed", "UnexpectedAssumeRoot")
 def alarm_stack(env: Environment | None = MANAGEMENT_ENVIRONMENT, **arguments: Any) -> Stack:
     """Return a stack with the alarms; a function among the arguments is given the stack."""
     stack = bootstrap_stack(env=env)
-    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    RootUseAlarm(
-        stack, "RootUse", **{"trail_log_group": trail, **arguments_in_stack(stack, arguments)}
-    )
+    add_root_use_alarm(stack, **arguments_in_stack(stack, arguments))
     return stack
 
 
@@ -257,17 +255,6 @@ def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group(
     queries = [text.partition(f"{shown}: ")[2].split("\n")[0] for text in descriptions]
     assert [query for query in queries if query] == QUERIES
     assert max(map(len, descriptions)) <= 1024, "CloudWatch's limit"
-
-
-def test_the_order_of_the_roles_does_not_change_the_template() -> None:
-    def roles(stack: Stack) -> list[iam.IRole]:
-        return [
-            iam.Role.from_role_arn(stack, name, f"{ADMINISTRATOR_ROLE_ARN}{name}")
-            for name in ("One", "Two")
-        ]
-
-    one = alarm_stack(session_roles=roles)
-    assert patterns(one) == patterns(alarm_stack(session_roles=lambda stack: roles(stack)[::-1]))
 
 
 def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
