@@ -96,6 +96,7 @@ def test_the_stopped_alarm_fires_after_three_intervals_and_not_while_it_is_new(
     (checks,) = [metric["MetricStat"] for metric in stopped["Metrics"] if "MetricStat" in metric]
     assert checks["Period"] == seconds
     assert stopped["EvaluationPeriods"] == stopped["DatapointsToAlarm"] == 3
+    assert stopped["TreatMissingData"] == "breaching"
     # Three intervals, but not more than CloudWatch's maximum of two days.
     assert stopped["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"] == warm_up_minutes
     # CloudWatch looks back on a day with a period under an hour, and on seven days otherwise.

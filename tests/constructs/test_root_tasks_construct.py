@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Duration, Environment, NestedStack, Stack
+from aws_cdk import App, CfnParameter, Duration, Environment, Stack
 from aws_cdk import aws_iam as iam
 
 from centralized_root_access import RootTask, RootTasks
@@ -17,7 +17,6 @@ from support.accounts import MEMBER
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
     actions_of_statement,
-    arguments_in_stack,
     as_list,
     bootstrap_stack,
     functions_with_handler,
@@ -237,30 +236,17 @@ def object_patterns(statement: dict[str, Any]) -> list[str]:
 # Grants, metrics and alarms
 
 
-def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
-    """Return what a method grants to a role: the resources of each action."""
-    stack = bootstrap_stack()
-    root_tasks = RootTasks(stack, "RootTasks", **arguments_in_stack(stack, arguments))
-    role = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
-    getattr(root_tasks, grant)(role)
-    found: dict[str, list[str]] = {}
-    for statement in statements_of_role(template_of(stack), "Operator"):
-        for action in actions_of_statement(statement):
-            found.setdefault(action, []).extend(
-                map(text_with_references, as_list(statement["Resource"]))
-            )
-    return found
+def operator_of(stack: Stack) -> iam.Role:
+    """Return a role of a person."""
+    return iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
 
 
-@pytest.mark.parametrize("nested", [False, True], ids=["beside", "nested"])
-def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nested: bool) -> None:
+def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other() -> None:
     app = App()
-    stack_of_people = Stack(app, "People", env=MANAGEMENT_ENVIRONMENT)
-    stack_of_tasks = Stack(app, "Tasks", env=MANAGEMENT_ENVIRONMENT)
-    if nested:
-        stack_of_tasks = NestedStack(stack_of_people, "Tasks")
-    role = iam.Role(stack_of_people, "Operator", assumed_by=iam.AccountRootPrincipal())
-    RootTasks(stack_of_tasks, "RootTasks").grant_plan(role)
+    stack_of_people, stack_of_tasks = (
+        Stack(app, name, env=MANAGEMENT_ENVIRONMENT) for name in ("People", "Tasks")
+    )
+    RootTasks(stack_of_tasks, "RootTasks").grant_plan(operator_of(stack_of_people))
     (stack_arn,) = [
         statement["Resource"]
         for statement in statements_of_role(template_of(stack_of_people), "Operator")
@@ -269,18 +255,16 @@ def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nes
     # The ARN ends with the name of the stack and, as /*, any ID.
     separator, (*_, name, rest) = stack_arn["Fn::Join"]
     assert (separator, rest) == ("", "/*")
-    if nested:
-        (resource, output) = name["Fn::GetAtt"]
-        assert resource.startswith("TasksNestedStack")
-        assert output.endswith("AWSStackName")
-    else:
-        assert name["Fn::ImportValue"].startswith("Tasks:ExportsOutputRefAWSStackName")
+    assert name["Fn::ImportValue"].startswith("Tasks:ExportsOutputRefAWSStackName")
 
 
 @pytest.mark.parametrize("grant", ["grant_read_reports", "grant_stop"])
 def test_who_may_read_the_bucket_may_decrypt_it(grant: str) -> None:
-    with_key = granted(grant, encryption_key=new_key)
-    assert set(with_key) == granted(grant).keys() | {"kms:Decrypt"}
+    stack = bootstrap_stack()
+    root_tasks = RootTasks(stack, "RootTasks", encryption_key=new_key(stack))
+    getattr(root_tasks, grant)(operator_of(stack))
+    statements = statements_of_role(template_of(stack), "Operator")
+    assert any("kms:Decrypt" in actions_of_statement(statement) for statement in statements)
 
 
 OF_ANOTHER_ACCOUNT = r"of account 222222222222; only .* of 111111111111 .*iam.Role\(stack,"
@@ -322,8 +306,9 @@ def test_a_grant_that_would_grant_nothing_is_refused(
 
 
 def test_there_is_nothing_to_execute_where_no_task_makes_changes() -> None:
+    stack = bootstrap_stack()
     with pytest.raises(ValueError, match="lists no task that makes changes"):
-        granted("grant_execute")
+        RootTasks(stack, "RootTasks").grant_execute(operator_of(stack))
 
 
 def test_only_its_own_rule_can_start_audits_by_its_role(full_template: dict[str, Any]) -> None:
@@ -363,30 +348,13 @@ def test_a_region_that_member_accounts_may_not_have_enabled_warns(
     assert warning_ids(stack) == (["centralized-root-access:optInRegion"] if warned else [])
 
 
-@pytest.mark.parametrize(
-    ("interval", "warm_up_minutes"),
-    [
-        pytest.param(Duration.minutes(1), 3, id="shortest"),
-        pytest.param(Duration.days(1), 2880, id="daily"),
-        pytest.param(Duration.days(2), None, id="too rare to look back on"),
-    ],
-)
-def test_audits_that_stopped_are_noticed_after_three_intervals(
-    interval: Duration, warm_up_minutes: int | None
+@pytest.mark.parametrize(("days", "alarms"), [(1, 1), (2, 0)], ids=["daily", "too rare"])
+def test_audits_that_stopped_are_noticed_if_a_new_alarm_can_look_back_on_them(
+    days: int, alarms: int
 ) -> None:
-    """After one interval, an audit that takes longer than the previous one would set it off."""
-    synthesized = root_tasks_template(audit_interval=interval)
-    alarms = properties_of_type(synthesized, "AWS::CloudWatch::Alarm", "AuditsStopped").values()
-    for stopped in alarms:
-        assert stopped["EvaluationPeriods"] == stopped["DatapointsToAlarm"] == 3
-        assert stopped["TreatMissingData"] == "breaching"
-        assert stopped["WarmUpConfiguration"] == {
-            "OnlyStartEvaluatingAfterWarmUpPeriodEnds": True,
-            "WarmUpPeriodDurationInMinutes": warm_up_minutes,
-        }
-        metrics = [metric["MetricStat"] for metric in stopped["Metrics"] if "MetricStat" in metric]
-        assert {metric["Period"] for metric in metrics} == {interval.to_seconds()}
-    assert bool(alarms) == (warm_up_minutes is not None)
+    synthesized = root_tasks_template(audit_interval=Duration.days(days))
+    stopped = properties_of_type(synthesized, "AWS::CloudWatch::Alarm", "AuditsStopped")
+    assert len(stopped) == alarms
 
 
 def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> None:
