@@ -84,33 +84,6 @@ def test_an_action_of_its_own_or_an_acknowledgment_ends_the_warning(
     assert warning_ids(stack) == []
 
 
-def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any]) -> None:
-    """SUM over a list leaves a series out that does not exist.
-
-    With + the sum would not exist either.
-    """
-    # The expression of an alarm on several metrics is one more of its metrics.
-    sums = [
-        metric["Expression"]
-        for alarm in alarms.values()
-        for metric in alarm.get("Metrics", ())
-        if len(alarm["Metrics"]) > 2 and "Expression" in metric
-    ]
-    (expression,) = sums
-    assert re.fullmatch(r"SUM\(\[FILL\(\w+, 0\)(, FILL\(\w+, 0\))+\]\)", expression)
-
-
-def test_an_alarm_of_audits_has_the_worse_of_two_that_end_in_its_period(
-    alarms: dict[str, Any],
-) -> None:
-    of_audits = [
-        alarm
-        for alarm in alarms.values()
-        if alarm.get("MetricName", "").startswith(("AccountsWith", "AccountsIn"))
-    ]
-    assert [alarm["Statistic"] for alarm in of_audits] == ["Maximum"] * 2
-
-
 # The texts of all notices and alarms, as tests have written them.
 TEXTS = sorted(GOLDEN_NOTICES.glob("*.txt"))
 
