@@ -10,12 +10,9 @@ from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, RootSessionGuardrail, RootUserGuardrail
 from centralized_root_access.preflight.attachments import FULL_ACCESS
-from centralized_root_access.preflight.documents import parse_policy
-from centralized_root_access.preflight.evaluate import Decision
 from local_aws.emulation.organization_policies import AttachedPolicy, find_policy_denial
-from root_tasks.model.task import Task
 from support.accounts import MEMBER, THIRD_MEMBER
-from support.scp import ACCOUNT_ID, levels_from_root, strictest_decision_for_task
+from support.scp import ACCOUNT_ID
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
     arguments_in_stack,
@@ -39,20 +36,6 @@ def guardrail_policy(stack: Stack | None = None, **arguments: Any) -> dict[str, 
         "Properties"
     ]
     return properties
-
-
-@pytest.mark.parametrize("task", Task)
-@pytest.mark.parametrize(
-    "exempt_accounts", [[], [THIRD_MEMBER]], ids=["no exempt account", "an exempt account"]
-)
-def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[str]) -> None:
-    content = json.dumps(guardrail_policy(exempt_accounts=exempt_accounts)["Content"])
-    policy = parse_policy(content, policy_id="p-guardrail", name="guardrail")
-
-    assert (
-        strictest_decision_for_task(task, levels_from_root((FULL_ACCESS, policy)))
-        is Decision.ALLOWED
-    )
 
 
 @pytest.mark.parametrize(
