@@ -1,25 +1,15 @@
-"""The plain templates of a release and of one's own app: they deploy what the constructs do."""
+"""The plain templates of a release: they deploy what the constructs do."""
 
 import json
 import re
 import sys
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Stack
-from aws_cdk import aws_iam as iam
 
-from centralized_root_access import (
-    AcceptedCredentials,
-    CredentialType,
-    PlainTemplateSynthesizer,
-    RootAccessFeature,
-    RootTask,
-    RootTasks,
-)
+from centralized_root_access import RootAccessFeature, RootTask
 from centralized_root_access.base.organization_policies import OrganizationPolicyType
 from cloudformation.templates import TEMPLATES
 from local_aws.services import LocalAws
@@ -69,14 +59,6 @@ def test_every_file_has_its_checksum(release: Path) -> None:
     run_successfully("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=release)
 
 
-def test_lambda_may_read_the_code_in_each_zip_file(release: Path) -> None:
-    for archive in release.glob("*.zip"):
-        with zipfile.ZipFile(archive) as zipped:
-            # The upper half of the attributes is the file's mode: everyone may read it.
-            assert {entry.external_attr >> 16 for entry in zipped.infolist()} == {0o644}
-            assert {entry.date_time for entry in zipped.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-
-
 def test_only_root_tasks_need_a_bucket_for_their_template(release: Path) -> None:
     # CloudFormation takes a larger template only from a bucket.
     large = {file.name for file in release.glob("*.template.json") if file.stat().st_size > 51_200}
@@ -122,13 +104,6 @@ def deploy(aws: LocalAws, name: str, **parameters: str) -> dict[str, str]:
     )
     (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
-
-
-def test_root_access_is_enabled(local_aws: LocalAws, release: Path) -> None:
-    upload(local_aws, release)
-    outputs = deploy(local_aws, "root-access", **CODE, NotificationTopicArn=TOPIC)
-    status = json.loads(outputs["RootAccessStatus"])
-    assert (status["status"], status["delegatedAdministrators"]) == ("ENABLED", [])
 
 
 def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
@@ -194,34 +169,6 @@ def test_the_alarms_watch_the_log_group_that_a_parameter_names(
     )
     filters = logs.describe_metric_filters(logGroupName="trail")["metricFilters"]
     assert any(SESSION_ROLES in it["filterPattern"] for it in filters)
-
-
-def test_an_app_of_ones_own_is_deployed_with_everything_that_constructs_have(
-    local_aws: LocalAws, tmp_path: Path
-) -> None:
-    enable_root_access(local_aws.organization, CREDENTIALS, SESSIONS)
-    local_aws.organization.put_root_credentials(MEMBER, password=True)
-    app = App(outdir=str(tmp_path), default_stack_synthesizer=PlainTemplateSynthesizer())
-    stack = Stack(app, "own")
-    accepted = AcceptedCredentials(
-        types=[CredentialType.PASSWORD], reason="Billing", until="2999-12-31"
-    )
-    tasks = RootTasks(stack, "RootTasks", accepted_credentials={MEMBER: accepted})
-    planner = iam.Role(stack, "Planner", assumed_by=iam.AccountRootPrincipal())
-    tasks.grant_plan(planner)
-    app.synth()
-    upload(local_aws, tmp_path)
-    outputs = deploy(local_aws, "own", **CODE)
-    arn = outputs["RootTasksAuditStateMachineArn"]
-    assert outcomes_of_run(local_aws, arn, {}) == {"ACCEPTED": 1, "CLEAN": 2, "PROTECTED": 1}
-    policies = [
-        resource["LogicalResourceId"]
-        for resource in local_aws.client("cloudformation").describe_stack_resources(
-            StackName=STACK
-        )["StackResources"]
-        if resource["ResourceType"] == "AWS::IAM::Policy"
-    ]
-    assert any(policy.startswith("PlannerDefaultPolicy") for policy in policies)
 
 
 def outcomes_of_run(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict[str, int]:
