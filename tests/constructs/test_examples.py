@@ -8,15 +8,13 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jmespath  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from local_aws.services import LocalAws
 from support.apps import EXAMPLES, REPOSITORY, Assembly, synthesize
 from support.pages import parse_command_line
 from support.permissions_table import permissions_with_every_argument
@@ -207,19 +205,6 @@ def write_empty_policy(file: Path) -> None:
     file.write_text("{}")
 
 
-def documented_queries() -> dict[str, str]:
-    """Return the --query that reads the status, by the file that documents it."""
-    files = [
-        REPOSITORY / "docs" / "guides" / "deploying.md",
-        REPOSITORY / "examples" / "reading_the_status.py",
-    ]
-    return {
-        file.name: query
-        for file in files
-        for query in re.findall(r'--query "(Stacks[^"]+)"', file.read_text())
-    }
-
-
 def test_what_deploys_to_the_management_account_is_a_pinned_cdk_cli() -> None:
     """The one that this project is tested with."""
     tested = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"]["aws-cdk"]
@@ -230,35 +215,3 @@ def test_what_deploys_to_the_management_account_is_a_pinned_cdk_cli() -> None:
     assert f'CDK_CLI = "{tested}"\n' in pipeline
     assert re.findall(r"aws-cdk@(\S+) synth", pipeline) == ["{CDK_CLI}"]
     assert "cli_version=CDK_CLI," in pipeline
-
-
-@pytest.fixture
-def deployed(assemblies: Assemblies, local_aws: LocalAws, tmp_path: Path) -> Iterator[LocalAws]:
-    """The local AWS with all stacks of the example; those that import are deleted first."""
-    app = ("--app", str(assemblies("reading_the_status.py").folder))
-    deployed = local_aws.cdk(
-        "deploy", "--all", "--require-approval", "never", *app, folder=tmp_path
-    )
-    assert deployed.returncode == 0, deployed.stdout
-    yield local_aws
-    destroyed = local_aws.cdk("destroy", "--all", "--force", *app, folder=tmp_path)
-    assert destroyed.returncode == 0, destroyed.stdout
-
-
-@pytest.mark.slow
-def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(
-    deployed: LocalAws,
-) -> None:
-    described = deployed.client("cloudformation").describe_stacks(StackName=BOOTSTRAP)
-    queries = documented_queries()
-    assert set(queries) == {"deploying.md", "reading_the_status.py"}
-    for query in queries.values():
-        (value,) = jmespath.search(query, described)
-        assert json.loads(value)["status"] == "ENABLED"
-
-    def parameter(name: str) -> Any:
-        return deployed.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
-
-    status = json.loads(parameter("/organization/root-access"))
-    assert status["features"] == ["RootCredentialsManagement", "RootSessions"]
-    assert parameter("/security-reports/organization-id") == status["organizationId"]
