@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack, Token
@@ -32,10 +32,8 @@ def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> N
     """
     if topic is None:
         return
-    if not isinstance(attribute_of(topic, "topic_arn"), str):
-        remedy = 'For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).'
-        raise wrong_type(argument, topic, expected="a topic of the CDK", remedy=remedy)
-    _require_place(argument, topic, "topic", stack=stack, shared=["region"])
+    remedy = 'For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).'
+    _require_resource(argument, topic, "topic", "topic_arn", stack=stack, remedy=remedy)
     if attribute_of(topic, "fifo") is True:
         raise ValueError(
             f"{argument} is {topic.node.path}, a FIFO topic, which accepts no message without a "
@@ -50,10 +48,16 @@ def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack)
         ValueError: It is known to be in another Region or account than the stack.
         TypeError: It is not a log group.
     """
-    if not isinstance(attribute_of(log_group, "log_group_name"), str):
-        remedy = 'Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.'
-        raise wrong_type(argument, log_group, expected="a log group of the CDK", remedy=remedy)
-    _require_place(argument, log_group, "log group", stack=stack, shared=["region", "account"])
+    remedy = 'Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.'
+    _require_resource(
+        argument,
+        log_group,
+        "log group",
+        "log_group_name",
+        stack=stack,
+        remedy=remedy,
+        shared=("region", "account"),
+    )
 
 
 def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRole | str]:
@@ -141,15 +145,12 @@ def _require_role_arn(argument: str, role: str, *, remedy: str) -> None:
 
 def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
     """Refuse what is not a KMS key, an alias, and a key that is known to be in another Region."""
-    arn = attribute_of(key, "key_arn")
-    if not isinstance(arn, str):
-        remedy = 'For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).'
-        raise wrong_type(argument, key, expected="a key of the CDK", remedy=remedy)
-    _require_place(argument, key, "key", stack=stack, shared=["region"])
+    remedy = 'For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).'
+    _require_resource(argument, key, "key", "key_arn", stack=stack, remedy=remedy)
     # An alias is an IKey of the CDK; imported by its ARN it does not even say so.
     alias = attribute_of(key, "alias_name")
-    if alias is None and ":alias/" in arn:
-        alias = arn
+    if alias is None and ":alias/" in key.key_arn:
+        alias = key.key_arn
     if alias is not None:
         if Token.is_unresolved(alias):
             alias = key.node.path
@@ -161,18 +162,29 @@ def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
         )
 
 
-def _require_place(
-    argument: str, value: IConstruct, noun: str, *, stack: Stack, shared: list[str]
+def _require_resource(
+    argument: str,
+    value: IConstruct,
+    noun: str,
+    identifier: str,
+    *,
+    stack: Stack,
+    remedy: str,
+    shared: Sequence[str] = ("region",),
 ) -> None:
-    """Refuse a resource that is known to be elsewhere than the stack.
+    """Refuse what is no resource of a kind, and one that is known to be elsewhere than the stack.
 
     Args:
         argument: The argument's name.
         value: The resource.
         noun: What it is called.
+        identifier: The attribute that each resource of the kind has, such as its ARN.
         stack: The stack.
+        remedy: What to write instead.
         shared: What of its environment has to be the stack's: ``region`` or ``account``.
     """
+    if not isinstance(attribute_of(value, identifier), str):
+        raise wrong_type(argument, value, expected=f"a {noun} of the CDK", remedy=remedy)
     # An imported resource has the environment that is in its ARN.
     environment = attribute_of(value, "env")
     for name in shared:
