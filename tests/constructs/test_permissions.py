@@ -19,19 +19,17 @@ from support.policies import (
     PolicyRequest,
     PolicyStatement,
     compare_policy,
-    parse_statements,
     request_of_root_access_call,
 )
 from support.root_events import ROOT_USE_EVENTS
 from support.root_use import RootUseNotices, log_delivery
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
-    actions_of_statement,
     add_root_use_alarm,
+    allowed_to_role,
     bootstrap_stack,
     resources_of_type,
     root_access_template,
-    statements_of_role,
     template_of,
 )
 
@@ -78,16 +76,7 @@ def allowed_by_role(properties: Properties) -> tuple[PolicyStatement, ...]:
         features=properties["Features"],
         delegated_administrators=properties.get("DelegatedAdministrators"),
     )
-    return parse_statements(
-        statement
-        for statement in statements_of_role(synthesized, "RootAccessRole")
-        if not _is_for_logs(statement)
-    )
-
-
-def _is_for_logs(statement: Mapping[str, Any]) -> bool:
-    """Return whether a statement lets a function write its logs."""
-    return any(action.startswith("logs:") for action in actions_of_statement(statement))
+    return allowed_to_role(synthesized, "RootAccessRole")
 
 
 class RecordedRole:
@@ -250,11 +239,7 @@ def allowed_by_drift_role(
     synthesized = template_of(stack)
     references = {"AWS::StackId": STACK_ID}
     references |= dict.fromkeys(resources_of_type(synthesized, "AWS::SNS::Topic"), TOPIC_ARN)
-    statements = statements_of_role(synthesized, "RootAccessDriftCheckRole")
-    return parse_statements(
-        (statement for statement in statements if not _is_for_logs(statement)),
-        references=references,
-    )
+    return allowed_to_role(synthesized, "RootAccessDriftCheckRole", references=references)
 
 
 def drift_requests(**configured: Any) -> list[PolicyRequest]:
@@ -304,6 +289,5 @@ def test_the_role_for_notices_of_root_use_may_publish_and_nothing_else() -> None
     )
     function = RootUseNotices()
     function(log_delivery(ROOT_USE_EVENTS["a console sign-in"]))
-    statements = statements_of_role(template_of(stack), "RootUseNoticesRole")
-    allowed = parse_statements(statement for statement in statements if not _is_for_logs(statement))
+    allowed = allowed_to_role(template_of(stack), "RootUseNoticesRole")
     assert compare_policy(allowed, function.requests) == NO_DIFFERENCE

@@ -25,10 +25,15 @@ from support.policies import (
     PolicyRequest,
     PolicyStatement,
     compare_policy,
-    parse_statements,
 )
 from support.scp import attach_policy, policy_document, statement
-from support.templates import new_topic, resources_of_type, root_tasks_template, statements_of_role
+from support.templates import (
+    allowed_to_role,
+    new_topic,
+    resources_of_type,
+    root_tasks_template,
+    statements_of_role,
+)
 
 if TYPE_CHECKING:
     # The template, and the requests of each function by its name in the run driver.
@@ -75,12 +80,9 @@ def allowed_to(synthesized: Mapping[str, Any], function: str) -> tuple[PolicySta
     (bucket,) = resources_of_type(synthesized, "AWS::S3::Bucket")
     machines = resources_of_type(synthesized, "AWS::StepFunctions::StateMachine")
     (topic,) = resources_of_type(synthesized, "AWS::SNS::Topic")
-    return parse_statements(
-        (
-            statement
-            for statement in role_statements(synthesized, function)
-            if statement["Effect"] == "Allow" and "logs:" not in json.dumps(statement["Action"])
-        ),
+    return allowed_to_role(
+        synthesized,
+        f"RootTasks{function}Role",
         references={
             f"{bucket}.Arn": f"arn:aws:s3:::{running.REPORT_BUCKET}",
             **{

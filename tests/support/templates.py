@@ -12,6 +12,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match, Template
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm
+from support.policies import PolicyStatement, parse_statements
 from support.template_reading import properties_of_type as properties_of_type
 from support.template_reading import resources_of_type as resources_of_type
 from support.template_reading import state_machine_definition as state_machine_definition
@@ -93,6 +94,20 @@ def statements_of_role(template: Mapping[str, Any], role: str) -> list[dict[str,
         if policy["Properties"]["Roles"][0]["Ref"].startswith(role)
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
+
+
+def allowed_to_role(
+    template: Mapping[str, Any], role: str, *, references: Mapping[str, str] | None = None
+) -> tuple[PolicyStatement, ...]:
+    """Return what a role may do besides logging, with these values of references."""
+    return parse_statements(
+        (
+            statement
+            for statement in statements_of_role(template, role)
+            if statement["Effect"] == "Allow" and "logs:" not in json.dumps(statement["Action"])
+        ),
+        references=references,
+    )
 
 
 def actions_of_statement(statement: Mapping[str, Any]) -> list[str]:
