@@ -16,18 +16,14 @@ from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.apps import REPOSITORY, synthesize
 from support.arrange import enable_root_access
 from support.processes import run_process, run_successfully
+from support.template_reading import properties_of_type
 
 pytestmark = pytest.mark.slow
 
-# The rule of cfn-lint that is ignored.
 # CDK writes each dependency by its name, whether or not a reference implies it.
 CDK_STYLE = "W3005"
 TOPIC = "arn:aws:sns:us-east-1:111111111111:security-news"
-CREDENTIALS, SESSIONS = RootAccessFeature
-STACK = "RootAccess"
 BOOTSTRAP = "OrganizationBootstrap"
-CODE = {"CodeBucket": "code", "CodePrefix": "releases/1/"}
-SESSION_ROLES = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
 
 
 def written_template(release: Path, name: str) -> dict[str, Any]:
@@ -71,46 +67,34 @@ def test_cfn_lint_finds_nothing(release: Path) -> None:
     assert (lint.returncode, lint.stdout) == (0, "")
 
 
-def upload(aws: LocalAws, folder: Path) -> None:
-    """Upload templates, and the functions' code below a prefix, to a bucket."""
-    s3 = aws.client("s3")
+def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
+    local_aws: LocalAws, release: Path
+) -> None:
+    enable_root_access(local_aws.organization, *RootAccessFeature)
+    local_aws.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
+    s3 = local_aws.client("s3")
     s3.create_bucket(Bucket="code")
-    for file in folder.glob("*.template.json"):
-        s3.put_object(Bucket="code", Key=file.name, Body=file.read_bytes())
-    for archive in folder.glob("*.zip"):
-        s3.put_object(Bucket="code", Key=f"releases/1/{archive.name}", Body=archive.read_bytes())
-
-
-def deploy(aws: LocalAws, name: str, **parameters: str) -> None:
-    """Create a stack of an uploaded template.
-
-    Args:
-        aws: The local AWS.
-        name: The template's name.
-        parameters: The parameters.
-    """
-    cloudformation = aws.client("cloudformation")
+    for file in release.iterdir():
+        s3.put_object(Bucket="code", Key=f"releases/1/{file.name}", Body=file.read_bytes())
+    protected = f"{MEMBER},{OTHER_MEMBER}"
+    parameters = {
+        "CodeBucket": "code",
+        "CodePrefix": "releases/1/",
+        "NotificationTopicArn": TOPIC,
+        "ProtectedAccounts": protected,
+    }
+    cloudformation = local_aws.client("cloudformation")
     cloudformation.create_stack(
-        StackName=STACK,
-        TemplateURL=f"{aws.addresses.aws_url}/code/{name}.template.json",
+        StackName="RootTasks",
+        TemplateURL=f"{local_aws.addresses.aws_url}/code/releases/1/root-tasks.template.json",
         Parameters=[
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
         ],
         Capabilities=["CAPABILITY_IAM"],
     )
     cloudformation.get_waiter("stack_create_complete").wait(
-        StackName=STACK, WaiterConfig={"Delay": 1}
+        StackName="RootTasks", WaiterConfig={"Delay": 1}
     )
-
-
-def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
-    local_aws: LocalAws, release: Path
-) -> None:
-    enable_root_access(local_aws.organization, CREDENTIALS, SESSIONS)
-    upload(local_aws, release)
-    local_aws.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
-    protected = f"{MEMBER},{OTHER_MEMBER}"
-    deploy(local_aws, "root-tasks", **CODE, NotificationTopicArn=TOPIC, ProtectedAccounts=protected)
 
     def outcomes(*command: str) -> list[str]:
         """Return the outcome of each account that a command reports."""
@@ -125,45 +109,19 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
     assert planned == ["NOTHING_TO_DO", "SKIPPED", "SKIPPED"]
 
 
-def test_guardrails_are_attached_to_what_their_parameters_list(
-    local_aws: LocalAws, release: Path
-) -> None:
-    upload(local_aws, release)
-    organizations = local_aws.client("organizations")
-    for kind in OrganizationPolicyType:
-        organizations.enable_policy_type(RootId=local_aws.organization.root_id, PolicyType=kind)
-    targets = f"{OTHER_MEMBER},{THIRD_MEMBER}"
-    deploy(
-        local_aws,
-        "root-session-guardrail",
-        SessionRoleArn=SESSION_ROLES,
-        DelegatedAdministrators=MEMBER,
-        Targets=targets,
-    )
-    for target, kind in (
-        (MEMBER, OrganizationPolicyType.SERVICE_CONTROL),
-        (OTHER_MEMBER, OrganizationPolicyType.RESOURCE_CONTROL),
-        (THIRD_MEMBER, OrganizationPolicyType.RESOURCE_CONTROL),
-    ):
-        attached = organizations.list_policies_for_target(TargetId=target, Filter=kind)["Policies"]
-        assert any("OrganizationBootstrap-RootSessionGuardrail" in it["Name"] for it in attached)
-
-
-def test_the_alarms_watch_the_log_group_that_a_parameter_names(
-    local_aws: LocalAws, release: Path
-) -> None:
-    upload(local_aws, release)
-    logs = local_aws.client("logs")
-    logs.create_log_group(logGroupName="trail")
-    deploy(
-        local_aws,
-        "root-use-alarm",
-        TrailLogGroup="trail",
-        SessionRoleArn=SESSION_ROLES,
-        NotificationTopicArn=TOPIC,
-    )
-    filters = logs.describe_metric_filters(logGroupName="trail")["metricFilters"]
-    assert any(SESSION_ROLES in it["filterPattern"] for it in filters)
+def test_guardrails_and_alarms_are_where_their_parameters_say(release: Path) -> None:
+    guardrail = written_template(release, "root-session-guardrail")
+    policies = properties_of_type(guardrail, "AWS::Organizations::Policy").values()
+    assert {policy["Type"]: policy["TargetIds"] for policy in policies} == {
+        OrganizationPolicyType.SERVICE_CONTROL: {"Ref": "DelegatedAdministrators"},
+        OrganizationPolicyType.RESOURCE_CONTROL: {"Ref": "Targets"},
+    }
+    for policy in policies:
+        assert '{"Ref": "SessionRoleArn"}' in json.dumps(policy["Content"])
+    alarm = written_template(release, "root-use-alarm")
+    filters = properties_of_type(alarm, "AWS::Logs::MetricFilter").values()
+    assert [it["LogGroupName"] for it in filters] == [{"Ref": "TrailLogGroup"}] * 2
+    assert '{"Ref": "SessionRoleArn"}' in json.dumps([it["FilterPattern"] for it in filters])
 
 
 REFUSED_VALUES = {
