@@ -7,17 +7,16 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aws_cdk import Annotations, App, Stack
+from aws_cdk import Annotations
 from aws_cdk import aws_sns as sns
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 
 from centralized_root_access import CentralizedRootAccess, RootTasks
 from support.accounts import MEMBER
 from support.apps import read_page
-from support.many_apps import MANAGEMENT_ENVIRONMENT, add_all_arguments
+from support.many_apps import add_all_arguments
 from support.notices import GOLDEN_NOTICES, read_or_write_golden
 from support.pages import parse_command_line
 from support.templates import (
@@ -35,15 +34,10 @@ NO_ACTION_WARNING = "centralized-root-access:noAlarmAction"
 RUNBOOK = read_page("guides/operating.md")
 
 
-@pytest.fixture(scope="module")
-def alarms() -> dict[str, Any]:
-    """The properties of the alarms of all constructs with every argument, by their logical IDs."""
-    stack = Stack(App(), "OrganizationBootstrap", env=MANAGEMENT_ENVIRONMENT)
+def test_an_alarm_says_what_happened_and_what_to_do() -> None:
+    stack = bootstrap_stack()
     add_all_arguments(stack)
-    return properties_of_type(template_of(stack), "AWS::CloudWatch::Alarm")
-
-
-def test_an_alarm_says_what_happened_and_what_to_do(alarms: dict[str, Any]) -> None:
+    alarms = properties_of_type(template_of(stack), "AWS::CloudWatch::Alarm")
     descriptions = {
         id_: text_with_references(alarm["AlarmDescription"]) for id_, alarm in alarms.items()
     }

@@ -14,16 +14,12 @@ from centralized_root_access import CentralizedRootAccess, PlainTemplateSynthesi
 from support.templates import resources_of_type
 
 
-def app_with_root_access(folder: Path) -> App:
-    """Return an app with a stack that has the synthesizer, and another one that has the app's."""
-    app = App(outdir=str(folder), default_stack_synthesizer=PlainTemplateSynthesizer())
+def test_the_code_is_where_the_parameters_say_and_nothing_is_bootstrapped(tmp_path: Path) -> None:
+    # A stack that has the synthesizer, and another one that has the app's.
+    app = App(outdir=str(tmp_path), default_stack_synthesizer=PlainTemplateSynthesizer())
     for stack in (Stack(app, "Own", synthesizer=PlainTemplateSynthesizer()), Stack(app, "Apps")):
         CentralizedRootAccess(stack, "RootAccess").add_drift_check()
-    return app
-
-
-def test_the_code_is_where_the_parameters_say_and_nothing_is_bootstrapped(tmp_path: Path) -> None:
-    app_with_root_access(tmp_path).synth()
+    app.synth()
     (archive,) = tmp_path.glob("*.zip")
     with zipfile.ZipFile(archive) as zipped:
         entries = zipped.infolist()
