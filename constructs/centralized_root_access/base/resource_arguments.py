@@ -23,7 +23,7 @@ _EXAMPLE_ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
 _ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_-][A-Za-z0-9+=,.@_/-]*\*?"
 
 
-def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> None:
+def require_topic(topic: sns.ITopic | None, *, stack: Stack) -> None:
     """Refuse a topic that cannot be published to, and what is neither a topic nor None.
 
     Raises:
@@ -33,15 +33,15 @@ def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> N
     if topic is None:
         return
     remedy = 'For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).'
-    _require_resource(argument, topic, "topic", "topic_arn", stack=stack, remedy=remedy)
+    _require_resource("notification_topic", topic, "topic", "topic_arn", stack=stack, remedy=remedy)
     if attribute_of(topic, "fifo") is True:
         raise ValueError(
-            f"{argument} is {topic.node.path}, a FIFO topic, which accepts no message without a "
-            "group ID. Use a standard topic."
+            f"notification_topic is {topic.node.path}, a FIFO topic, which accepts no message "
+            "without a group ID. Use a standard topic."
         )
 
 
-def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack) -> None:
+def require_log_group(log_group: logs.ILogGroup, *, stack: Stack) -> None:
     """Refuse what is not a log group, or one that a metric filter could not watch.
 
     Raises:
@@ -50,7 +50,7 @@ def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack)
     """
     remedy = 'Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.'
     _require_resource(
-        argument,
+        "trail_log_group",
         log_group,
         "log group",
         "log_group_name",
@@ -60,11 +60,10 @@ def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack)
     )
 
 
-def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRole | str]:
+def parse_session_roles(roles: Iterable[iam.IRole | str]) -> list[iam.IRole | str]:
     """Return roles by their paths, then ARNs, so that their order does not change the stack.
 
     Args:
-        argument: The argument's name.
         roles: Roles, and ARNs of roles, which may end with a wildcard.
 
     Raises:
@@ -73,7 +72,7 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
         TypeError: The argument is not a list, a tuple or a set, or an element is neither a role nor
             a string.
     """
-    remedy = f"Write {_EXAMPLE_ROLES}, for example."
+    argument, remedy = "session_roles", f"Write {_EXAMPLE_ROLES}, for example."
     if not isinstance(roles, list | tuple | set | frozenset):
         raise wrong_type(argument, roles, expected="a list, a tuple or a set", remedy=remedy)
     # A role's token does not sort, its place in the app does.
@@ -81,7 +80,7 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
     arns: set[iam.IRole | str] = set()
     for role in roles:
         if isinstance(role, str):
-            _require_role_arn(argument, role, remedy=remedy)
+            _require_role_arn(role, remedy=remedy)
             arns.add(role)
         elif isinstance(attribute_of(role, "role_arn"), str):
             by_path[role.node.path] = role
@@ -111,7 +110,7 @@ def parse_log_settings(
         TypeError: The key is not a KMS key, or the retention not one of the CDK's.
     """
     if encryption_key is not None:
-        _require_key("encryption_key", encryption_key, stack=stack)
+        _require_key(encryption_key, stack=stack)
     if not isinstance(log_retention, logs.RetentionDays):
         raise wrong_type(
             "log_retention",
@@ -132,21 +131,23 @@ def attribute_of(construct: object, name: str) -> Any:
         return None
 
 
-def _require_role_arn(argument: str, role: str, *, remedy: str) -> None:
+def _require_role_arn(role: str, *, remedy: str) -> None:
     """Refuse a token, and what is not the ARN of a role or of several by a * at its end."""
     if Token.is_unresolved(role):
-        raise ValueError(f"{argument} contains a token, {role}. Pass the role, or write its ARN.")
+        raise ValueError(
+            f"session_roles contains a token, {role}. Pass the role, or write its ARN."
+        )
     if not re.fullmatch(_ROLE_ARN, role):
         raise ValueError(
-            f"{argument} must contain roles of the CDK and ARNs of roles, with a * at the end or "
+            "session_roles must contain roles of the CDK and ARNs of roles, with a * at the end or "
             f"without; {role!r} is not one. {remedy}"
         )
 
 
-def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
+def _require_key(key: kms.IKey, *, stack: Stack) -> None:
     """Refuse what is not a KMS key, an alias, and a key that is known to be in another Region."""
     remedy = 'For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).'
-    _require_resource(argument, key, "key", "key_arn", stack=stack, remedy=remedy)
+    _require_resource("encryption_key", key, "key", "key_arn", stack=stack, remedy=remedy)
     # An alias is an IKey of the CDK; imported by its ARN it does not even say so.
     alias = attribute_of(key, "alias_name")
     if alias is None and ":alias/" in key.key_arn:
@@ -155,8 +156,8 @@ def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
         if Token.is_unresolved(alias):
             alias = key.node.path
         raise ValueError(
-            f"{argument} is the alias {alias}: a policy that names an alias does not apply to its "
-            "key, so no role could use the key. Pass the key itself: for an existing one write "
+            f"encryption_key is the alias {alias}: a policy that names an alias does not apply to "
+            "its key, so no role could use the key. Pass the key itself: for an existing one write "
             'kms.Key.from_lookup(stack, "Key", alias_name=alias_name) or '
             'kms.Key.from_key_arn(stack, "Key", key_arn).'
         )
@@ -172,7 +173,7 @@ def _require_resource(
     remedy: str,
     shared: Sequence[str] = ("region",),
 ) -> None:
-    """Refuse what is no resource of a kind, and one that is known to be elsewhere than the stack.
+    """Refuse what is not a resource of a kind, and one that is known to be elsewhere.
 
     Args:
         argument: The argument's name.

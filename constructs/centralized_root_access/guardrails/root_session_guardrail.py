@@ -17,7 +17,7 @@ from ..base.arguments import (
 )
 from ..base.enums import TASK_POLICIES, RootTask, read_only_session
 from ..base.organization_policies import OrganizationPolicyType, create_policy
-from ..base.resource_arguments import parse_roles, role_arn
+from ..base.resource_arguments import parse_session_roles, role_arn
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
@@ -86,7 +86,7 @@ class RootSessionGuardrail(Construct):
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
-        self._roles = parse_roles("session_roles", session_roles)
+        self._roles = parse_session_roles(session_roles)
         if not self._roles:
             raise ValueError(
                 "session_roles is empty: nothing could open a root session. List a role."

@@ -25,7 +25,7 @@ from ..base.function import LogSettings, log_group, python_function
 from ..base.organization_policies import OrganizationPolicyType, create_policy
 from ..base.resource_arguments import (
     attribute_of,
-    parse_roles,
+    parse_session_roles,
     require_log_group,
     require_topic,
     role_arn,
@@ -163,8 +163,8 @@ class RootUseAlarm(Construct):
         emergency_policy: bool = False,
     ) -> None:
         super().__init__(scope, id)
-        require_log_group("trail_log_group", trail_log_group, stack=Stack.of(self))
-        require_topic("notification_topic", notification_topic, stack=Stack.of(self))
+        require_log_group(trail_log_group, stack=Stack.of(self))
+        require_topic(notification_topic, stack=Stack.of(self))
         require_bool("root_user_notices", root_user_notices)
         require_bool("emergency_policy", emergency_policy)
         if root_user_notices and notification_topic is None:
@@ -174,7 +174,7 @@ class RootUseAlarm(Construct):
         if management_account is not None:
             # To check it: one account is a list of one.
             parse_account_ids("management_account", [management_account])
-        self._session_roles = parse_roles("session_roles", session_roles)
+        self._session_roles = parse_session_roles(session_roles)
         require_region_with_root_access(self)
         self.emergency_policy: organizations.CfnPolicy | None = None
         # What to do first: an alarm's description has no room for what the runbook says after it.

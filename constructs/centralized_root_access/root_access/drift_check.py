@@ -81,7 +81,7 @@ class DriftCheck(Construct):
         stack = Stack.of(self)
         require_duration("interval", interval, maximum=_MAX_INTERVAL)
         require_bool("repair", repair)
-        require_topic("notification_topic", notification_topic, stack=stack)
+        require_topic(notification_topic, stack=stack)
         require_bool("security_hub_findings", security_hub_findings)
         # A repair waits while this stack is in progress.
         repaired_stack_id = None

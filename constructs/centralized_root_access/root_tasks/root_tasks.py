@@ -192,7 +192,7 @@ class RootTasks(Construct):
             require_duration("audit_interval", audit_interval, maximum=_MAX_AUDIT_INTERVAL)
             require_audit("audit_interval", tasks=self.tasks)
         require_bool("allow_policy_override", allow_policy_override)
-        require_topic("notification_topic", notification_topic, stack=stack)
+        require_topic(notification_topic, stack=stack)
         require_bool("security_hub_findings", security_hub_findings)
         if security_hub_findings:
             require_audit("security_hub_findings", tasks=self.tasks)
