@@ -1,4 +1,4 @@
-"""The plain templates of a release: they deploy what the constructs do."""
+"""The plain templates of a release and of one's own app: they deploy what the constructs do."""
 
 import json
 import re
@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_iam as iam
 
-from centralized_root_access import RootAccessFeature
+from centralized_root_access import (
+    AcceptedCredentials,
+    CredentialType,
+    PlainTemplateSynthesizer,
+    RootAccessFeature,
+    RootTasks,
+)
 from centralized_root_access.base.organization_policies import OrganizationPolicyType
 from cloudformation.templates import TEMPLATES
 from local_aws.services import LocalAws
@@ -16,7 +24,6 @@ from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
 from support.apps import REPOSITORY, synthesize
 from support.arrange import enable_root_access
 from support.processes import run_process, run_successfully
-from support.template_reading import properties_of_type
 
 pytestmark = pytest.mark.slow
 
@@ -67,61 +74,105 @@ def test_cfn_lint_finds_nothing(release: Path) -> None:
     assert (lint.returncode, lint.stdout) == (0, "")
 
 
+def deploy(aws: LocalAws, folder: Path, name: str, **parameters: str) -> None:
+    """Create a stack of a template in a folder, with the functions' code that is beside it."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="code")
+    for file in (folder / f"{name}.template.json", *folder.glob("*.zip")):
+        s3.put_object(Bucket="code", Key=f"releases/1/{file.name}", Body=file.read_bytes())
+    template = json.loads((folder / f"{name}.template.json").read_text())
+    if "CodeBucket" in template["Parameters"]:
+        parameters |= {"CodeBucket": "code", "CodePrefix": "releases/1/"}
+    cloudformation = aws.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateURL=f"{aws.addresses.aws_url}/code/releases/1/{name}.template.json",
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+        ],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1}
+    )
+
+
+def outcomes(aws: LocalAws, *command: str) -> list[str]:
+    """Return the outcome of each account that a command reports."""
+    program = (sys.executable, "-m", "centralized_root_access", *command, "--format", "json")
+    report = json.loads(run_process(*program, env=aws.environment).stdout)
+    return sorted(result["outcome"] for result in report["results"])
+
+
 def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
     local_aws: LocalAws, release: Path
 ) -> None:
     enable_root_access(local_aws.organization, *RootAccessFeature)
     local_aws.client("sns").create_topic(Name=TOPIC.rpartition(":")[2])
-    s3 = local_aws.client("s3")
-    s3.create_bucket(Bucket="code")
-    for file in release.iterdir():
-        s3.put_object(Bucket="code", Key=f"releases/1/{file.name}", Body=file.read_bytes())
     protected = f"{MEMBER},{OTHER_MEMBER}"
-    parameters = {
-        "CodeBucket": "code",
-        "CodePrefix": "releases/1/",
-        "NotificationTopicArn": TOPIC,
-        "ProtectedAccounts": protected,
-    }
-    cloudformation = local_aws.client("cloudformation")
-    cloudformation.create_stack(
-        StackName="RootTasks",
-        TemplateURL=f"{local_aws.addresses.aws_url}/code/releases/1/root-tasks.template.json",
-        Parameters=[
-            {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
-        ],
-        Capabilities=["CAPABILITY_IAM"],
+    deploy(
+        local_aws, release, "root-tasks", NotificationTopicArn=TOPIC, ProtectedAccounts=protected
     )
-    cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="RootTasks", WaiterConfig={"Delay": 1}
-    )
-
-    def outcomes(*command: str) -> list[str]:
-        """Return the outcome of each account that a command reports."""
-        program = (sys.executable, "-m", "centralized_root_access", *command, "--format", "json")
-        report = json.loads(run_process(*program, env=local_aws.environment).stdout)
-        return sorted(result["outcome"] for result in report["results"])
-
     # PROTECTED is the management account's root user, which has no sessions and an MFA device.
-    assert outcomes("audit") == ["CLEAN", "CLEAN", "CLEAN", "PROTECTED"]
+    assert outcomes(local_aws, "audit") == ["CLEAN", "CLEAN", "CLEAN", "PROTECTED"]
     accounts = f"{protected},{THIRD_MEMBER}"
-    planned = outcomes("plan", "delete", "--account", accounts)
+    planned = outcomes(local_aws, "plan", "delete", "--account", accounts)
     assert planned == ["NOTHING_TO_DO", "SKIPPED", "SKIPPED"]
 
 
-def test_guardrails_and_alarms_are_where_their_parameters_say(release: Path) -> None:
-    guardrail = written_template(release, "root-session-guardrail")
-    policies = properties_of_type(guardrail, "AWS::Organizations::Policy").values()
-    assert {policy["Type"]: policy["TargetIds"] for policy in policies} == {
-        OrganizationPolicyType.SERVICE_CONTROL: {"Ref": "DelegatedAdministrators"},
-        OrganizationPolicyType.RESOURCE_CONTROL: {"Ref": "Targets"},
-    }
-    for policy in policies:
-        assert '{"Ref": "SessionRoleArn"}' in json.dumps(policy["Content"])
-    alarm = written_template(release, "root-use-alarm")
-    filters = properties_of_type(alarm, "AWS::Logs::MetricFilter").values()
-    assert [it["LogGroupName"] for it in filters] == [{"Ref": "TrailLogGroup"}] * 2
-    assert '{"Ref": "SessionRoleArn"}' in json.dumps([it["FilterPattern"] for it in filters])
+def test_guardrails_and_alarms_are_where_their_parameters_say(
+    local_aws: LocalAws, release: Path
+) -> None:
+    organizations, logs = local_aws.client("organizations"), local_aws.client("logs")
+    for kind in OrganizationPolicyType:
+        organizations.enable_policy_type(RootId=local_aws.organization.root_id, PolicyType=kind)
+    logs.create_log_group(logGroupName="trail")
+    roles = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
+    deploy(
+        local_aws,
+        release,
+        "root-session-guardrail",
+        SessionRoleArn=roles,
+        DelegatedAdministrators=MEMBER,
+        Targets=f"{OTHER_MEMBER},{THIRD_MEMBER}",
+    )
+    deploy(
+        local_aws,
+        release,
+        "root-use-alarm",
+        TrailLogGroup="trail",
+        SessionRoleArn=roles,
+        NotificationTopicArn=TOPIC,
+    )
+    for target, kind in (
+        (MEMBER, OrganizationPolicyType.SERVICE_CONTROL),
+        (OTHER_MEMBER, OrganizationPolicyType.RESOURCE_CONTROL),
+        (THIRD_MEMBER, OrganizationPolicyType.RESOURCE_CONTROL),
+    ):
+        attached = organizations.list_policies_for_target(TargetId=target, Filter=kind)["Policies"]
+        assert any("RootSessionGuardrail" in policy["Name"] for policy in attached)
+    filters = logs.describe_metric_filters(logGroupName="trail")["metricFilters"]
+    assert any(roles in it["filterPattern"] for it in filters)
+
+
+def test_an_app_of_ones_own_is_deployed_with_what_the_release_lacks(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    enable_root_access(local_aws.organization, *RootAccessFeature)
+    local_aws.organization.put_root_credentials(MEMBER, password=True)
+    app = App(outdir=str(tmp_path), default_stack_synthesizer=PlainTemplateSynthesizer())
+    stack = Stack(app, "own")
+    accepted = AcceptedCredentials(
+        types=[CredentialType.PASSWORD], reason="Billing", until="2999-12-31"
+    )
+    tasks = RootTasks(stack, "RootTasks", accepted_credentials={MEMBER: accepted})
+    tasks.grant_plan(iam.Role(stack, "Planner", assumed_by=iam.AccountRootPrincipal()))
+    app.synth()
+    deploy(local_aws, tmp_path, "own")
+    assert outcomes(local_aws, "audit") == ["ACCEPTED", "CLEAN", "CLEAN", "PROTECTED"]
+    cloudformation = local_aws.client("cloudformation")
+    resources = cloudformation.describe_stack_resources(StackName="own")["StackResources"]
+    assert any(it["LogicalResourceId"].startswith("PlannerDefaultPolicy") for it in resources)
 
 
 REFUSED_VALUES = {
