@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 from click.core import ParameterSource
 
@@ -18,9 +16,6 @@ from ..base.options import (
     target_options,
 )
 from ..base.terminal import TABLE, print_note, progress_bar
-
-if TYPE_CHECKING:
-    from root_tasks.refusals import RunRefusedError
 
 
 @click.command(
@@ -83,7 +78,7 @@ def _audit_from_here(
 
         # The imports take as long as AWS's response about whose the credentials are.
         caller = load_caller(target)
-        from root_tasks.refusals import RunRefusedError
+        from root_tasks.refusals import RefusalReason, RunRefusedError
         from root_tasks.report.next_steps import next_steps
         from root_tasks.report.render import as_json
 
@@ -96,7 +91,15 @@ def _audit_from_here(
             with progress_bar(name, of="accounts") as update:
                 report = audit_from_here(caller, input_, name=name, show=update)
         except RunRefusedError as error:
-            raise _with_advice_from_here(error) from error
+            if error.reason is not RefusalReason.NOT_AN_ADMINISTRATOR:
+                raise
+            # Most likely a profile was forgotten: no account has to be registered, as the refusal
+            # says.
+            raise CommandError(
+                "These credentials are of account {account_id}, which cannot open root sessions. "
+                "Use credentials of the management account {management_account_id} (--profile), or "
+                "of a delegated administrator for IAM.".format(**error.data)
+            ) from error
         stored = StoredReport.parse(as_json(report, stored=False), input_=input_)
         # Nothing else has this report, so it is shown even if it cannot be saved.
         show_report(stored, output=output)
@@ -105,17 +108,3 @@ def _audit_from_here(
         if not output.open and not output.path:
             print_note("To keep the report: --output FILE. To read it as a page: --open.")
     return end_with_report(stored, output=output)
-
-
-def _with_advice_from_here(error: RunRefusedError) -> Exception:
-    """Return the refusal of an audit without a deployment, with what a person can do about it."""
-    from root_tasks.refusals import RefusalReason
-
-    if error.reason is RefusalReason.NOT_AN_ADMINISTRATOR:
-        # Most likely a profile was forgotten: no account has to be registered, as the refusal says.
-        return CommandError(
-            "These credentials are of account {account_id}, which cannot open root sessions. Use "
-            "credentials of the management account {management_account_id} (--profile), or of a "
-            "delegated administrator for IAM.".format(**error.data)
-        )
-    return error
