@@ -62,6 +62,14 @@ def reader_of(client: Any) -> PolicyReader:
     )
 
 
+def read_policies(
+    reader: PolicyReader, target_ids: set[str], *, everywhere: bool = False
+) -> OrganizationPolicies:
+    """Read the policies of targets, and return them."""
+    attachments = reader.attachments(target_ids, everywhere=everywhere)
+    return reader.read(attachments, target_ids, target_names={}, show=lambda *_: None)
+
+
 def decisions_on_call(
     organization: LocalOrganization, policies: OrganizationPolicies, accounts: Sequence[str]
 ) -> dict[str, Decision]:
@@ -84,12 +92,7 @@ def decisions_after_reading(
     """
     reader = reader_of(organization.client("organizations"))
     organization.clear_calls()
-    unit_ids = dict.fromkeys(accounts, (organization.root_id,))
-    policies = reader.read(
-        reader.attachments(unit_ids=unit_ids),
-        unit_ids=unit_ids,
-        target_names={},
-    )
+    policies = read_policies(reader, {*accounts, organization.root_id})
     return decisions_on_call(organization, policies, accounts)
 
 
@@ -118,10 +121,8 @@ def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(
     client = organization.client("organizations")
     deleted = error_response("PolicyNotFoundException")
     inject(client.meta.events.register, "organizations:ListTargetsForPolicy", deleted)
-    reader = reader_of(client)
-    unit_ids = {MEMBER: (organization.root_id,)}
-    attached = reader.attachments(unit_ids=unit_ids, everywhere=True)
-    policies = reader.read(attached, unit_ids=unit_ids, target_names={})
+    targets = {MEMBER, organization.root_id}
+    policies = read_policies(reader_of(client), targets, everywhere=True)
     assert decisions_on_call(organization, policies, [MEMBER]) == {MEMBER: Decision.ALLOWED}
 
 
@@ -144,17 +145,15 @@ def test_documents_are_read_once_those_of_the_root_first(organization: LocalOrga
     for target_id in (*accounts, organization.root_id):
         attach(organization, f"at {target_id}", DENY_OTHER_CALL, [target_id])
     reader = reader_of(organization.client("organizations"))
-    unit_ids = dict.fromkeys(accounts, (organization.root_id,))
-    attachments = reader.attachments(unit_ids=unit_ids)
     organization.clear_calls()
-    reader.read(attachments, unit_ids=unit_ids, target_names={})
+    policies = read_policies(reader, {*accounts, organization.root_id})
     first, *others = [
         str(call.parameters["PolicyId"])
         for call in organization.calls
         if call.operation == "DescribePolicy"
     ]
     # Each target has FullAWSAccess, and after it the policy of its own.
-    (service_control,) = attachments.values()
+    (service_control,) = policies.attachments.values()
     own = {target_id: ids[-1] for target_id, ids in service_control.policy_ids.items()}
     assert first == own[organization.root_id]
     assert sorted(others) == sorted(own[account_id] for account_id in accounts)

@@ -90,6 +90,14 @@ class _Scope:
             paths[self.opener.account_id] = self.opener.unit_ids
         return paths
 
+    @property
+    def target_ids(self) -> set[str]:
+        """The IDs of these accounts, and of the root and the units that they are in."""
+        target_ids = set(self.paths)
+        for unit_ids in self.paths.values():
+            target_ids.update(unit_ids or ())
+        return target_ids
+
     def bound_by_policies_of(self, target_ids: Collection[str]) -> _Scope:
         """Return the scope with only the accounts for which the policies of some targets count.
 
@@ -166,7 +174,7 @@ def judge_organization(
 
     # Read what is attached on their paths. A change is checked only where it changes something.
     reader = PolicyReader(aws)
-    attachments = reader.attachments(unit_ids=scope.paths, everywhere=is_whole_organization)
+    attachments = reader.attachments(scope.target_ids, everywhere=is_whole_organization)
     unjudged_delegates: tuple[str, ...] = ()
     if change is not None:
         change = _with_target_ids(change, directory, scope)
@@ -179,7 +187,7 @@ def judge_organization(
     # Read the documents of these policies.
     policies = reader.read(
         attachments,
-        unit_ids=scope.paths,
+        scope.target_ids,
         target_names=_target_names(directory, members),
         show=show,
     )
@@ -312,15 +320,9 @@ def _with_target_ids(
     for target in change.target_ids:
         is_account = ACCOUNT_ID.fullmatch(target) is not None
         target_ids.append(target if is_account else directory.units.id_of(target))
-    without_accounts = [
-        target_id
-        for target_id in sorted(set(target_ids))
-        if not any(
-            _inherits_from((target_id,), account_id, unit_ids)
-            for account_id, unit_ids in scope.paths.items()
-        )
-    ]
-    if without_accounts:
+    without_accounts = sorted(set(target_ids) - scope.target_ids)
+    # An account whose units are not known may be below any of them.
+    if without_accounts and None not in scope.paths.values():
         raise PreflightError(f"{', '.join(without_accounts)}: there is no member account to check.")
     return replace(change, target_ids=tuple(target_ids))
 

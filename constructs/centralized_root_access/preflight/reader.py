@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -47,22 +47,18 @@ class PolicyReader:
         self._aws = aws.until(self._interrupted)
 
     def attachments(
-        self,
-        *,
-        unit_ids: Mapping[str, Sequence[str] | None],
-        everywhere: bool = False,
+        self, target_ids: Set[str], *, everywhere: bool
     ) -> dict[PolicyType, Attachments]:
         """Return the attachments of the policies, by each type that is not disabled.
 
         Args:
-            unit_ids: The units that each account is in, by its ID; None if they are not known.
+            target_ids: The root, units and accounts on the paths of the accounts to check.
             everywhere: Whether to read what each policy is attached to, even if the accounts are
                 few.
 
         Raises:
             CallError: A list of policies could not be read, or policies may not be read.
         """
-        target_ids = _target_ids(unit_ids)
         # With more targets than a page has entries, asking each policy for its targets takes fewer
         # calls than asking each target for its policies.
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
@@ -76,10 +72,10 @@ class PolicyReader:
     def read(
         self,
         attachments: Mapping[PolicyType, Attachments],
+        target_ids: Set[str],
         *,
-        unit_ids: Mapping[str, Sequence[str] | None],
         target_names: Mapping[str, str],
-        show: Callable[[int, int], None] = lambda *_: None,
+        show: Callable[[int, int], None],
     ) -> OrganizationPolicies:
         """Return the policies that apply to some accounts.
 
@@ -87,7 +83,7 @@ class PolicyReader:
 
         Args:
             attachments: What the policies are attached to, by their type.
-            unit_ids: The units that each account is in, by its ID; None if they are not known.
+            target_ids: The root, units and accounts on the paths of the accounts to check.
             target_names: The names of accounts and units, by their IDs.
             show: Shows how many documents are read, and of how many.
 
@@ -96,11 +92,10 @@ class PolicyReader:
         """
         # In reverse order the root comes first, then units, then accounts: what applies to most
         # accounts.
-        target_ids = sorted(_target_ids(unit_ids), reverse=True)
         wanted = {
             policy_id: policy_type
             for policy_type, attached in attachments.items()
-            for target_id in target_ids
+            for target_id in sorted(target_ids, reverse=True)
             for policy_id in attached.policy_ids.get(target_id, ())
             if policy_id != FULL_ACCESS.policy_id
         }
@@ -137,7 +132,7 @@ class PolicyReader:
                 raise
 
     def _attachments(
-        self, policy_type: PolicyType, target_ids: set[str], *, everywhere: bool
+        self, policy_type: PolicyType, target_ids: Set[str], *, everywhere: bool
     ) -> Attachments:
         """Return what the policies of a type are attached to, read by target or by policy.
 
@@ -222,11 +217,3 @@ class PolicyReader:
         if policy.problem:
             return replace(policy, problem=f"{policy_id}: {policy.problem}")
         return policy
-
-
-def _target_ids(unit_ids: Mapping[str, Sequence[str] | None]) -> set[str]:
-    """Return the IDs of some accounts, and of the units that they are in."""
-    target_ids = set(unit_ids)
-    for path in unit_ids.values():
-        target_ids.update(path or ())
-    return target_ids
