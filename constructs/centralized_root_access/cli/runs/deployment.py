@@ -47,7 +47,7 @@ class Deployment:
     construct_id: str
     state_machine_arns: Mapping[str, str]
     bucket: str
-    session_role_arns: tuple[str, ...] = ()
+    session_role_arns: tuple[str, ...]
 
     @property
     def account_id(self) -> str:

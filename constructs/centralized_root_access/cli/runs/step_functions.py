@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -57,11 +57,11 @@ class RunExecution:
     folder: str
     status: str
     started_at: datetime
-    ended_at: datetime | None = None
-    cause: str = ""
-    input: Mapping[str, Any] = field(default_factory=dict)
-    output: Mapping[str, Any] = field(default_factory=dict)
-    report_sha256: str | None = None
+    ended_at: datetime | None
+    cause: str
+    input: Mapping[str, Any]
+    output: Mapping[str, Any]
+    report_sha256: str | None
     reason_of_plan: str | None = None
 
     @property
