@@ -17,7 +17,7 @@ from centralized_root_access.preflight.condition_keys import (
     SessionRequest,
 )
 from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
-from centralized_root_access.preflight.evaluate import Decision, Reason, Undecided
+from centralized_root_access.preflight.evaluate import Decision, Reason
 from centralized_root_access.preflight.session_calls import Call, call_of
 from root_tasks.model.task import Task
 from support.scp import (
@@ -360,11 +360,11 @@ def test_an_unknown_call_names_what_could_not_be_decided() -> None:
     (cause,) = verdict_with_policies(perhaps).causes
     assert cause.reason is Reason.UNDECIDED_DENY
     assert cause.undecided == (
-        Undecided(part="Action", values=("*:*",)),
-        Undecided(part="NotResource", values=("*:root",)),
-        Undecided(part="Bool aws:MultiFactorAuthPresent", values=("false",)),
-        Undecided(part="SomethingNew aws:k", values=("a", "b")),
-        Undecided(part="ArnLike aws:PrincipalArn", values=("*:root",)),
+        "Action *:*",
+        "NotResource *:root",
+        "Bool aws:MultiFactorAuthPresent false",
+        "SomethingNew aws:k a, b",
+        "ArnLike aws:PrincipalArn *:root",
     )
 
 

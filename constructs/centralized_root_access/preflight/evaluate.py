@@ -50,18 +50,8 @@ class Reason(Identifier):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Undecided:
-    """A part of a statement that could not be decided.
-
-    Attributes:
-        part: Action or Resource, NotAction or NotResource, or the operator and the key of a
-            condition, as written.
-        values: What the policy says there, as written.
-    """
-
-    part: str
-    values: tuple[str, ...]
+# The values of an undecided part that its text has.
+_MAX_VALUES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +64,9 @@ class Cause:
         level: Where the policy is attached.
         policy: The policy; None if no policy of the level allows the call.
         statement: The statement; None if there is none.
-        undecided: The parts of the statement that could not be decided.
+        undecided: The parts of the statement that could not be decided, with the first values that
+            the policy has there: Action or Resource, NotAction or NotResource, or the operator and
+            the key of a condition, as in "Bool aws:MultiFactorAuthPresent false".
     """
 
     reason: Reason
@@ -82,7 +74,7 @@ class Cause:
     level: Level
     policy: Policy | None = None
     statement: Statement | None = None
-    undecided: tuple[Undecided, ...] = ()
+    undecided: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[Reason, str, str, str, int]:
@@ -280,15 +272,15 @@ def _verdict_at_level(level: Level, policy_type: PolicyType, request: SessionReq
     return Verdict(call=request.call, decision=Decision.ALLOWED)
 
 
-def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tuple[Undecided, ...]]:
+def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tuple[str, ...]]:
     """Return whether a statement applies to a request, and its parts that could not be decided."""
     undecided = []
     for holds, part, templates in _judged_parts(statement, request):
         if holds is Truth.FALSE:
             return holds, ()
         if holds is Truth.UNKNOWN:
-            values = tuple(template.raw for template in templates)
-            undecided.append(Undecided(part=part, values=values))
+            values = ", ".join(template.raw for template in templates[:_MAX_VALUES])
+            undecided.append(f"{part} {values}")
     if undecided:
         return Truth.UNKNOWN, tuple(undecided)
     return Truth.TRUE, ()

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _GAP = 2
 # A line that stands for many accounts names so many of their units.
 _MAX_UNITS = 3
-# The values of an undecided condition that a line shows.
-_MAX_VALUES = 3
 _STYLES = {
     TaskResult.DENIED: "bold red",
     TaskResult.PARTLY: "red",
@@ -121,17 +119,8 @@ def _why_undecided(cause: Cause) -> str:
     if cause.reason in (Reason.UNCONFIRMED, Reason.NO_RESOURCE):
         return f": {cause.reason.words}"
     if cause.undecided:
-        return f": depends on {'; '.join(_undecided_parts(cause))}"
+        return f": depends on {'; '.join(cause.undecided)}"
     return ""
-
-
-def _undecided_parts(cause: Cause) -> list[str]:
-    """Return the parts of a statement that could not be decided."""
-    parts = []
-    for undecided in cause.undecided:
-        values = ", ".join(undecided.values[:_MAX_VALUES])
-        parts.append(f"{undecided.part} {values}")
-    return parts
 
 
 def _name_and_id_of_level(cause: Cause) -> str:
@@ -255,7 +244,7 @@ def _json_of_denial(denial: DenialCause) -> dict[str, Any]:
         **_json_of_cause(denial.cause),
         "tasks": denial.tasks,
         "calls": denial.calls,
-        "undecided": _undecided_parts(denial.cause),
+        "undecided": denial.cause.undecided,
     }
 
 
@@ -311,6 +300,6 @@ def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
                 **cause,
                 "statement": cause["sid"] or cause["statement"],
                 "calls": " ".join(call for call in denial.calls if call in calls_of_task),
-                "undecided": "; ".join(_undecided_parts(denial.cause)),
+                "undecided": "; ".join(denial.cause.undecided),
                 **row,
             }
