@@ -120,16 +120,13 @@ def find_plan_states(runs: Runs, executions: Sequence[RunExecution]) -> dict[str
     }
     now = runs.target.environment.now()
 
-    def find_execution_of(plan: str) -> str | None:
+    def find_state_of(plan: str) -> PlanState:
         # Only a plan without a listed execution costs a call.
-        return executed.get(plan) or _find_execution_of_plan(runs, plan)
+        claimed_by = executed.get(plan) or _find_execution_of_plan(runs, plan)
+        return PlanState(now=now, expires_at=expiries[plan], claimed_by=claimed_by)
 
     with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-        claimed_by = dict(zip(expiries, pool.map(find_execution_of, expiries), strict=True))
-    return {
-        plan: PlanState(now=now, expires_at=expires_at, claimed_by=claimed_by[plan])
-        for plan, expires_at in expiries.items()
-    }
+        return dict(zip(expiries, pool.map(find_state_of, expiries), strict=True))
 
 
 def _find_execution_of_plan(runs: Runs, run_id: str) -> str | None:
