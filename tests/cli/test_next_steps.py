@@ -20,7 +20,6 @@ from support.arrange import (
 from support.command_line import (
     AUDIT_RUN,
     CommandLine,
-    CommandOutput,
     give_root_credentials,
 )
 from support.drift_check import DriftCheck, cloudtrail_event
@@ -78,76 +77,17 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     assert (selection["accounts"], selection["fromReport"]) == ([OTHER_MEMBER], second)
 
 
-def test_the_printed_plan_leaves_out_what_is_accepted_in_an_account_with_more(
+def test_a_first_look_says_what_to_deploy_and_has_steps_that_need_no_stored_report(
     command_line: CommandLine,
 ) -> None:
-    until = (command_line.now + timedelta(days=9)).date().isoformat()
-    accepted = {"targetId": MEMBER, "types": ["PASSWORD"], "reason": "vault", "until": until}
-    command_line.root_tasks.settings = DeployedSettings(accepted_credentials=[accepted])
-    command_line.organization.put_root_credentials(MEMBER, password=True, access_keys=1)
-    [plan] = [step for step in suggested_commands(command_line.run("audit")) if "plan" in step]
-    command_line.now += timedelta(minutes=1)
-    [execute] = suggested_commands(command_line.run(*plan.split()))
-    assert command_line.run(*execute.split(), "--yes").exit_code == 0
-    left = command_line.organization.root_credentials(MEMBER)
-    assert (left.password, left.access_keys) == (True, ())
-
-
-def suggested_commands(shown: CommandOutput) -> list[str]:
-    """Return the commands that a command names as next steps, without the program's name."""
-    return re.findall(rf": {PROGRAM} (.*)$", shown.stderr, re.MULTILINE)
-
-
-def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
-    command_line: CommandLine,
-) -> None:
-    """One account is plain, one has a key in use, one is protected, one is inaccessible."""
-    root_tasks, services = command_line.root_tasks, command_line.services
-    organization, now = root_tasks.organization, root_tasks.now
-    protected = organization.add_account(name="protected", email="protected@example.com")
-    organization.put_root_credentials(MEMBER, password=True, mfa_devices=1)
-    organization.put_root_credentials(
-        OTHER_MEMBER, password=True, access_keys=1, access_key_last_used=now
-    )
-    for account_id in (THIRD_MEMBER, protected):
-        organization.put_root_credentials(account_id, access_keys=1)
-    organization.deny(THIRD_MEMBER, "iam:*")
-
-    # The first look, without a deployment.
-    deployed, services.stacks = services.stacks, {}
-    first = command_line.run("audit", "--from-here")
-    assert first.exit_code == 1
-    assert "deploy RootTasks with RootTask.DELETE" in first.stderr
-    plan, audit = suggested_commands(first)
+    give_root_credentials(command_line)
+    command_line.organization.deny(THIRD_MEMBER, "iam:*")
+    command_line.services.stacks = {}
+    shown = command_line.run("audit", "--from-here")
+    assert "deploy RootTasks with RootTask.DELETE" in shown.stderr
+    plan, audit = re.findall(rf": {PROGRAM} (.*)$", shown.stderr, re.MULTILINE)
     assert audit == f"audit --from-here --account {THIRD_MEMBER}"
     assert HOW_TO_DEPLOY in command_line.refusal(*plan.split())
-
-    # RootTasks is deployed, and protects an account. Each command is pasted once.
-    services.stacks = deployed
-    protecting = DeployedSettings(protected_accounts=[protected])
-    root_tasks.settings = protecting
-    notes: list[str] = []
-    done: list[str] = []
-    to_do = [plan]
-    while to_do:
-        command = to_do.pop(0)
-        confirmed = ["--yes"] if command.startswith("execute") else []
-        command_line.now += timedelta(minutes=1)
-        shown = command_line.run(*command.split(), *confirmed)
-        done.append(command)
-        notes += shown.stderr.splitlines()
-        to_do += [each for each in suggested_commands(shown) if each not in (*done, *to_do)]
-        if not to_do and root_tasks.settings is protecting:
-            # What a person has to do besides: the account is no longer protected.
-            assert any("take the accounts out of protected_accounts" in line for line in notes)
-            root_tasks.settings = DeployedSettings()
-            to_do.append("plan delete --account all")
-        if any("When the cause is fixed" in line for line in notes):
-            organization.allow(THIRD_MEMBER, "iam:*")
-    assert [command for command in done if command.startswith("execute")], done
-    credentials = {id_: organization.root_credentials(id_) for id_ in organization.members}
-    assert [id_ for id_, has in credentials.items() if has.access_keys or has.password] == []
-    assert command_line.run("audit").exit_code == 0
 
 
 # Root access that differs from both features with MEMBER as the delegated administrator

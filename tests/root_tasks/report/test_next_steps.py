@@ -160,6 +160,10 @@ def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
         report_of(account_with_credentials(MEMBER, password=True), protected, accepted)
     ) == [f"plan delete --account {MEMBER}"]
     assert program_commands(report_of(protected, accepted)) == []
+    # A plan that names an account lists what is accepted in it, too.
+    reason = "Accepted until 2027-03-31: billing. Not accepted: 1 access key."
+    in_part = replace(account_with_credentials(MEMBER, password=True), reason=reason)
+    assert program_commands(report_of(in_part)) == [f"plan delete --from-report {AUDIT_ID}"]
 
 
 @pytest.mark.parametrize(
