@@ -9,7 +9,7 @@ import pytest
 
 from centralized_root_access.preflight.attachments import OrganizationPolicies
 from centralized_root_access.preflight.evaluate import Decision, PolicyCheck, Reason
-from centralized_root_access.preflight.fixes import Keep, find_fixes, statement_with_exemption
+from centralized_root_access.preflight.fixes import Keep, StatementFix, find_fixes
 from centralized_root_access.preflight.session_calls import SessionOpener
 from centralized_root_access.preflight.task_calls import TASK_CALLS
 from centralized_root_access.preflight.verdicts import (
@@ -49,12 +49,14 @@ def account_verdict(
     return judge_account(check, ACCOUNT, tasks=tasks or tuple(Task))
 
 
-def check_that_denies(*actions: str, **elements: object) -> PolicyCheck:
-    """Return the check of the organization whose one policy denies actions in ACCOUNT."""
-    denied = statement("Deny", Action=list(actions), **elements)
-    return policy_check_of(
-        organization_policies({"p-1": policy_document(denied)}, {ACCOUNT_ID: ["p-1"]})
-    )
+def policies_at(target_id: str, *statements: Mapping[str, object]) -> OrganizationPolicies:
+    """Return the policies of the organization whose one policy is attached to a target."""
+    return organization_policies({"p-1": policy_document(*statements)}, {target_id: ["p-1"]})
+
+
+def check_that_denies(action: str) -> PolicyCheck:
+    """Return the check of the organization whose one policy denies an action in ACCOUNT."""
+    return policy_check_of(policies_at(ACCOUNT_ID, statement(Action=action)))
 
 
 SAMPLES = sample_policies()
@@ -97,12 +99,8 @@ def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
             "sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{denied_session.policy}"
         }
     }
-    denies = policy_document(statement(Action="sts:*", Condition=is_for_the_task))
-    judged = account_verdict(
-        organization_policies({"p-1": denies}, {DELEGATE_ID: ["p-1"]}),
-        DELETE,
-        opener=DELEGATE_OPENER,
-    )
+    policies = policies_at(DELEGATE_ID, statement(Action="sts:*", Condition=is_for_the_task))
+    judged = account_verdict(policies, DELETE, opener=DELEGATE_OPENER)
     assert judged.result is delete
     assert judged.session is (Decision.ALLOWED if delete is TaskResult.ALLOWED else Decision.DENIED)
     assert {cause.calls for cause in judged.causes} <= {("sts:AssumeRoot",)}
@@ -131,9 +129,7 @@ def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None
         Sid="MayDeny", Action="iam:List*", Condition={"StringEquals": {"aws:SomethingNew": "yes"}}
     )
     denies = statement(Sid="Denies", Action="iam:DeleteAccessKey")
-    policies = organization_policies(
-        {"p-1": policy_document(may_deny, denies)}, {ACCOUNT_ID: ["p-1"]}
-    )
+    policies = policies_at(ACCOUNT_ID, may_deny, denies)
     list_calls = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
     assert [
         (
@@ -190,10 +186,22 @@ def verdict_after_fixes(
     return account_verdict(after, opener=opener)
 
 
+def fixes_of(
+    denial: Mapping[str, object], *, opener: SessionOpener | None = None
+) -> list[StatementFix]:
+    """Return what would fix the denials of a statement.
+
+    Args:
+        denial: The statement.
+        opener: Who opens root sessions, in whose account it is; None if it is in ACCOUNT.
+    """
+    policies = policies_at(ACCOUNT_ID if opener is None else DELEGATE_ID, denial)
+    verdict = account_verdict(policies, opener=opener)
+    return list(find_fixes([verdict], opener or DELEGATE_OPENER))
+
+
 def test_what_may_deny_is_not_fixed() -> None:
-    may_deny = policy_document(statement(Condition={"StringEquals": {"aws:SomethingNew": "yes"}}))
-    judged = account_verdict(organization_policies({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))
-    assert list(find_fixes([judged], DELEGATE_OPENER)) == []
+    assert fixes_of(statement(Condition={"StringEquals": {"aws:SomethingNew": "yes"}})) == []
 
 
 def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
@@ -258,12 +266,7 @@ def test_after_every_fix_nothing_is_denied_but_on_purpose(
     ids=["present", "true", "not another value if present", "not false, and over TLS"],
 )
 def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[str, Any]) -> None:
-    policies = organization_policies(
-        {"p-1": policy_document(statement(Condition=condition))}, {ACCOUNT_ID: ["p-1"]}
-    )
-    assert {fix.suggested for fix in find_fixes([account_verdict(policies)], DELEGATE_OPENER)} == {
-        None
-    }
+    assert {fix.suggested for fix in fixes_of(statement(Condition=condition))} == {None}
 
 
 @pytest.mark.parametrize(
@@ -282,8 +285,7 @@ def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_op
     opener: SessionOpener, exempt: str
 ) -> None:
     spares = statement(Condition={"Null": {"aws:AssumedRoot": "true"}})
-    policies = organization_policies({"p-1": policy_document(spares)}, {DELEGATE_ID: ["p-1"]})
-    (fix,) = find_fixes([account_verdict(policies, opener=opener)], opener)
+    (fix,) = fixes_of(spares, opener=opener)
     assert fix.suggested is not None
     spared = {"Null": {"aws:AssumedRoot": "true"}, "ArnNotLike": {"aws:PrincipalArn": [exempt]}}
     assert fix.suggested["Condition"] == spared
@@ -326,30 +328,14 @@ def test_who_may_open_root_sessions_and_for_which_task_is_denied_on_purpose(
     action: str, operator: str, key: str, value: str, keep: Keep | None
 ) -> None:
     denies = statement(Action=action, Condition={operator: {key: value}})
-    policies = organization_policies({"p-1": policy_document(denies)}, {DELEGATE_ID: ["p-1"]})
-    (fix,) = find_fixes([account_verdict(policies, opener=DELEGATE_OPENER)], DELEGATE_OPENER)
+    (fix,) = fixes_of(denies, opener=DELEGATE_OPENER)
     assert fix.keep is keep
     assert (fix.suggested is None) is (keep is not None)
 
 
 def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
-    denies = statement(Condition={"Null": {"aws:SourceVpc": "true"}})
-    # In a root session, a call is spared by aws:AssumedRoot; the call that opens one, by its role.
-    suggested = statement_with_exemption(denies, {"iam:GetUser"}, [])
-    kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
-    assert suggested == statement(Condition=kept)
-    suggested = statement_with_exemption(denies, {"sts:AssumeRoot"}, ["arn:role"])
-    spared = {"ArnNotLike": {"aws:PrincipalArn": ["arn:role"]}}
-    assert suggested == statement(Condition={"Null": {"aws:SourceVpc": "true"}, **spared})
-
-
-def test_a_statement_that_spares_roles_in_other_calls_does_not_deny_root_sessions_on_purpose() -> (
-    None
-):
-    spared = {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT_ID}:role/admin"}}
-    policies = organization_policies(
-        {"p-1": policy_document(statement(Condition=spared))}, {ACCOUNT_ID: ["p-1"]}
-    )
-    (fix,) = find_fixes([account_verdict(policies)], DELEGATE_OPENER)
-    assert fix.suggested == statement(Condition={**spared, "Null": {"aws:AssumedRoot": "true"}})
-    assert fix.keep is None
+    # Roles that are spared in other calls than AssumeRoot are no sign of a denial on purpose.
+    spares = {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT_ID}:role/admin"}}
+    (fix,) = fixes_of(statement(Condition={**spares, "Null": {"aws:SourceVpc": "true"}}))
+    kept = {**spares, "Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
+    assert (fix.suggested, fix.keep) == (statement(Condition=kept), None)

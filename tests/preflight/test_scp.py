@@ -60,6 +60,11 @@ def row_name(value: object) -> str | None:
     return value.action if isinstance(value, Call) else None
 
 
+def decision_on_statement(call: Call = GET_USER_CALL, **elements: object) -> Decision:
+    """Return the decision with a statement that denies at the root, next to FullAWSAccess."""
+    return decision_with_policies(service_control_policy(statement("Deny", **elements)), call=call)
+
+
 # Levels
 
 
@@ -160,11 +165,8 @@ def test_an_action_is_matched_without_case_and_with_wildcards(
 ) -> None:
     # An action may stand alone, or in a list with another one.
     for actions in (action, ["s3:GetObject", action]):
-        assert decision_with_policies(service_control_policy(statement(Action=actions))) is expected
-        assert (
-            decision_with_policies(service_control_policy(statement(NotAction=actions)))
-            is OPPOSITES[expected]
-        )
+        assert decision_on_statement(Action=actions) is expected
+        assert decision_on_statement(NotAction=actions) is OPPOSITES[expected]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_an_action_is_matched_without_case_and_with_wildcards(
     ids=["key", "no key", "resource", "all but the resource"],
 )
 def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]) -> None:
-    assert decision_with_policies(service_control_policy(statement(**elements))) is UNKNOWN
+    assert decision_on_statement(**elements) is UNKNOWN
 
 
 # Resources
@@ -235,16 +237,8 @@ def test_a_resource_is_matched_part_by_part(call: Call, resource: str, expected:
         # What NotResource makes of a variable without a value is not documented.
         with_not_resource = UNKNOWN
     for resources in (resource, ["arn:aws:sns:::x", resource]):
-        assert (
-            decision_with_policies(service_control_policy(statement(Resource=resources)), call=call)
-            is expected
-        )
-        assert (
-            decision_with_policies(
-                service_control_policy(statement(NotResource=resources)), call=call
-            )
-            is with_not_resource
-        )
+        assert decision_on_statement(call, Resource=resources) is expected
+        assert decision_on_statement(call, NotResource=resources) is with_not_resource
 
 
 def test_variables_in_a_resource_are_plain_text_without_the_version() -> None:
@@ -330,12 +324,10 @@ def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_atta
     named = {**DENY_ROOT_USERS, "Sid": "DenyRoot"}
     denies = service_control_policy(MAY_ALLOW, named, DENY_ROOT_USERS, policy_id="p-deny")
     # The last level has no policy, so nothing allows the call there.
-    verdict = evaluate_call(
-        GET_USER_CALL,
-        service_control=levels_from_root(
-            [FULL_ACCESS, service_control_policy(MAY_DENY)], [FULL_ACCESS, denies], []
-        ),
+    levels = levels_from_root(
+        [FULL_ACCESS, service_control_policy(MAY_DENY)], [FULL_ACCESS, denies], []
     )
+    verdict = evaluate_call(GET_USER_CALL, levels)
     assert verdict.decision is DENIED
     assert [cause.place for cause in verdict.causes] == [
         (Reason.EXPLICIT_DENY, PolicyType.SERVICE_CONTROL_POLICY, "ou-ab12-workload", "p-deny", 2),
@@ -369,13 +361,8 @@ def test_an_unknown_call_names_what_could_not_be_decided() -> None:
 
 
 def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
-    verdict = evaluate_call(
-        GET_USER_CALL,
-        service_control=levels_from_root(
-            [service_control_policy(MAY_ALLOW, policy_id="p-perhaps")]
-        ),
-    )
-    (cause,) = verdict.causes
+    perhaps = service_control_policy(MAY_ALLOW, policy_id="p-perhaps")
+    (cause,) = evaluate_call(GET_USER_CALL, levels_from_root([perhaps])).causes
     assert cause.policy is not None
     assert (cause.reason, cause.policy.policy_id) == (Reason.UNDECIDED_ALLOW, "p-perhaps")
 

@@ -125,7 +125,7 @@ def _fix_of(calls: Sequence[_DeniedCall], roles: Sequence[str]) -> StatementFix:
         keep = _reason_to_keep(cause.policy, cause.statement, actions)
         suggested = None
         if keep is None:
-            suggested = statement_with_exemption(current, actions, roles)
+            suggested = _statement_with_exemption(current, actions, roles)
     return StatementFix(
         cause=cause,
         account_ids=tuple(sorted({account_id for account_id, _, _ in calls})),
@@ -193,7 +193,7 @@ def _reason_to_keep(policy: Policy, statement: Statement, actions: set[str]) -> 
     return None
 
 
-def statement_with_exemption(
+def _statement_with_exemption(
     statement: Mapping[str, Any], actions: set[str], roles: Sequence[str]
 ) -> dict[str, Any]:
     """Return a Deny statement that spares root sessions.
