@@ -25,6 +25,7 @@ from support.scp import (
     ACCOUNT_ID,
     DELEGATE_ID,
     DELEGATE_OPENER,
+    IS_A_ROOT_USER,
     LEVEL_IDS,
     SESSION_BY_MANAGEMENT,
     SamplePolicy,
@@ -208,7 +209,7 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     root_id = LEVEL_IDS[0]
     both = policy_document(
         statement("Allow", Action="s3:*"),
-        statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}),
+        statement(Condition=IS_A_ROOT_USER),
     )
     policies = organization_policies(
         {"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id}

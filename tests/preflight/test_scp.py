@@ -25,6 +25,7 @@ from support.scp import (
     DELETE_BUCKET_POLICY_CALL,
     GET_ACCOUNT_SUMMARY_CALL,
     GET_USER_CALL,
+    IS_A_ROOT_USER,
     LIST_BUCKETS_CALL,
     SESSION_BY_MANAGEMENT,
     SET_QUEUE_ATTRIBUTES_CALL,
@@ -44,7 +45,7 @@ from support.scp import (
 SAMPLES = sample_policies()
 ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
 
-DENY_ROOT_USERS = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
+DENY_ROOT_USERS = statement(Condition=IS_A_ROOT_USER)
 # Whether a statement with this condition applies is unknown: the evaluator does not know the key.
 IF_A_NEW_KEY_IS_YES: dict[str, Any] = {"Condition": {"StringEquals": {"aws:SomethingNew": "yes"}}}
 MAY_ALLOW, MAY_DENY = statement("Allow", **IF_A_NEW_KEY_IS_YES), statement(**IF_A_NEW_KEY_IS_YES)

@@ -74,6 +74,10 @@ class DeployedServices:
     _polls: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.deploy()
+
+    def deploy(self) -> None:
+        """Deploy the stack, and another one, in the account of RootTasks."""
         self.stacks = {
             STACK_NAME: self.outputs_of_construct(),
             "Other": {"Url": "https://example.com"},

@@ -100,6 +100,10 @@ def attach_policy(
     )
 
 
+IS_A_ROOT_USER = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+DENY_ROOT = statement(Sid="DenyRootUsers", Condition=IS_A_ROOT_USER)
+
+
 def parsed_policy(
     content: Mapping[str, Any],
     *,
