@@ -1,6 +1,6 @@
 """How commands that show a report end: never with 0 where what was asked for was not done."""
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import strategies as st
@@ -9,12 +9,10 @@ from centralized_root_access.cli.base.command_errors import ExitCode
 from centralized_root_access.cli.runs.exit_codes import exit_code, explicit_accounts
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Report, Task
 from support.accounts import MEMBER, OTHER_MEMBER, THIRD_MEMBER
-from support.command_line import PLAN_DELETE, CommandLine, CommandOutput, give_root_credentials
+from support.command_line import PLAN_DELETE, PLAN_RUN, CommandLine, give_root_credentials
 from support.properties import property_test
 from support.reports import account_result, report_of
 from support.root_tasks import DeployedSettings
-
-# Reports
 
 ACCOUNT_IDS = (MEMBER, OTHER_MEMBER, THIRD_MEMBER)
 NOT_DONE = {Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE}
@@ -105,6 +103,9 @@ def test_an_account_is_named_if_its_input_lists_it_and_does_not_leave_it_out(
 ) -> None:
     of_two_accounts = report_of(account_result(MEMBER), account_result(OTHER_MEMBER), full=False)
     assert explicit_accounts(input_, of_two_accounts) == named
+    # The input of a task that unlocks names each bucket and queue with its account.
+    unlock = replace(of_two_accounts, task=Task.UNLOCK_BUCKET)
+    assert explicit_accounts(input_, unlock) == {MEMBER, OTHER_MEMBER}
     # Nobody names the accounts of a full audit.
     assert explicit_accounts(None, report_of(account_result(MEMBER))) == set()
 
@@ -120,85 +121,34 @@ def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
     assert exit_code(execution) == (ExitCode.AS_WANTED, "")
 
 
-# Commands
-
-
-def protect_member(command_line: CommandLine) -> None:
-    """Have the stack list the member in protected_accounts."""
-    root_tasks = command_line.root_tasks
-    root_tasks.settings = DeployedSettings(protected_accounts=[MEMBER])
-
-
-def suspend_member(command_line: CommandLine) -> None:
-    """Suspend the member account."""
-    command_line.organization.suspend(MEMBER)
-
-
-def run_and_report(command_line: CommandLine, *arguments: str) -> CommandOutput:
-    """Run a command, show its report again, and return what was shown: both end alike."""
-    shown = command_line.run(*arguments)
-    *_, run_id = command_line.services.inputs_by_run
-    again = command_line.run("report", run_id)
-    assert (again.exit_code, again.stderr) == (shown.exit_code, shown.stderr)
-    return shown
-
-
 @pytest.mark.parametrize(
-    ("command", "make_it_skipped"),
+    ("outcome", "expected"),
     [
-        (("audit", "--account", MEMBER, "--organizational-unit", "Root"), suspend_member),
-        (PLAN_DELETE, protect_member),
-        (("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"), suspend_member),
+        (Outcome.NOTHING_TO_DO, (ExitCode.AS_WANTED, "")),
+        (
+            Outcome.INACCESSIBLE,
+            (ExitCode.NO_RESULT, "Not everything could be read. Nothing is planned."),
+        ),
+        (
+            Outcome.IN_USE,
+            (
+                ExitCode.NO_RESULT,
+                "Nothing is planned. Credentials that are in use or accepted were left out.",
+            ),
+        ),
     ],
-    ids=["suspended, audited", "protected, planned", "suspended, unlocked"],
-)
-def test_an_account_that_was_named_and_skipped_never_ends_with_0(
-    command_line: CommandLine,
-    command: tuple[str, ...],
-    make_it_skipped: Callable[[CommandLine], None],
-) -> None:
-    give_root_credentials(command_line)
-    make_it_skipped(command_line)
-    shown = run_and_report(command_line, *command)
-    assert shown.exit_code == 2
-    assert "Exit code 2: 1 account that you named was skipped." in shown.stderr
-
-
-def deny_reads(command_line: CommandLine) -> None:
-    """Deny IAM's calls to the member's root sessions."""
-    command_line.organization.deny(MEMBER, "iam:*")
-
-
-def use_key_today(command_line: CommandLine) -> None:
-    """Give the root user an access key that was used today."""
-    command_line.organization.put_root_credentials(
-        MEMBER, access_keys=1, access_key_last_used=command_line.root_tasks.now
-    )
-
-
-NOTHING_PLANNED: dict[str, tuple[Callable[[CommandLine], None], int, list[str]]] = {
-    "clean": (lambda _: None, 0, []),
-    "unread": (deny_reads, 2, ["Exit code 2: Not everything could be read. Nothing is planned."]),
-    "in use": (
-        use_key_today,
-        2,
-        ["Exit code 2: Nothing is planned. Credentials that are in use or accepted were left out."],
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("arrange", "exit_code", "said"), NOTHING_PLANNED.values(), ids=NOTHING_PLANNED
 )
 def test_a_plan_of_nothing_ends_with_0_only_if_there_is_nothing_to_do(
-    command_line: CommandLine,
-    arrange: Callable[[CommandLine], None],
-    exit_code: int,
-    said: list[str],
+    outcome: Outcome, expected: tuple[ExitCode, str]
 ) -> None:
-    arrange(command_line)
-    shown = run_and_report(command_line, *PLAN_DELETE)
-    assert shown.exit_code == exit_code
-    assert [line for line in shown.stderr.splitlines() if line.startswith("Exit code")] == said
-    (listed,) = command_line.listed_runs()
-    assert listed["planExpiresAt"] is None
+    assert exit_code(report_of(account_result(MEMBER, outcome), task=Task.DELETE)) == expected
+
+
+def test_an_account_that_was_named_and_skipped_never_ends_with_0(command_line: CommandLine) -> None:
+    command_line.root_tasks.settings = DeployedSettings(protected_accounts=[MEMBER])
+    give_root_credentials(command_line)
+    planned = command_line.run(*PLAN_DELETE)
+    assert planned.exit_code == 2
+    assert "Exit code 2: 1 account that you named was skipped." in planned.stderr
+    again = command_line.run("report", PLAN_RUN)
+    assert (again.exit_code, again.stderr) == (planned.exit_code, planned.stderr)
