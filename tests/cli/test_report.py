@@ -252,15 +252,6 @@ def test_a_report_that_cannot_be_shown_is_saved_all_the_same(
     assert {path.name for path in tmp_path.iterdir()} == set(FILES_OF_REPORT)
 
 
-def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(
-    command_line: CommandLine, tmp_path: Path
-) -> None:
-    command_line.services.before_call["StartExecution"] = tmp_path.rmdir
-    shown = command_line.run("audit", "--output", str(tmp_path / "audit.json"))
-    said = f"Unable to save the report as {tmp_path / 'audit.json'}: No such file or directory.\n"
-    assert (shown.exit_code, shown.stderr) == (2, said)
-
-
 def test_a_page_that_cannot_be_saved_is_a_sentence_below_the_report(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,12 +174,6 @@ def test_one_cause_in_many_accounts_is_one_note_with_the_command_for_all(
     assert f"  centralized-root-access preflight --account {account_ids[0]}\n" in shown
 
 
-def test_warnings_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    plan = reports.report_of(reports.account_result(MEMBER, Outcome.PLANNED), task=Task.DELETE)
-    screen.show_report(dataclasses.replace(plan, warnings=("It was altered.",)))
-    assert "Warning: It was altered.\n" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("columns", [80, 140])
 def test_a_person_who_decides_sees_each_change_and_no_other_account(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
