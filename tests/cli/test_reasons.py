@@ -10,6 +10,7 @@ from support.command_line import (
     CommandLine,
     give_root_credentials,
     input_of_last_execution,
+    suggested_command,
 )
 from support.reports import HIDDEN_CHARACTERS
 from support.root_tasks import DeployedSettings
@@ -70,9 +71,8 @@ def test_no_question_has_the_reason_of_an_accepted_credential_raw(
         "until": "2027-03-31",
     }
     command_line.root_tasks.settings = DeployedSettings(accepted_credentials=[accepted])
-    planned = command_line.run("plan", "delete", "--account", MEMBER, "--include-in-use")
-    plan = planned.stderr.rpartition("centralized-root-access execute ")[2].split()[0]
-    asked = command_line.run("execute", plan, typed="n\n")
+    planned = command_line.run(*PLAN_DELETE, "--include-in-use")
+    asked = command_line.run(*suggested_command(planned), typed="n\n")
     assert r"billing\x1b[2J\r\u202e" in asked.stderr
     assert HIDDEN_CHARACTERS.isdisjoint(asked.stderr)
 
@@ -81,6 +81,5 @@ def test_the_question_about_a_recovery_says_when_it_is_to_be_closed(
     command_line: CommandLine,
 ) -> None:
     planned = command_line.run("plan", "recover", "--account", MEMBER, "--until", "8h")
-    plan = planned.stderr.rpartition("centralized-root-access execute ")[2].split()[0]
-    asked = command_line.run("execute", plan, typed="n\n")
+    asked = command_line.run(*suggested_command(planned), typed="n\n")
     assert "The recovery is to be closed within 8 hours of its execution." in asked.stderr

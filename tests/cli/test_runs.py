@@ -71,25 +71,15 @@ def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_continues(
     assert (shown.exit_code, "continues in AWS" in shown.stderr) == (130, False)
 
 
-@pytest.mark.parametrize(
-    ("code", "advice"),
-    [
-        (
-            "AccessDeniedException",
-            "RootTasks.grant_plan or grant_execute allows it, or the statement "
-            '{"Effect": "Allow", "Action": "states:StartExecution", "Resource": "*"}',
-        ),
-        ("ExpiredTokenException", "Sign in again"),
-    ],
-)
-def test_a_command_that_may_not_start_a_run_says_what_it_needs(
-    command_line: CommandLine, code: str, advice: str
-) -> None:
-    command_line.services.errors_by_operation["StartExecution"] = (code, "You may not.")
-    said = command_line.refusal("audit")
-    assert f"states:StartExecution: {code}: You may not." in said
-    assert advice in said
-    assert "continues in AWS" not in said
+def test_a_command_that_may_not_start_a_run_says_what_it_needs(command_line: CommandLine) -> None:
+    denied = ("AccessDeniedException", "You may not.")
+    command_line.services.errors_by_operation["StartExecution"] = denied
+    assert command_line.refusal("audit").endswith(
+        "states:StartExecution: AccessDeniedException: You may not. RootTasks.grant_plan or "
+        "grant_execute allows it, or the statement "
+        '{"Effect": "Allow", "Action": "states:StartExecution", "Resource": "*"} in a policy of '
+        "these credentials, if no other policy denies it.\n"
+    )
 
 
 def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
