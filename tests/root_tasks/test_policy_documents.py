@@ -113,8 +113,17 @@ def test_what_aws_would_refuse_as_a_policy_of_a_bucket_is_not_planned(statement:
             ' {\n   "A": 1,\n-  "B": 2\n+  "B": 3\n }',
         ),
         ("no JSON", '{"A": 1}', '-no JSON\n+{\n+  "A": 1\n+}'),
+        ('{"A": 1, "A": 2}', None, '-{"A": 1, "A": 2}'),
     ],
-    ids=["no policy", "only blanks differ", "removed", "added", "changed", "not JSON before"],
+    ids=[
+        "no policy",
+        "only blanks differ",
+        "removed",
+        "added",
+        "changed",
+        "not JSON before",
+        "a key twice",
+    ],
 )
 def test_a_difference_has_every_line_of_both_policies(
     old: str | None, new: str | None, lines: str
