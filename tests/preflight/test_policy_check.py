@@ -1,7 +1,7 @@
 """What policies let a task do in an account, from what was read of them: pure."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -150,40 +150,33 @@ def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None
 
 
 def verdict_after_fixes(
-    documents: Mapping[str, Mapping[str, Any]],
-    attached: Mapping[str, Sequence[str]],
-    *,
-    without_full_access: Collection[str] = (),
-    opener: SessionOpener | None = None,
+    document: Mapping[str, Any], *, full_access: bool, opener: SessionOpener | None = None
 ) -> AccountVerdict:
     """Return the verdict on ACCOUNT once every statement is replaced or added as suggested.
 
     Args:
-        documents: The policies, by their IDs.
-        attached: The IDs of the policies that each target has, by its ID.
-        without_full_access: The targets that do not have FullAWSAccess.
+        document: The policy of the root.
+        full_access: Whether the root has FullAWSAccess as well.
         opener: Who opens root sessions; None for the management account.
     """
-    policies = organization_policies(documents, attached, without_full_access=without_full_access)
-    documents_after: dict[str, Any] = json.loads(json.dumps(documents))
-    attached_after = {id_: list(policy_ids) for id_, policy_ids in attached.items()}
-    for number, fix in enumerate(
-        find_fixes([account_verdict(policies, opener=opener)], opener or DELEGATE_OPENER)
-    ):
+    without_full_access = () if full_access else LEVEL_IDS[:1]
+    policies = organization_policies(
+        {"p-1": document}, {LEVEL_IDS[0]: ["p-1"]}, without_full_access=without_full_access
+    )
+    documents: dict[str, Any] = {"p-1": json.loads(json.dumps(document))}
+    attached = {LEVEL_IDS[0]: ["p-1"]}
+    verdict = account_verdict(policies, opener=opener)
+    for number, fix in enumerate(find_fixes([verdict], opener or DELEGATE_OPENER)):
         cause = fix.cause
         if fix.suggested is None:
             continue
         if cause.policy is None or cause.statement is None:
             # An Allow is missing at this level.
-            documents_after[f"p-allow-{number}"] = policy_document(fix.suggested)
-            attached_after.setdefault(cause.level.target_id, []).append(f"p-allow-{number}")
+            documents[f"p-allow-{number}"] = policy_document(fix.suggested)
+            attached.setdefault(cause.level.target_id, []).append(f"p-allow-{number}")
         else:
-            documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = (
-                fix.suggested
-            )
-    after = organization_policies(
-        documents_after, attached_after, without_full_access=without_full_access
-    )
+            documents["p-1"]["Statement"][cause.statement.number - 1] = fix.suggested
+    after = organization_policies(documents, attached, without_full_access=without_full_access)
     return account_verdict(after, opener=opener)
 
 
@@ -227,8 +220,7 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     assert added.suggested is not None
     assert added.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
     assert added.suggested["Action"] == [call for call in EVERY_CALL if not call.startswith("s3:")]
-    after = verdict_after_fixes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
-    assert after.result is TaskResult.ALLOWED
+    assert verdict_after_fixes(both, full_access=False).result is TaskResult.ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -238,13 +230,7 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
 def test_after_every_fix_nothing_is_denied_but_on_purpose(
     sample: SamplePolicy, opener: SessionOpener | None
 ) -> None:
-    root_id = LEVEL_IDS[0]
-    after = verdict_after_fixes(
-        {"p-1": sample.document},
-        {root_id: ["p-1"]},
-        without_full_access=() if sample.full_access else {root_id},
-        opener=opener,
-    )
+    after = verdict_after_fixes(sample.document, full_access=sample.full_access, opener=opener)
     # A fix is only suggested for what is certainly denied.
     denials = [cause for cause in after.causes if cause.decision is not Decision.UNKNOWN]
     for denial in denials:
