@@ -117,6 +117,11 @@ def test_options_are_the_input_of_an_execution(
         (f"audit --from-here --stack {STACK_NAME}", "works without a stack"),
         ("audit --outcome planned", "--outcome needs --from-report."),
         (f"preflight --target {MEMBER}", "--target and --replaces need --policy."),
+        (f"preflight --policy {__file__}", "--policy needs --target or --replaces: where"),
+        (
+            f"preflight --policy {__file__} --target {MEMBER} --replaces p-1",
+            "--policy needs --target or",
+        ),
         (
             "preflight --session-role Audit",
             "Invalid value for '--session-role': write the ARN of a role",
