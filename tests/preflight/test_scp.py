@@ -446,9 +446,7 @@ def session_request(call: Call, **facts: Any) -> SessionRequest:
         (GET_USER_CALL, "ec2:ResourceTag/team", ABSENT),
         (DELETE_BUCKET_POLICY_CALL, "s3:TlsVersion", Possible(values=("1.2", "1.3"))),
         # The functions are not in a VPC.
-        (GET_USER_CALL, "aws:SourceVpc", ABSENT),
         (GET_USER_CALL, "aws:VpceOrgPaths", ABSENT),
-        (GET_USER_CALL, "aws:SourceIp", PRESENT),
         (GET_USER_CALL, "aws:RequestedRegion", Possible(values=("us-east-1",))),
         # Nothing is known of them.
         (GET_USER_CALL, "aws:SomethingNew", ANYTHING),
