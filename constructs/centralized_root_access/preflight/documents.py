@@ -125,12 +125,14 @@ def parse_policy(
         )
         statements = _statements(document, policy_type)
     except ValueError as error:
-        return Policy(policy_id=policy_id, name=name, problem=f"It is not JSON: {error}.")
+        problem = f"It is not JSON: {error}."
     except RecursionError:
-        return Policy(policy_id=policy_id, name=name, problem="It is nested too deeply.")
+        problem = "It is nested too deeply."
     except _UnknownLanguageError as error:
-        return Policy(policy_id=policy_id, name=name, problem=str(error))
-    return Policy(policy_id=policy_id, name=name, content=content, statements=statements)
+        problem = str(error)
+    else:
+        return Policy(policy_id=policy_id, name=name, content=content, statements=statements)
+    return Policy(policy_id=policy_id, name=name, problem=problem)
 
 
 class _Number(str):

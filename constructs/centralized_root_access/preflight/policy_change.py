@@ -38,8 +38,8 @@ class PolicyChange:
 
     policy: Policy
     policy_type: PolicyType
-    target_ids: tuple[str, ...] = ()
-    replaced_id: str | None = None
+    target_ids: tuple[str, ...]
+    replaced_id: str | None
 
     def changed_targets(self, attachments: Mapping[PolicyType, Attachments]) -> frozenset[str]:
         """Return the IDs of the root, units and accounts whose own policies change, or may change.

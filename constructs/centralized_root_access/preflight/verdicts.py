@@ -94,9 +94,8 @@ class AccountVerdict:
 
     @property
     def result(self) -> TaskResult:
-        """The worst result of a task; allowed if there is none."""
-        results = (task.result for task in self.tasks)
-        return min(results, key=WORST_FIRST.index, default=TaskResult.ALLOWED)
+        """The worst result of a task."""
+        return min((task.result for task in self.tasks), key=WORST_FIRST.index)
 
     @property
     def session(self) -> Decision:
