@@ -20,7 +20,9 @@ from root_tasks.model.outcome import Outcome
 from .command_errors import CommandError
 from .terminal import CSV, JSON, MARKDOWN, PROGRAM, TABLE, Environment
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+# What click makes a command of, and what adds options to it.
+CommandFunction = Callable[..., Any]
+Decorator = Callable[[CommandFunction], CommandFunction]
 
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
@@ -201,7 +203,7 @@ class Output:
     show_clean: bool
 
 
-def caller_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def caller_options(function: CommandFunction) -> CommandFunction:
     """Add --profile and --region, as the parameter `target`."""
 
     @click.option("--profile", metavar="PROFILE", help="The profile of the credentials.")
@@ -216,7 +218,7 @@ def caller_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def target_options(function: CommandFunction) -> CommandFunction:
     """Add --profile, --region and --stack, as the parameter `target`."""
     stack = click.option(
         "--stack",
@@ -229,7 +231,7 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return caller_options(stack(function))
 
 
-def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def output_options(function: CommandFunction) -> CommandFunction:
     """Add --format, --show-clean, --open and --output, as the parameter `output`."""
 
     @format_option(TABLE, JSON, CSV, MARKDOWN)
@@ -334,7 +336,7 @@ def selection_options(*, all_accounts: bool, default_outcomes: tuple[str, ...]) 
         default_outcomes: The outcomes that --from-report takes if --outcome is not given.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: CommandFunction) -> CommandFunction:
         @account_options(all_accounts=all_accounts)
         @repeatable_option(
             "exclude",
