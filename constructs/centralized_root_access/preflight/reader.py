@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +26,16 @@ _DESCRIBE_POLICY = "organizations:DescribePolicy"
 _UNREAD = "The policies that are attached to it could not be read. {}"
 
 
+@contextmanager
+def _pool() -> Iterator[Executor]:
+    """Yield a pool of threads; at an interrupt or a failure, none is waited for: they only read."""
+    pool = ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 class PolicyReader:
     """Reads an organization's policies, as its management account or a delegated administrator.
 
@@ -42,9 +51,7 @@ class PolicyReader:
     """
 
     def __init__(self, aws: Aws) -> None:
-        """Take the account, for which no thread makes a call once this thread is interrupted."""
-        self._interrupted = threading.Event()
-        self._aws = aws.until(self._interrupted)
+        self._aws = aws
 
     def attachments(
         self, target_ids: Set[str], *, everywhere: bool
@@ -118,19 +125,6 @@ class PolicyReader:
             for listed in require(root, "PolicyTypes", operation=LIST_ROOTS)
         }
 
-    @contextmanager
-    def _pool(self) -> Iterator[Executor]:
-        """Yield a pool of threads that read no more once this thread is interrupted.
-
-        This thread waits for them, so that none goes on after the command has ended.
-        """
-        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
-            try:
-                yield pool
-            except KeyboardInterrupt:
-                self._interrupted.set()
-                raise
-
     def _attachments(
         self, policy_type: PolicyType, target_ids: Set[str], *, everywhere: bool
     ) -> Attachments:
@@ -153,7 +147,7 @@ class PolicyReader:
                 # there is another one.
                 targets_to_ask = attached.keys() & target_ids
         problems: dict[str, str] = {}
-        with self._pool() as pool:
+        with _pool() as pool:
             reads = {
                 target_id: pool.submit(self._policy_ids_of, target_id, policy_type)
                 for target_id in sorted(targets_to_ask)
@@ -174,7 +168,7 @@ class PolicyReader:
         ids = [require(summary, "Id", operation=_LIST_POLICIES) for summary in summaries]
         ids = [id_ for id_ in ids if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)]
         attached: dict[str, list[str]] = {}
-        with self._pool() as pool:
+        with _pool() as pool:
             listed = pool.map(self._target_ids_of, ids)
             for policy_id, target_ids in zip(ids, listed, strict=True):
                 for target_id in target_ids:
