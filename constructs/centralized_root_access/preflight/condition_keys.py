@@ -42,19 +42,6 @@ class Possible:
     values: tuple[Value, ...] = ()
     others: OtherValues | None = None
 
-    @property
-    def text(self) -> str | Unresolved:
-        """Its one value for a policy variable, or why there is none."""
-        if self == ABSENT:
-            return Unresolved.ABSENT
-        if self.absent or self.others is not None or len(self.values) != 1:
-            return Unresolved.UNKNOWN
-        (value,) = self.values
-        if isinstance(value, tuple):
-            # AWS: a multivalued key cannot be a policy variable.
-            return Unresolved.MULTIVALUED
-        return value
-
 
 ABSENT = Possible(absent=True)
 PRESENT = Possible(others=OtherValues.ONE_VALUE)
@@ -81,7 +68,16 @@ class SessionRequest:
 
     def text_of(self, key: str) -> str | Unresolved:
         """Return the text that stands for a policy variable, or why there is none."""
-        return self.possible(key).text
+        possible = self.possible(key)
+        if possible == ABSENT:
+            return Unresolved.ABSENT
+        if possible.absent or possible.others is not None or len(possible.values) != 1:
+            return Unresolved.UNKNOWN
+        (value,) = possible.values
+        if isinstance(value, tuple):
+            # AWS: a multivalued key cannot be a policy variable.
+            return Unresolved.MULTIVALUED
+        return value
 
 
 _Entry = Possible | Callable[[SessionRequest], Possible]
