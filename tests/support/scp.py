@@ -228,15 +228,6 @@ class RequestWith(SessionRequest):
         return ABSENT
 
 
-def decision_in_context(context: Mapping[str, Possible | Value], *policies: Policy) -> Decision:
-    """Return the decision with policies at the root, and nothing else, for a context."""
-    return evaluate_request(
-        RequestWith(session=SESSION_BY_MANAGEMENT, call=GET_USER_CALL, context=context),
-        service_control=levels_from_root(policies),
-        resource_control=(),
-    ).decision
-
-
 _TRUTHS = {
     Decision.DENIED: Truth.TRUE,
     Decision.ALLOWED: Truth.FALSE,
@@ -252,7 +243,12 @@ def condition_holds(
 ) -> Truth:
     """Return whether a condition block holds for a context: then a policy with it denies."""
     denies = service_control_policy(statement(Condition=condition), version=version)
-    return _TRUTHS[decision_in_context(context, FULL_ACCESS, denies)]
+    verdict = evaluate_request(
+        RequestWith(session=SESSION_BY_MANAGEMENT, call=GET_USER_CALL, context=context),
+        service_control=levels_from_root([FULL_ACCESS, denies]),
+        resource_control=(),
+    )
+    return _TRUTHS[verdict.decision]
 
 
 @dataclass(frozen=True, kw_only=True)
