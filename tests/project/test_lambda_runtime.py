@@ -65,7 +65,6 @@ OTHER_FILES = (
 # Tests that WebAssembly cannot run: they need threads, and an endpoint for CloudFormation's
 # responses.
 CUSTOM_RESOURCE_FILES = (
-    "test_handler.py",
     "test_lifecycle.py",
     "test_response.py",
     "test_status_command.py",

@@ -49,6 +49,22 @@ def registered(organization: LocalOrganization) -> tuple[str, ...]:
     return organization.root_access().delegated_administrators
 
 
+def test_a_fresh_organization_needs_three_writes_in_this_order_and_ten_reads(
+    organization: LocalOrganization, function: CustomResourceFunction, stack: FakeCloudFormation
+) -> None:
+    assert stack.create(Features=BOTH_FEATURES).succeeded
+    writes = [f"{call.service}:{call.operation}" for call in organization.writes]
+    assert writes == [
+        "organizations:EnableAWSServiceAccess",
+        "iam:EnableOrganizationsRootCredentialsManagement",
+        "iam:EnableOrganizationsRootSessions",
+    ]
+    assert [event["step"] for event in function.log if event["event"] == "applied"] == writes
+    # Which organization it is, once; what is enabled and registered: before the first write, after
+    # it, and after the last one.
+    assert len(organization.calls) == len(writes) + 1 + 3 * 3
+
+
 # Delegated administrators, and what an error says of them
 
 
