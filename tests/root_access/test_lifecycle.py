@@ -273,9 +273,7 @@ def test_no_call_starts_once_the_response_is_sent(
     with pytest.raises(ConvergenceError):
         apply_request(
             {"RequestType": "Create", "ResourceProperties": {"Features": BOTH_FEATURES}},
-            FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootAccess"
-            ),
+            FakeContext(time=function.time),
             clients=function.client,
             clock=function.time.clock(),
             log=lambda **_: None,

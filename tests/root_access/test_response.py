@@ -5,9 +5,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,47 +16,15 @@ from local_aws.emulation import LocalOrganization
 from root_access.handler import NOT_CREATED, ResponseNotDeliveredError, respond
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import enable_root_access
-from support.function import BOTH_FEATURES, CustomResourceFunction
+from support.function import BOTH_FEATURES, CustomResourceFunction, FakeContext, FakeTime
 from support.processes import run_successfully
 from support.response_endpoint import SIGNATURE, Behavior, ResponseEndpoint, response_endpoint
 
 LAMBDA = Path(__file__).parents[2] / "lambda"
 # The function keeps the last 14 seconds of an invocation for the response.
 JUST_LONGER_THAN_THE_RESPONSE_TAKES = 14.2
-
-
-@dataclass(kw_only=True)
-class FakeInvocation:
-    """Lambda's context of an invocation, whose remaining seconds pass only while it sleeps."""
-
-    seconds: float
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time until Lambda ends the invocation."""
-        return int(self.seconds * 1000)
-
-    def sleep(self, seconds: float) -> None:
-        """Let seconds of the invocation pass."""
-        self.seconds -= seconds
-
-
-def succeeding_handler(
-    event: Mapping[str, Any], context: object, *, abandoned: threading.Event
-) -> dict[str, Any]:
-    """Handle any request as if the organization were as listed."""
-    return {"PhysicalResourceId": "o-a1b2c3d4e5", "Data": {"Status": "ENABLED"}}
-
-
-def failing_handler(error: BaseException) -> Any:
-    """Return a handler of requests that raises this."""
-
-    def fail(
-        event: Mapping[str, Any], context: object, *, abandoned: threading.Event
-    ) -> dict[str, Any]:
-        raise error
-
-    return fail
+# What a handler returns if the organization is as listed.
+HANDLED = {"PhysicalResourceId": "o-a1b2c3d4e5", "Data": {"Status": "ENABLED"}}
 
 
 @pytest.fixture
@@ -85,13 +53,24 @@ def responses_and_log(
     endpoint: ResponseEndpoint,
     event: Mapping[str, Any],
     *,
-    handler: Any = succeeding_handler,
+    outcome: Any = None,
     seconds: float = 180.0,
 ) -> tuple[list[dict[str, Any]], list[dict[str, object]]]:
-    """Handle a request, and return the responses that the endpoint got, and what was logged."""
-    context, log = FakeInvocation(seconds=seconds), []
+    """Handle a request, and return the responses that the endpoint got, and what was logged.
+
+    Args:
+        endpoint: The server that gets the response.
+        event: The request.
+        outcome: What the handler raises, or a function in its place; default: it succeeds.
+        seconds: How long the invocation may take.
+    """
+    time, log = FakeTime(), []
     respond(
-        event, context, handle=handler, sleep=context.sleep, log=lambda **line: log.append(line)
+        event,
+        FakeContext(time=time, ends_at=seconds),
+        handle=Mock(side_effect=outcome, return_value=HANDLED),
+        sleep=time.sleep,
+        log=lambda **line: log.append(line),
     )
     return endpoint.take("1"), log
 
@@ -135,17 +114,9 @@ def test_a_response_that_stays_refused_is_raised_so_that_lambda_runs_the_event_a
 
 def test_the_put_is_given_up_before_the_invocation_ends(endpoint: ResponseEndpoint) -> None:
     endpoint.misbehave(*[Behavior.SERVER_ERROR] * 100)
-    context = FakeInvocation(seconds=20.0)
     with pytest.raises(ResponseNotDeliveredError):
-        respond(
-            event_for(endpoint),
-            context,
-            handle=succeeding_handler,
-            sleep=context.sleep,
-            log=lambda **_: None,
-        )
-    assert 0 < context.seconds < 3, "as long as there is time for one more attempt"
-    # In growing intervals of two seconds at most.
+        responses_and_log(endpoint, event_for(endpoint), seconds=20.0)
+    # In growing intervals of two seconds at most, which leave no time for one more.
     assert endpoint.attempts == 12
 
 
@@ -170,7 +141,7 @@ def test_an_event_without_a_usable_url_is_not_handled_and_no_error_has_the_url(
         responses_and_log(
             endpoint,
             event_for(endpoint, ResponseURL=url),
-            handler=failing_handler(AssertionError("handled")),
+            outcome=AssertionError("handled"),
         )
     assert SIGNATURE not in str(raised.value)
     assert "ResponseURL" in raised.value.problem
@@ -193,7 +164,7 @@ def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(
 
 def test_a_sentence_for_people_is_the_reason(endpoint: ResponseEndpoint) -> None:
     (response,), log = responses_and_log(
-        endpoint, event_for(endpoint), handler=failing_handler(RootAccessError("What to do."))
+        endpoint, event_for(endpoint), outcome=RootAccessError("What to do.")
     )
     assert (response["Status"], response["Reason"]) == ("FAILED", "What to do.")
     assert log == []
@@ -201,21 +172,13 @@ def test_a_sentence_for_people_is_the_reason(endpoint: ResponseEndpoint) -> None
 
 @pytest.mark.parametrize(
     "error",
-    [
-        KeyError("Features"),
-        RecursionError("deep"),
-        MemoryError(),
-        SystemExit(1),
-        KeyboardInterrupt(),
-    ],
-    ids=["missing key", "recursion", "memory", "exit", "interrupt"],
+    [KeyError("Features"), SystemExit(1)],
+    ids=["an exception", "no Exception"],
 )
 def test_every_exception_is_answered_with_a_sentence_and_logged_with_its_trace(
     endpoint: ResponseEndpoint, error: BaseException
 ) -> None:
-    (response,), log = responses_and_log(
-        endpoint, event_for(endpoint), handler=failing_handler(error)
-    )
+    (response,), log = responses_and_log(endpoint, event_for(endpoint), outcome=error)
     assert response["Status"] == "FAILED"
     assert type(error).__name__ in response["Reason"]
     assert "Deploy again" in response["Reason"]
@@ -262,7 +225,7 @@ def test_a_call_that_hangs_cannot_keep_the_response_back_and_no_call_starts_afte
         return {"PhysicalResourceId": "too late"}
 
     (response,), _ = responses_and_log(
-        endpoint, event_for(endpoint), handler=hang, seconds=JUST_LONGER_THAN_THE_RESPONSE_TAKES
+        endpoint, event_for(endpoint), outcome=hang, seconds=JUST_LONGER_THAN_THE_RESPONSE_TAKES
     )
     released.set()
     assert started.is_set()
@@ -293,7 +256,7 @@ def test_a_failure_never_names_another_physical_id(
     endpoint: ResponseEndpoint, request_type: str, physical_id: str | None, expected: str
 ) -> None:
     event = event_for(endpoint, request_type, PhysicalResourceId=physical_id)
-    (response,), _ = responses_and_log(endpoint, event, handler=failing_handler(ValueError()))
+    (response,), _ = responses_and_log(endpoint, event, outcome=ValueError())
     assert response["PhysicalResourceId"] == expected
 
 
@@ -302,16 +265,14 @@ def test_a_delete_succeeds_for_any_physical_id_without_being_handled(
     endpoint: ResponseEndpoint, physical_id: str
 ) -> None:
     event = event_for(endpoint, "Delete", PhysicalResourceId=physical_id)
-    (response,), _ = responses_and_log(
-        endpoint, event, handler=failing_handler(AssertionError("handled"))
-    )
+    (response,), _ = responses_and_log(endpoint, event, outcome=AssertionError("handled"))
     assert (response["Status"], response["PhysicalResourceId"]) == ("SUCCESS", physical_id)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["x" * 100_000, "ü" * 5_000, '"\\\n' * 5_000, "😀" * 5_000],
-    ids=["ASCII", "escaped", "escaped punctuation", "surrogate pairs"],
+    ["x" * 100_000, "😀" * 5_000],
+    ids=["ASCII", "surrogate pairs"],
 )
 def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint, text: str) -> None:
     long_ids = {
@@ -322,7 +283,7 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
     (response,), _ = responses_and_log(
         endpoint,
         event_for(endpoint, "Update", **long_ids),
-        handler=failing_handler(RootAccessError(text)),
+        outcome=RootAccessError(text),
     )
     # The whole response may have 4,096 bytes; a reason may fill 2,500 of them.
     assert len(json.dumps(response["Reason"])) <= 2500
@@ -339,7 +300,6 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
         ({"RequestType": None}, "RequestType must be Create, Update or Delete"),
         ({"ResourceProperties": None}, "failed unexpectedly: KeyError: 'ResourceProperties'"),
         ({"ResourceProperties": {}}, "Features must be a list"),
-        ({"ResourceProperties": {"Features": ""}}, "Features must be a list"),
         (
             {"ResourceProperties": {"Features": {"RootSessions": "false"}}},
             "Features must be a list",

@@ -55,13 +55,26 @@ class FakeTime:
 
 @dataclass(frozen=True, kw_only=True)
 class FakeContext:
-    """Lambda's context object."""
+    """Lambda's context object.
 
-    invoked_function_arn: str
+    Attributes:
+        time: The time.
+        ends_at: When Lambda ends the invocation.
+        account_id: The account of the function.
+    """
+
+    time: FakeTime
+    ends_at: float = _TIMEOUT_SECONDS
+    account_id: str = MANAGEMENT
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The ARN of the function."""
+        return f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootAccess"
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the time until Lambda ends the invocation."""
-        return int(_TIMEOUT_SECONDS * 1000)
+        return int((self.ends_at - self.time.seconds) * 1000)
 
 
 @dataclass(kw_only=True)
@@ -96,7 +109,9 @@ class CustomResourceFunction:
         respond(
             event,
             FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootAccess"
+                time=self.time,
+                ends_at=self.time.seconds + _TIMEOUT_SECONDS,
+                account_id=self.account_id,
             ),
             handle=functools.partial(self._apply_request, handled=handled),
             sleep=self.time.sleep,
