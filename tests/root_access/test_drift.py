@@ -389,7 +389,6 @@ CALLS: dict[str, tuple[Sequence[str], tuple[str, ...] | None, Mapping[str, objec
     "as listed": (BOTH_FEATURES, None, {"eventName": ENABLE_CREDENTIALS}, None),
     "undone": (BOTH_FEATURES, None, {}, f"drift undone: {NO_SESSIONS}"),
     "refused, as listed": (BOTH_FEATURES, None, {"errorCode": "AccessDenied"}, None),
-    "enabled": (BOTH_FEATURES, None, {"eventName": "EnableAWSServiceAccess"}, None),
     "unknown": (BOTH_FEATURES, None, {"eventName": "DisableOrganizationsEverything"}, None),
     "trusted access undone": (
         BOTH_FEATURES,
@@ -524,10 +523,6 @@ def test_a_call_can_have_caused_only_what_these_steps_would_correct(
 @pytest.mark.parametrize(
     ("identity", "caller"),
     [
-        (
-            {"type": "Root", "arn": f"arn:aws:iam::{MANAGEMENT}:root"},
-            f"arn:aws:iam::{MANAGEMENT}:root",
-        ),
         ({"type": "AWSService", "invokedBy": "sso.amazonaws.com"}, "sso.amazonaws.com"),
         ({"type": "AWSAccount", "principalId": "AIDAEXAMPLE", "accountId": MEMBER}, "AIDAEXAMPLE"),
         ({"type": "IdentityCenterUser", "accountId": MEMBER}, MEMBER),
@@ -548,19 +543,13 @@ def test_a_caller_without_an_arn_is_named_by_what_identifies_it(
     "event",
     [
         {"detail-type": "AWS API Call via CloudTrail"},
-        {
-            "detail-type": "AWS API Call via CloudTrail",
-            "detail": "DisableOrganizationsRootSessions",
-        },
-        cloudtrail_event(eventName=None, userIdentity=None, eventTime=None, eventID=None),
+        cloudtrail_event() | {"detail": "DisableOrganizationsRootSessions"},
         cloudtrail_event(
-            eventName=7, userIdentity="root", eventTime={}, eventID=[], requestParameters="none"
+            eventName=7, userIdentity="root", eventTime="", eventID=None, requestParameters="none"
         ),
-        cloudtrail_event(
-            eventName="", userIdentity={}, eventTime="", eventID="", requestParameters=None
-        ),
+        cloudtrail_event(eventName=None, userIdentity={}, eventTime={}, eventID=[]),
     ],
-    ids=str,
+    ids=["nothing", "a text", "other types", "an unknown caller"],
 )
 def test_a_malformed_event_is_checked_and_published_as_unknown(
     organization: LocalOrganization, event: object
