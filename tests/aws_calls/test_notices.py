@@ -5,7 +5,7 @@ are about. WRITE_NOTICES=1 writes them.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -109,6 +109,7 @@ def test_what_is_too_long_for_chat_ends_with_a_whole_line_and_says_where_the_res
 def drift(
     *features: str,
     event: object = CLOUDTRAIL_EVENT,
+    registered: Sequence[str] = (),
     hidden: bool = False,
     denied: str = "",
     **settings: Any,
@@ -118,13 +119,16 @@ def drift(
     Args:
         features: The features that are enabled.
         event: What triggers the check.
+        registered: The delegated administrators.
         hidden: Whether trusted access is disabled, which hides the features.
         denied: A call that the function's role is denied, if any.
         settings: Settings of the check, where they are not the usual ones.
     """
 
     def check(organization: LocalOrganization) -> Published:
-        enable_root_access(organization, *features, hidden=hidden)
+        enable_root_access(
+            organization, *features, delegated_administrators=registered, hidden=hidden
+        )
         if denied:
             organization.deny(MANAGEMENT, denied)
         drift_check = DriftCheck(**settings)
@@ -134,20 +138,6 @@ def drift(
         return notice
 
     return check
-
-
-def unlisted_delegated_administrator(organization: LocalOrganization) -> Published:
-    """Return the notice of a delegated administrator that the stack does not list."""
-    enable_root_access(
-        organization, ROOT_CREDENTIALS_MANAGEMENT, delegated_administrators=[OTHER_MEMBER]
-    )
-    call = {
-        "eventName": "RegisterDelegatedAdministrator",
-        "requestParameters": {"accountId": OTHER_MEMBER},
-    }
-    drift_check = DriftCheck(delegated_administrators=())
-    drift_check(cloudtrail_event(**call))
-    return drift_check.published[0]
 
 
 def root_use(
@@ -166,10 +156,18 @@ def root_use(
 DISABLED = cloudtrail_event(
     eventName="DisableAWSServiceAccess", requestParameters={"servicePrincipal": IAM_PRINCIPAL}
 )
+REGISTERED = cloudtrail_event(
+    eventName="RegisterDelegatedAdministrator", requestParameters={"accountId": OTHER_MEMBER}
+)
 NOTICES = {
     "drift": drift(ROOT_CREDENTIALS_MANAGEMENT),
     "drift-that-will-be-repaired": drift(*BOTH_FEATURES, hidden=True, event=DISABLED, repair=True),
-    "drift-of-a-delegated-administrator": unlisted_delegated_administrator,
+    "drift-of-a-delegated-administrator": drift(
+        ROOT_CREDENTIALS_MANAGEMENT,
+        event=REGISTERED,
+        registered=[OTHER_MEMBER],
+        delegated_administrators=(),
+    ),
     "drift-undone": drift(*BOTH_FEATURES),
     "drift-repaired": drift(*BOTH_FEATURES, hidden=True, event=SCHEDULED_EVENT, repair=True),
     "drift-not-repaired": drift(
