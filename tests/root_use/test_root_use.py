@@ -165,10 +165,6 @@ def test_a_query_follows_its_log_group_with_the_region_and_the_account(
     assert where in steps[-1]
 
 
-def test_the_notices_of_a_log_group_are_one_thread() -> None:
-    assert notice_of(log_delivery(DENIED_CALL_EVENT)).thread == f"{MANAGEMENT}-root-use"
-
-
 # Events as they may arrive
 
 

@@ -33,11 +33,6 @@ class Published:
         """What happened, without what to do."""
         return text_by_mail(self.publication).partition("\nWhat to do:\n")[0]
 
-    @property
-    def thread(self) -> str:
-        """What chat groups it by."""
-        return str(card_in_chat(self.publication)["metadata"]["threadId"])
-
 
 def text_by_mail(publication: Mapping[str, Any]) -> str:
     """Return what SNS delivers by mail, and by each protocol without a text of its own."""
