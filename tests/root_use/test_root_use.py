@@ -226,8 +226,8 @@ def test_a_control_message_publishes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [7, None, [], {}, {"a": "b"}, "", "x\n\u2028- \u202e\x1b[31m<!channel>\ud83d"],
-    ids=["number", "null", "list", "empty object", "object", "empty", "control characters"],
+    [7, {"a": "b"}, "", "x\n\u2028- \u202e\x1b[31m<!channel>\ud83d"],
+    ids=["number", "object", "empty", "control characters"],
 )
 def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> None:
     fields = (
