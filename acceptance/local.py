@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,6 @@ from local_aws.emulation import Organization, RemoteOrganization
 
 if TYPE_CHECKING:
     import boto3
-
-
-# On this machine a function is asked again this soon.
-_MAX_REAL_WAIT_SECONDS = 0.2
 
 
 class LocalAws(Aws):
@@ -33,17 +28,16 @@ class LocalAws(Aws):
     def __init__(self, session: boto3.Session, organization: Organization) -> None:
         super().__init__(session)
         self._organization = organization
-        self._skipped = 0.0
+        self._waited_seconds = 0.0
 
     def monotonic(self) -> float:
-        """Return the seconds on a clock that never goes back."""
-        return time.monotonic() + self._skipped
+        """Return the seconds that the run has waited."""
+        return self._waited_seconds
 
     def wait(self, seconds: float) -> None:
-        """Move the emulation's clock."""
+        """Move the emulation's clock instead of waiting."""
         self._organization.advance_clock(seconds)
-        self._skipped += seconds
-        time.sleep(min(seconds, _MAX_REAL_WAIT_SECONDS))
+        self._waited_seconds += seconds
 
     def moment(self) -> Moment:
         """Return the time of the last call, by the emulation's clock."""

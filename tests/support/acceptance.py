@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from click.testing import CliRunner, Result
 
@@ -51,14 +52,12 @@ class EmulatedAws(LocalAws):
         on_client: Callable[[Any], object] = lambda _: None,
         **options: Any,
     ) -> None:
-        self._organization = organization
-        self._waited_seconds = 0.0
+        super().__init__(boto3.Session(), organization)
         self.on_call = on_call
         self.operations: list[str] = []
         self.own_operations: set[str] = set()
         self.on_client = on_client
         self._options = options
-        self._clients: dict[object, Any] = {}
 
     def client(
         self,
@@ -68,15 +67,6 @@ class EmulatedAws(LocalAws):
         host: str | None = None,
         **_: object,
     ) -> Any:
-        """Return a client of a service, the same one for the same credentials and host."""
-        key = (service, host, str(credentials))
-        if key not in self._clients:
-            self._clients[key] = self._create_client(service, credentials, host)
-        return self._clients[key]
-
-    def _create_client(
-        self, service: str, credentials: Mapping[str, Any] | None, host: str | None
-    ) -> Any:
         """Create a client that signs for the host, by default the service's; record its calls."""
         options = {"credentials": credentials} if credentials is not None else self._options
         client: Any = self._organization.client(service, **options)
@@ -84,8 +74,6 @@ class EmulatedAws(LocalAws):
             client.meta.events.register(
                 "before-sign", lambda request, **_: name_host(request, host)
             )
-        if service == "s3":
-            client.meta.events.register("after-call.s3.ListBuckets", _add_regions)
         client.meta.events.register(
             "after-call", lambda model, **_: self._record_call(service, model.name)
         )
@@ -101,21 +89,6 @@ class EmulatedAws(LocalAws):
         """Record a call that AWS has responded to, and tell the test."""
         self.operations.append(f"{service}:{operation}")
         self.on_call(operation)
-
-    def monotonic(self) -> float:
-        """Return the seconds that the run has waited."""
-        return self._waited_seconds
-
-    def wait(self, seconds: float) -> None:
-        """Move the organization's clock instead of waiting."""
-        self._organization.advance_clock(seconds)
-        self._waited_seconds += seconds
-
-
-def _add_regions(parsed: dict[str, Any], **_: object) -> None:
-    """Name the Regions of buckets, as S3 does and moto does not."""
-    for bucket in parsed.get("Buckets", []):
-        bucket["BucketRegion"] = "us-east-1"
 
 
 def run_names(organization: Organization) -> Names:
