@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from acceptance import __main__ as acceptance_main
@@ -44,6 +43,7 @@ from support.arrange import (
 )
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
+from support.responding import client_error
 
 READS = ("Assume", "Describe", "Get", "List")
 
@@ -86,17 +86,6 @@ def test_the_organization_and_the_account_have_to_be_named(
     finished = CliRunner().invoke(acceptance_main.main, ["--run"])
     assert finished.exit_code == 2
     assert acceptance_command.connections == []
-
-
-def refusing(call: str, code: str) -> Callable[[Any], None]:
-    """Return a function that has a new client of the SDK refuse a call with a code.
-
-    Args:
-        call: The service and the operation in the SDK's names, such as "sqs:DeleteQueue".
-        code: AWS's code of the error.
-    """
-    fault = error_response(code)
-    return lambda client: inject(client.meta.events.register, call, fault)
 
 
 # Guards
@@ -197,7 +186,7 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
         enable_root_access(organization, *features, delegated_administrators=[THIRD_MEMBER])
     before = traces_of_run(organization)
     organization.clear_calls()
-    finished = acceptance_command.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
+    finished = acceptance_command.run_level(Level.READ)
     assert finished.exit_code == 0, finished.output
     [aws] = acceptance_command.connections
     assert [call for call in aws.operations if not call.partition(":")[2].startswith(READS)] == []
@@ -206,7 +195,7 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
     assert traces_of_run(organization) == before
     assert acceptance_command.snapshots() == []
     organization.deny(MANAGEMENT, "organizations:ListParents")
-    different = acceptance_command.run("--run", member=OTHER_MEMBER, delegate=MEMBER)
+    different = acceptance_command.run_level(Level.READ)
     # In other states the cases of that call are not seen.
     assert different.exit_code == int(features is None)
 
@@ -218,9 +207,7 @@ def test_a_feature_that_was_enabled_is_enabled_again_afterwards(
     organization = acceptance_command.organization
     enable_root_access(organization, ROOT_SESSIONS, hidden=hidden)
     before = traces_of_run(organization)
-    finished = acceptance_command.run(
-        "--level", "feature", "--run", "--allow-changes", member=OTHER_MEMBER, delegate=MEMBER
-    )
+    finished = acceptance_command.run_level(Level.FEATURE, "--allow-changes")
     assert finished.exit_code == 0, finished.output
     assert traces_of_run(organization) == before
 
@@ -348,24 +335,12 @@ def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
 
 def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganization) -> None:
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT)
-    sent: list[str] = []
-
-    def throttle_after_twelve(**_: object) -> None:
-        sent.append("AssumeRoot")
-        if len(sent) > 12:
-            raise ClientError(
-                {"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "AssumeRoot"
-            )
-
-    event = "before-call.sts.AssumeRoot"
-    aws = EmulatedAws(
-        organization,
-        on_client=lambda client: client.meta.events.register(event, throttle_after_twelve),
-    )
-    measured = measure_assume_root(Callers(aws, run_names(organization)))
+    throttled = client_error("Throttling", operation="AssumeRoot")
     # The thirteenth call is the third at the second rate.
+    aws = EmulatedAws(organization, on_call=raise_at_call(12, throttled))
+    measured = measure_assume_root(Callers(aws, run_names(organization)))
     assert measured == {"throttledAt": 5.0, "notThrottledAt": 2.0}
-    assert len(sent) == 13
+    assert aws.operations == ["sts:AssumeRoot"] * 13
 
 
 def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
@@ -441,9 +416,7 @@ def test_an_interrupted_run_restores_what_it_has_changed(
     before = traces_of_run(organization)
     # Both calls are in the midst of a run's changes.
     acceptance_command.options = {"on_call": raise_at_call(number, KeyboardInterrupt())}
-    finished = acceptance_command.run(
-        "--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER
-    )
+    finished = acceptance_command.run_level(Level.MEMBER)
     assert finished.exit_code == 130
     assert traces_of_run(organization) == before
     assert acceptance_command.snapshots() == []
@@ -455,11 +428,11 @@ def test_an_interrupted_run_restores_what_it_has_changed(
     [
         # A detached policy still acts, the name of a deleted bucket is still taken, a new queue or
         # policy is not found yet, another change is made.
-        ("iam.DeleteLoginProfile", "AccessDenied"),
-        ("s3.CreateBucket", "OperationAborted"),
-        ("sqs.SetQueueAttributes", "AWS.SimpleQueueService.NonExistentQueue"),
-        ("organizations.AttachPolicy", "PolicyNotFoundException"),
-        ("organizations.CreatePolicy", "ConcurrentModificationException"),
+        ("iam:DeleteLoginProfile", "AccessDenied"),
+        ("s3:CreateBucket", "OperationAborted"),
+        ("sqs:SetQueueAttributes", "AWS.SimpleQueueService.NonExistentQueue"),
+        ("organizations:AttachPolicy", "PolicyNotFoundException"),
+        ("organizations:CreatePolicy", "ConcurrentModificationException"),
     ],
 )
 def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
@@ -467,23 +440,16 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
 ) -> None:
     enable_policies(organization)
     before = traces_of_run(organization)
-    refused: list[int] = []
-
-    def refuse_three_times(**_: object) -> None:
-        if len(refused) < 3:
-            refused.append(1)
-            raise ClientError({"Error": {"Code": code, "Message": "not yet"}}, call)
-
+    refused = error_response(code)
     aws = EmulatedAws(
         organization,
-        on_client=lambda client: client.meta.events.register(
-            f"before-call.{call}", refuse_three_times
-        ),
+        on_client=lambda client: inject(client.meta.events.register, call, refused, times=3),
     )
     scene = Scene(Callers(aws, run_names(organization)), state=State())
     scene.converge(State(password=True, bucket="open", queue="open", policy="on password"))
     scene.restore(State())
-    assert len(refused) == 3
+    # Without a refusal, the local AWS is never waited for.
+    assert aws.monotonic() > 0
     assert traces_of_run(organization) == before
 
 
@@ -491,10 +457,11 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(
     acceptance_command: AcceptanceCommand,
 ) -> None:
     organization = acceptance_command.organization
-    acceptance_command.options = {"on_client": refusing("sqs:DeleteQueue", "InvalidSecurity")}
-    finished = acceptance_command.run(
-        "--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER
-    )
+    refused = error_response("InvalidSecurity")
+    acceptance_command.options = {
+        "on_client": lambda client: inject(client.meta.events.register, "sqs:DeleteQueue", refused)
+    }
+    finished = acceptance_command.run_level(Level.MEMBER)
     assert finished.exit_code == 2
     assert (
         "Not restored: an empty queue in the member account: An error occurred (InvalidS"
@@ -555,20 +522,17 @@ def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
     [
         ((), "Unable to locate credentials"),
         (("--profile", "nosuch"), "(nosuch) could not be found"),
-        (("--profile", "sso"), "Error loading SSO Token"),
     ],
-    ids=["no credentials", "no such profile", "no session of SSO"],
+    ids=["no credentials", "no such profile"],
 )
 def test_a_run_without_usable_credentials_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
 ) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    sso = (f"sso_{name} = x" for name in ("start_url", "region", "account_id", "role_name"))
-    (tmp_path / "config").write_text("\n".join(["[profile sso]", *sso]))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
     named = ["--organization", "o-a1b2c3d4e5", "--account", MANAGEMENT]
     finished = CliRunner().invoke(acceptance_main.main, [*named, "--run", *arguments])
     assert (finished.exit_code, finished.stdout) == (2, "")
@@ -593,12 +557,7 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(
     before = traces_of_run(organization)
     # A kill after most of the cases: the shell's exit code for one is 137.
     acceptance_command.options = {"on_call": raise_at_call(600, SystemExit(137))}
-    assert (
-        acceptance_command.run(
-            "--level", "member", "--run", member=OTHER_MEMBER, delegate=MEMBER
-        ).exit_code
-        == 137
-    )
+    assert acceptance_command.run_level(Level.MEMBER).exit_code == 137
     assert traces_of_run(organization) != before
     recorded = json.loads(next(acceptance_command.folder.glob("*.recording.json")).read_text())
     assert len(recorded["responses"]) > 10

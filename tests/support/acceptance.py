@@ -14,6 +14,7 @@ from acceptance import __main__ as command
 from acceptance.aws import name_host
 from acceptance.callers import Callers
 from acceptance.local import LocalAws
+from acceptance.model import Level
 from acceptance.names import Names
 from acceptance.resources import observe_root_access
 from acceptance.scene import Scene
@@ -190,6 +191,12 @@ class AcceptanceCommand:
             command.main, [*line, "--folder", str(self.folder), *arguments], input=confirmation
         )
 
+    def run_level(self, level: Level, *arguments: str) -> Result:
+        """Run a level with an account to change and one to register."""
+        return self.run(
+            "--level", level.value, "--run", *arguments, member=OTHER_MEMBER, delegate=MEMBER
+        )
+
     def restore(self, path: Path, *, typed: str | None = None) -> Result:
         """Run the command that restores a snapshot.
 
@@ -197,8 +204,7 @@ class AcceptanceCommand:
             path: The snapshot.
             typed: What is typed for the confirmation; default: the organization's id.
         """
-        confirmation = f"{self.organization.id}\n" if typed is None else typed
-        return CliRunner().invoke(command.main, ["--restore", str(path)], input=confirmation)
+        return self.run("--restore", str(path), typed=typed)
 
     def snapshots(self) -> list[Path]:
         """Return the snapshots in the folder."""
