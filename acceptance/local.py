@@ -47,8 +47,13 @@ class LocalAws(Aws):
 def connect_local(session: boto3.Session) -> LocalAws:
     """Return the local AWS of the environment, with the types of policies that cases attach."""
     organization = RemoteOrganization.of_environment()
+    enable_policies(organization)
+    return LocalAws(session, organization)
+
+
+def enable_policies(organization: Organization) -> None:
+    """Enable the types of policies that cases attach."""
     organizations: Any = organization.client("organizations")
     for type_ in sorted({policy.type for policy in POLICIES.values()}):
         with ignoring("PolicyTypeAlreadyEnabledException"):
             organizations.enable_policy_type(RootId=organization.root_id, PolicyType=type_)
-    return LocalAws(session, organization)

@@ -17,6 +17,7 @@ from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.cases.recorded import read_recordings
 from acceptance.guards import MAX_ACCOUNTS, Refusal
+from acceptance.local import enable_policies
 from acceptance.measurements import measure_assume_root
 from acceptance.model import Level, Response, Verdict
 from acceptance.resources import SUBJECTS
@@ -28,7 +29,6 @@ from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.acceptance import (
     AcceptanceCommand,
     EmulatedAws,
-    enable_policies,
     run_names,
     run_scene,
     traces_of_run,

@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from acceptance import __main__ as acceptance_main
+from acceptance.local import enable_policies
 from acceptance.model import Level
 from centralized_root_access import RootTask
 from centralized_root_access.base.enums import TASK_POLICIES
 from local_aws.emulation import LocalOrganization
-from support.acceptance import AcceptanceCommand, enable_policies
+from support.acceptance import AcceptanceCommand
 from support.acceptance_role import (
     ROLE_FILE,
     actions_needed_by,

@@ -9,11 +9,12 @@ from click.testing import CliRunner
 
 from acceptance import __main__ as command
 from acceptance.cases import policies, unlock
+from acceptance.local import enable_policies
 from acceptance.model import Level, Source
 from acceptance.snapshot import Snapshot
 from acceptance.state import State
 from local_aws.emulation import LocalOrganization
-from support.acceptance import EmulatedAws, enable_policies, run_names, traces_of_run
+from support.acceptance import EmulatedAws, run_names, traces_of_run
 from support.apps import read_page
 
 PAGE = read_page("contributing/acceptance.md")

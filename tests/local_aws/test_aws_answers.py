@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import pytest
 
 from acceptance.cases.recorded import read_recordings
+from acceptance.local import enable_policies
 from acceptance.model import Level, Result, Verdict
 from acceptance.runner import run_cases, sort_cases
 from local_aws.emulation import mock_organization, serve_organization
-from support.acceptance import enable_policies, run_scene
+from support.acceptance import run_scene
 
 RECORDED = {case.name: case for case in read_recordings() if case.not_shown_locally is None}
 

@@ -105,14 +105,6 @@ def run_names(organization: Organization) -> Names:
     )
 
 
-def enable_policies(organization: Organization) -> None:
-    """Enable the policies that cases attach."""
-    organizations = organization.client("organizations")
-    [root] = organizations.list_roots()["Roots"]
-    for kind in POLICY_TYPES:
-        organizations.enable_policy_type(RootId=root["Id"], PolicyType=kind)
-
-
 def run_scene(organization: Organization) -> Scene:
     """Return the scene of a run: its callers, and the root access that it found."""
     callers = Callers(EmulatedAws(organization), run_names(organization))
