@@ -27,6 +27,8 @@ from support.accounts import MEMBER, OTHER_MEMBER
 from support.apps import REPOSITORY
 from support.processes import run_process
 
+WORKFLOW = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "acceptance.yml").read_text())
+
 
 @pytest.mark.parametrize("level", list(Level))
 def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(
@@ -109,8 +111,7 @@ def test_nothing_that_is_changed_belongs_to_others() -> None:
 
 
 def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
-    workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "acceptance.yml").read_text())
-    (job,) = workflow["jobs"].values()
+    (job,) = WORKFLOW["jobs"].values()
     assert job["environment"] == "acceptance"
     pattern = role_template()["Parameters"]["Subject"]["AllowedPattern"]
     assert re.fullmatch(pattern, "repo:example/centralized-root-access:environment:acceptance")
@@ -120,15 +121,13 @@ def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
     )
     assert not re.fullmatch(pattern, "repo:example/*:environment:acceptance")
     # YAML 1.1 reads `on` as true.
-    inputs = workflow[True]["workflow_dispatch"]["inputs"]
+    assert WORKFLOW[True].keys() == {"workflow_dispatch"}
+    inputs = WORKFLOW[True]["workflow_dispatch"]["inputs"]
     assert inputs["level"]["options"] == [level.value for level in Level]
-    assert set(workflow[True]) == {"workflow_dispatch"}
 
 
 def test_the_credentials_of_the_workflow_outlast_a_run_that_has_to_be_restored() -> None:
-    (job,) = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "acceptance.yml").read_text())[
-        "jobs"
-    ].values()
+    (job,) = WORKFLOW["jobs"].values()
     (minutes,) = [step["timeout-minutes"] for step in job["steps"] if "timeout-minutes" in step]
     (duration,) = [
         step["with"]["role-duration-seconds"]
