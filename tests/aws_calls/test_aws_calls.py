@@ -127,53 +127,55 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
 # Failures
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (client_error("ThrottlingException"), FailureKind.RETRYABLE),
-        (client_error("KMSThrottling"), FailureKind.RETRYABLE),
-        (client_error("KMS.ThrottlingException"), FailureKind.RETRYABLE),
-        (client_error("KmsThrottled"), FailureKind.RETRYABLE),
-        (client_error("KmsThrottlingException"), FailureKind.RETRYABLE),
-        (client_error("ProvisionedThroughputExceededException"), FailureKind.RETRYABLE),
-        (client_error("LimitExceededException", status=429), FailureKind.RETRYABLE),
-        (client_error("LimitExceeded", status=409), FailureKind.REFUSED),
-        (client_error("SlowDown", status=503), FailureKind.RETRYABLE),
-        (client_error("ServiceException"), FailureKind.EFFECT_UNKNOWN),
-        (client_error("Anything", status=503), FailureKind.EFFECT_UNKNOWN),
-        (client_error("RequestTimeout"), FailureKind.EFFECT_UNKNOWN),
-        (client_error("ConcurrentModificationException"), FailureKind.RETRYABLE),
-        (client_error("OperationAborted", status=409), FailureKind.RETRYABLE),
-        (client_error("EntityTemporarilyUnmodifiable"), FailureKind.RETRYABLE),
-        (client_error("AccessDeniedException", status=403), FailureKind.ACCESS_DENIED),
-        (client_error("ServiceAccessNotEnabledException"), FailureKind.TRUSTED_ACCESS_DISABLED),
-        (
-            client_error("ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"),
-            FailureKind.TRUSTED_ACCESS_DISABLED,
-        ),
-        (ConnectionClosedError(endpoint_url="https://aws"), FailureKind.EFFECT_UNKNOWN),
-        (
-            tls_error("EOF occurred in violation of protocol (_ssl.c:2427)"),
-            FailureKind.EFFECT_UNKNOWN,
-        ),
-        (
-            tls_error("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] x (_ssl.c:1)"),
-            FailureKind.EFFECT_UNKNOWN,
-        ),
-        (tls_error("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed (_ssl.c:1)"), FailureKind.REFUSED),
-        (tls_error("hostname 'localhost' doesn't match 'other'"), FailureKind.REFUSED),
-        (tls_error("[X509: NO_CERTIFICATE_OR_CRL_FOUND] none (_ssl.c:4154)"), FailureKind.REFUSED),
-        (tls_error("[Errno 2] No such file or directory"), FailureKind.REFUSED),
-        (IncompleteReadError(actual_bytes=1, expected_bytes=2), FailureKind.EFFECT_UNKNOWN),
-        (ResponseParserError("cut off"), FailureKind.EFFECT_UNKNOWN),
-        (EndpointConnectionError(endpoint_url="https://aws"), FailureKind.RETRYABLE),
-        (proxy_error("[Errno 111] Connection refused"), FailureKind.RETRYABLE),
-        (proxy_error("CERTIFICATE_VERIFY_FAILED"), FailureKind.REFUSED),
+FAILURES = {
+    FailureKind.RETRYABLE: [
+        client_error("ThrottlingException"),
+        client_error("KMSThrottling"),
+        client_error("KMS.ThrottlingException"),
+        client_error("KmsThrottled"),
+        client_error("KmsThrottlingException"),
+        client_error("ProvisionedThroughputExceededException"),
+        client_error("LimitExceededException", status=429),
+        client_error("SlowDown", status=503),
+        client_error("ConcurrentModificationException"),
+        client_error("OperationAborted", status=409),
+        client_error("EntityTemporarilyUnmodifiable"),
+        EndpointConnectionError(endpoint_url="https://aws"),
+        proxy_error("[Errno 111] Connection refused"),
     ],
+    FailureKind.EFFECT_UNKNOWN: [
+        client_error("ServiceException"),
+        client_error("Anything", status=503),
+        client_error("RequestTimeout"),
+        ConnectionClosedError(endpoint_url="https://aws"),
+        tls_error("EOF occurred in violation of protocol (_ssl.c:2427)"),
+        tls_error("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] x (_ssl.c:1)"),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        ResponseParserError("cut off"),
+    ],
+    FailureKind.ACCESS_DENIED: [client_error("AccessDeniedException", status=403)],
+    FailureKind.TRUSTED_ACCESS_DISABLED: [
+        client_error("ServiceAccessNotEnabledException"),
+        client_error("ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"),
+    ],
+    FailureKind.REFUSED: [
+        client_error("LimitExceeded", status=409),
+        tls_error("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed (_ssl.c:1)"),
+        tls_error("hostname 'localhost' doesn't match 'other'"),
+        tls_error("[X509: NO_CERTIFICATE_OR_CRL_FOUND] none (_ssl.c:4154)"),
+        tls_error("[Errno 2] No such file or directory"),
+        proxy_error("CERTIFICATE_VERIFY_FAILED"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(kind, error) for kind, errors in FAILURES.items() for error in errors],
     ids=lambda value: str(value).removeprefix("SSL validation failed for ")[:40],
 )
 def test_a_failure_says_whether_to_retry_and_whether_the_call_may_have_taken_effect(
-    error: Exception, kind: FailureKind
+    kind: FailureKind, error: Exception
 ) -> None:
     with pytest.raises(CallError) as raised, call_errors(OPERATION):
         raise error
