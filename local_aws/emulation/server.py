@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from socketserver import BaseServer
 from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import (
@@ -112,13 +113,23 @@ def serve_organization(*, session_token: str = "") -> Iterator[LocalOrganization
     Yields:
         The handle, whose clients call over HTTP; its ``url`` is the server's.
     """
-    with organization_server(session_token=session_token) as (server, organization):
-        thread = threading.Thread(
-            target=server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), name="organization-server"
-        )
-        thread.start()
-        try:
-            yield organization
-        finally:
-            server.shutdown()
-            thread.join()
+    with (
+        organization_server(session_token=session_token) as (server, organization),
+        serving_in_thread(server),
+    ):
+        yield organization
+
+
+@contextmanager
+def serving_in_thread(server: BaseServer) -> Iterator[None]:
+    """Serve from a thread of this process, and close the server at the end."""
+    thread = threading.Thread(
+        target=server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

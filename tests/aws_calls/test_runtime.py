@@ -19,6 +19,7 @@ from werkzeug.serving import make_ssl_devcert
 
 from aws_calls.failures import CallError, FailureKind, call_errors
 from aws_calls.runtime import new_client, new_session
+from local_aws.emulation.server import serving_in_thread
 
 IDENTITY = b"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <GetCallerIdentityResult><Account>111111111111</Account></GetCallerIdentityResult>
@@ -90,16 +91,8 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[int]:
         server.socket = tls.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
-    thread = threading.Thread(
-        target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}
-    )
-    thread.start()
-    try:
+    with serving_in_thread(server):
         yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from local_aws.emulation.server import serving_in_thread
+
 SIGNATURE = "X-Amz-Signature=secret"
 _MAX_RESPONSE_BYTES = 4096
 _SLOW_SECONDS = 30.0
@@ -112,14 +114,6 @@ def response_endpoint() -> Iterator[ResponseEndpoint]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Put)
     server.daemon_threads = True
     endpoint = ResponseEndpoint(port=server.server_port)
-    thread = threading.Thread(
-        target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}
-    )
-    thread.start()
-    try:
+    with serving_in_thread(server):
         yield endpoint
-    finally:
         endpoint._ended.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
