@@ -4,6 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import xform_name
 from moto import mock_aws
 from moto.core.base_backend import BackendDict
 
@@ -131,10 +132,9 @@ def test_a_denial_has_the_services_error_and_names_what_the_call_acts_on(
 ) -> None:
     organization.deny(MANAGEMENT, action)
     service, operation = action.split(":")
-    client: Any = organization.client(service)
-    methods = {name: method for method, name in client.meta.method_to_api_mapping.items()}
+    call = getattr(organization.client(service), xform_name(operation))
 
-    denied = error_raised_by(getattr(client, methods[operation]), **parameters)
+    denied = error_raised_by(call, **parameters)
 
     assert (denied["code"], denied["http"]) == error
     assert denied["message"] == (

@@ -32,12 +32,10 @@ def register_delegate(
     )
 
 
-def deregister_delegate(
-    organization: Organization, account_id: str, principal: str = IAM_PRINCIPAL
-) -> None:
-    """Deregister a delegated administrator."""
+def deregister_delegate(organization: Organization, account_id: str) -> None:
+    """Deregister a delegated administrator for IAM."""
     organization.client("organizations").deregister_delegated_administrator(
-        AccountId=account_id, ServicePrincipal=principal
+        AccountId=account_id, ServicePrincipal=IAM_PRINCIPAL
     )
 
 
