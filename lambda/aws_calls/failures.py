@@ -139,6 +139,10 @@ class Failure:
     timed_out: bool = False
     may_have_taken_effect: bool = False
 
+    def __str__(self) -> str:
+        """Return which call failed, and how."""
+        return f"{self.operation}: {describe_response(self)}"
+
     @property
     def name(self) -> str:
         """The code without a trailing "Exception": documentation and wire differ in it."""
@@ -152,7 +156,7 @@ class CallError(RootAccessError):
     failure: Failure
 
     def __str__(self) -> str:
-        return describe(self.failure)
+        return str(self.failure)
 
 
 def error_of_call(operation: str, kind: FailureKind, message: str) -> CallError:
@@ -175,11 +179,6 @@ def incomplete_response(operation: str, missing: str) -> CallError:
     """
     message = f"the response has no {missing} (botocore {botocore.__version__})"
     return error_of_call(operation, FailureKind.INCOMPLETE_RESPONSE, message)
-
-
-def describe(failure: Failure) -> str:
-    """Return which call failed, and how."""
-    return f"{failure.operation}: {describe_response(failure)}"
 
 
 def describe_response(failure: Failure) -> str:

@@ -16,7 +16,7 @@ from common.typed_json import format_time
 from common.untrusted import printable
 
 from .calls import AwsCalls
-from .failures import CallError, describe
+from .failures import CallError
 
 IMPORT_FINDINGS = "securityhub:BatchImportFindings"
 _MAX_BATCH = 100
@@ -152,7 +152,7 @@ def import_findings(
             response = aws.call(IMPORT_FINDINGS, Findings=in_format)
         except CallError as error:
             # Another call would fail as well, after as many retries.
-            reason = describe(error.failure)
+            reason = str(error)
             refused |= {finding.id(importer): reason for finding in batch + waiting}
             break
         failed = {each["Id"]: _reason(each) for each in response.get("FailedFindings", ())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from aws_calls.failures import Failure, FailureKind, describe
+from aws_calls.failures import Failure, FailureKind
 from common.untrusted import excerpt
 
 from .model.report_schema import Result
@@ -93,7 +93,7 @@ def no_result(error: str | None) -> str:
 
 def describe_with_hint(failure: Failure) -> str:
     """Return a failed call with AWS's code and message, and its likely cause."""
-    return " ".join(filter(None, (describe(failure), hint(failure))))
+    return " ".join(filter(None, (str(failure), hint(failure))))
 
 
 def hint(failure: Failure) -> str | None:

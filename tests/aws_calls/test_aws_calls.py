@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from aws_calls.calls import AwsCalls
-from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
+from aws_calls.failures import CallError, Failure, FailureKind, call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from support import responding
 from support.function import FakeTime
@@ -194,12 +194,12 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> N
         timed_out=True,
     )
     what_failed = f"{OPERATION}: Throttling (RATE): Rate exceeded."
-    assert describe(failure) == f"{what_failed} Gave up after 3 attempts over 41 s."
+    assert str(failure) == f"{what_failed} Gave up after 3 attempts over 41 s."
     tried_once = replace(failure, attempts=1)
-    assert describe(tried_once) == f"{what_failed} Gave up after 1 attempt over 41 s."
-    assert describe(replace(tried_once, timed_out=False)) == what_failed
+    assert str(tried_once) == f"{what_failed} Gave up after 1 attempt over 41 s."
+    assert str(replace(tried_once, timed_out=False)) == what_failed
     # AWS's message is cut off at 600 bytes.
-    assert len(describe(replace(failure, message="x" * 5_000))) < 800
+    assert len(str(replace(failure, message="x" * 5_000))) < 800
 
 
 # Retries

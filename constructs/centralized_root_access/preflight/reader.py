@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from aws_calls.calls import require
-from aws_calls.failures import CallError, FailureKind, describe, ignoring
+from aws_calls.failures import CallError, FailureKind, ignoring
 from root_tasks.aws.invocation import (
     LIST_ROOTS,
     MAX_ENTRIES_PER_PAGE,
@@ -159,7 +159,7 @@ class PolicyReader:
                     # A caller that may not read policies gets no verdict at all.
                     if error.failure.kind is FailureKind.ACCESS_DENIED:
                         raise
-                    problems[target_id] = _UNREAD.format(describe(error.failure))
+                    problems[target_id] = _UNREAD.format(error)
         return Attachments(policy_ids=attached, problems=problems)
 
     def _policy_ids_by_target(self, policy_type: PolicyType) -> dict[str, list[str]]:
@@ -203,9 +203,7 @@ class PolicyReader:
         except CallError as error:
             if error.failure.kind is FailureKind.ACCESS_DENIED:
                 raise
-            return Policy(
-                policy_id=policy_id, name="", problem=f"{policy_id}: {describe(error.failure)}"
-            )
+            return Policy(policy_id=policy_id, name="", problem=f"{policy_id}: {error}")
         name = described.get("PolicySummary", {}).get("Name", "")
         policy = parse_policy(content, policy_id=policy_id, name=name, policy_type=policy_type)
         if policy.problem:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError
 
 from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL, Aws
 from ..model.run_documents import Account
@@ -98,4 +98,4 @@ def _logging_failure(aws: Aws) -> Iterator[None]:
     try:
         yield
     except CallError as error:
-        aws.log(event="organizational_units_unread", reason=describe(error.failure))
+        aws.log(event="organizational_units_unread", reason=str(error))

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError
 
 from .. import messages
 from ..aws.invocation import Aws
@@ -160,7 +160,7 @@ class AccountRunner:
         repeat what others chose.
         """
         if isinstance(error, CallError):
-            return describe(error.failure), messages.hint(error.failure)
+            return str(error), messages.hint(error.failure)
         name = type(error).__name__
         frame = traceback.extract_tb(error.__traceback__)[-1]
         self.aws.log(

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError
 from common.errors import RootAccessError
 
 from .. import messages
@@ -103,7 +103,7 @@ def _reason_to_change_nothing(aws: Aws, work: Work) -> str | None:
         if was_stopped(aws.within(_STOP_SECONDS), work.execution_arn):
             return messages.STOPPED
     except CallError as error:
-        return f"{messages.STOP_UNREAD} {describe(error.failure)}"
+        return f"{messages.STOP_UNREAD} {error}"
     return None
 
 

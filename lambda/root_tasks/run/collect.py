@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError
 
 from .. import messages
 from ..aws.backup_store import BackupStore
@@ -139,7 +139,7 @@ def _backup_references(run: Run, account_id: str, backups: BackupStore) -> str:
     try:
         references = backups.references(run.run_id, account_id)
     except CallError as error:
-        return f"{messages.BACKUPS_UNREAD} {describe(error.failure)}"
+        return f"{messages.BACKUPS_UNREAD} {error}"
     return f"Backups of this run: {', '.join(references) or 'none'}."
 
 

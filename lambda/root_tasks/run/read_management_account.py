@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError
 
 from ..aws.invocation import Aws
 from ..messages import management_account_unread
@@ -30,7 +30,7 @@ def read_own_root_user(aws: Aws, run: Run) -> Result | None:
     try:
         existing = types_in_summary(aws.within(_READ_SECONDS).call(GET_ACCOUNT_SUMMARY))
     except CallError as error:
-        reason = management_account_unread(describe(error.failure))
+        reason = management_account_unread(str(error))
         return Result(account_id=run.account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
 
     def none_or_unlisted(type_: ItemType) -> tuple[()] | None:

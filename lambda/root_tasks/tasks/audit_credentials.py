@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from aws_calls.failures import Failure, describe
+from aws_calls.failures import Failure
 from root_access.state import Feature
 
 from ..messages import DETAILS_UNAVAILABLE, hint
@@ -67,7 +67,7 @@ def audit(task: AccountTask) -> Finding:
 
     reason = None
     # A failure of several keys is reported once.
-    notes = list(dict.fromkeys(describe(failure) for failure in failures))
+    notes = list(dict.fromkeys(map(str, failures)))
     if notes:
         reason = " ".join([DETAILS_UNAVAILABLE] + notes)
     return Finding(

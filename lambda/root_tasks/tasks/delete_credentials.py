@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
-from aws_calls.failures import CallError, Failure, FailureKind, describe, error_of_call
+from aws_calls.failures import CallError, Failure, FailureKind, error_of_call
 from root_access.state import Feature
 
 from .. import messages
@@ -189,7 +189,7 @@ class _Deletion:
         try:
             by_type = self._session.in_parallel(lists)
         except CallError as error:
-            self.others_unread = f"{messages.OTHERS_NOT_READ} {describe(error.failure)}"
+            self.others_unread = f"{messages.OTHERS_NOT_READ} {error}"
             return None
         exist = tuple(map(_target_of, itertools.chain.from_iterable(by_type)))
         self._seen |= dict.fromkeys(exist)

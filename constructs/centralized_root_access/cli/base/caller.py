@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from aws_calls.calls import AwsCalls, Response
-from aws_calls.failures import Failure, call_errors, describe
+from aws_calls.failures import Failure, call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import Clients, Clock, new_client, new_session, one_attempt
 from common.arn import Arn
@@ -176,7 +176,7 @@ def retry_budget(clock: Clock, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBud
         if seconds_of_call > MAX_WAIT_SECONDS:
             return False
         if seconds_of_call > _MAX_SILENT_SECONDS and not said:
-            said.append(f"{describe(failure)} Trying again.")
+            said.append(f"{failure} Trying again.")
             print_note(said[0])
         return True
 

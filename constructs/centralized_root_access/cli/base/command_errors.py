@@ -122,7 +122,7 @@ _SDK_PACKAGES = frozenset({"boto3", "botocore", "urllib3"})
 def error_sentence(error: Exception) -> str:
     """Return what failed, and what to do, as sentences for a person."""
     # Imported here: most commands have no failure, and need not wait for these.
-    from aws_calls.failures import CallError, FailureKind, describe
+    from aws_calls.failures import CallError, FailureKind
     from common.errors import RootAccessError
     from root_access.root_access_errors import (
         NotInAnOrganizationError,
@@ -135,9 +135,9 @@ def error_sentence(error: Exception) -> str:
         return error.format_message()
     # A response of AWS.
     if isinstance(error, CallError) and error.failure.kind is FailureKind.ACCESS_DENIED:
-        return f"{describe(error.failure)} {_how_to_allow(error.failure.operation)}"
+        return f"{error} {_how_to_allow(error.failure.operation)}"
     if isinstance(error, CallError):
-        return _with_advice(describe(error.failure), error.failure.name)
+        return _with_advice(str(error), error.failure.name)
     # A sentence of the functions, some of which mean something else on this machine.
     if isinstance(error, NotTheManagementAccountError):
         return (
