@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimpo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -125,11 +125,11 @@ class ImportResult:
 
     Attributes:
         imported: How many findings Security Hub has accepted.
-        refused: The IDs of the others, each with AWS's code and message.
+        refusals: AWS's code and message for each of the others.
     """
 
     imported: int
-    refused: Mapping[str, str]
+    refusals: Sequence[str]
 
 
 def import_findings(
@@ -144,7 +144,7 @@ def import_findings(
     """
     waiting = list(findings)
     imported = 0
-    refused: dict[str, str] = {}
+    refusals: list[str] = []
     while waiting:
         batch, waiting = waiting[:_MAX_BATCH], waiting[_MAX_BATCH:]
         in_format = [finding.as_asff(importer) for finding in batch]
@@ -152,13 +152,12 @@ def import_findings(
             response = aws.call(IMPORT_FINDINGS, Findings=in_format)
         except CallError as error:
             # Another call would fail as well, after as many retries.
-            reason = str(error)
-            refused |= {finding.id(importer): reason for finding in batch + waiting}
+            refusals += [str(error)] * len(batch + waiting)
             break
-        failed = {each["Id"]: _reason(each) for each in response.get("FailedFindings", ())}
+        failed = response.get("FailedFindings", ())
         imported += len(batch) - len(failed)
-        refused |= failed
-    return ImportResult(imported=imported, refused=refused)
+        refusals += map(_reason, failed)
+    return ImportResult(imported=imported, refusals=refusals)
 
 
 def _reason(refused_finding: Mapping[str, str]) -> str:

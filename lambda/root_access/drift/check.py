@@ -274,7 +274,7 @@ class DriftCheck:
             return
         result = import_findings([self._finding], aws=self.aws, importer=self.function)
         # One finding was imported, so at most one was refused.
-        reason = next(iter(result.refused.values()), None)
+        reason = next(iter(result.refusals), None)
         event = "finding_imported"
         if reason is not None:
             event = "finding_refused"

@@ -210,9 +210,9 @@ def _import_findings(
     if publication.overtaken:
         findings = filter(is_open_failure, findings)
     result = import_findings(findings, aws=import_aws, importer=aws.function)
-    refused = len(result.refused)
+    refused = len(result.refusals)
     # Of many refusals, the reason of one is told.
-    reason = next(iter(result.refused.values()), None)
+    reason = next(iter(result.refusals), None)
     aws.log(
         event="findings_imported",
         runId=report.run_id,

@@ -409,6 +409,6 @@ def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
     budget = RetryBudget(clock=FakeTime().clock(), deadline=900)
     aws = AwsCalls(clients=lambda service: client, budget=budget)
     imported = import_findings(findings_of(audit), aws=aws, importer=FUNCTION)
-    assert (imported.imported, imported.refused) == (10_000, {})
+    assert (imported.imported, imported.refusals) == (10_000, [])
     # Security Hub takes up to 100 findings in a call.
     assert batches == [100] * 100
