@@ -162,25 +162,26 @@ class DriftCheck:
         contradictions = recorded.contradictions(self._desired, observed)
 
         # Publish what the call left, or what it did before it was undone.
-        notice = None
         if caused:
             repairs = self.settings.repaired_stack_id is not None
-            notice = drift_notice(
-                observed.organization_id,
-                caused=caused,
-                others=others,
-                call=recorded,
-                will_be_repaired=repairs and bool(self._plan_repair(observed)),
+            self._publish(
+                drift_notice(
+                    observed.organization_id,
+                    caused=caused,
+                    others=others,
+                    call=recorded,
+                    will_be_repaired=repairs and bool(self._plan_repair(observed)),
+                )
             )
         elif contradictions:
-            notice = contradiction_notice(
-                observed.organization_id,
-                contradictions=contradictions,
-                others=others,
-                call=recorded,
+            self._publish(
+                contradiction_notice(
+                    observed.organization_id,
+                    contradictions=contradictions,
+                    others=others,
+                    call=recorded,
+                )
             )
-        if notice is not None:
-            self._publish(notice)
 
     def _check_and_repair(self, stack_id: str) -> None:
         """Report, and enable what is missing, unless the stack is deployed meanwhile.

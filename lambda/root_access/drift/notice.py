@@ -58,10 +58,10 @@ def drift_notice(
     prospect = _WILL_NOT_BE_REPAIRED
     if will_be_repaired:
         prospect = _WILL_BE_REPAIRED
-    return Notice(
-        subject=_subject("Root access drift", organization_id, caused),
-        thread=_thread(organization_id),
-        runbook="Drift",
+    return _notice(
+        "Root access drift",
+        organization_id,
+        caused,
         next_steps=[_ASK_THE_CALLER] + _corrections(steps),
         message=paragraphs(
             f"After this call, organization {organization_id} does not match the stack.",
@@ -90,10 +90,10 @@ def contradiction_notice(
         call: The call.
     """
     undone_by = worst_first(contradictions)[0].operation.partition(":")[2]
-    return Notice(
-        subject=_subject("Root access drift undone", organization_id, contradictions),
-        thread=_thread(organization_id),
-        runbook="Drift",
+    return _notice(
+        "Root access drift undone",
+        organization_id,
+        contradictions,
         next_steps=[
             _ASK_THE_CALLER,
             # Root sessions are opened in any Region; IAM and Organizations are in one.
@@ -150,10 +150,10 @@ def repair_notice(
     next_steps += _corrections(left)
     next_steps.append(_TERRAFORM)
 
-    return Notice(
-        subject=_subject(f"Root access drift {state}", organization_id, left or found),
-        thread=_thread(organization_id),
-        runbook="Drift",
+    return _notice(
+        f"Root access drift {state}",
+        organization_id,
+        left or found,
         next_steps=next_steps,
         message=paragraphs(
             f"The scheduled drift check found that organization {organization_id} did not match "
@@ -207,19 +207,27 @@ def drift_finding(
     )
 
 
-def _subject(what: str, organization_id: str, steps: Sequence[Step]) -> str:
-    """Return a subject with the worst deviation and, if there is room, how many more there are."""
+def _notice(
+    what: str,
+    organization_id: str,
+    steps: Sequence[Step],
+    *,
+    next_steps: Sequence[NextStep],
+    message: str,
+) -> Notice:
+    """Return a notice; its subject has the worst deviation and, with room, how many more."""
     subject = f"{what} in {organization_id}: {deviation(worst_first(steps)[0])}"
-    if len(steps) > 1:
-        longer = f"{subject} and {len(steps) - 1} more"
-        if len(longer) <= MAX_SUBJECT_CHARACTERS:
-            return longer
-    return subject[:MAX_SUBJECT_CHARACTERS]
-
-
-def _thread(organization_id: str) -> str:
-    """Return the thread in chat that all notices about root access of an organization share."""
-    return f"{organization_id}-root-access"
+    longer = f"{subject} and {len(steps) - 1} more"
+    if len(steps) > 1 and len(longer) <= MAX_SUBJECT_CHARACTERS:
+        subject = longer
+    return Notice(
+        subject=subject[:MAX_SUBJECT_CHARACTERS],
+        # All notices about root access of an organization share it.
+        thread=f"{organization_id}-root-access",
+        runbook="Drift",
+        next_steps=next_steps,
+        message=message,
+    )
 
 
 def _without_hidden_features(steps: Sequence[Step]) -> list[Step]:
