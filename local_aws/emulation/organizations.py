@@ -79,7 +79,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         if self.account_id == MANAGEMENT_ACCOUNT_ID or self.operation == "DescribeOrganization":
             return
         reads = self.operation.startswith(_READING_VERBS)
-        if not (reads and self.organization.delegated_services(self.account_id)):
+        if not (reads and self.organization.delegations().get(self.account_id)):
             raise AwsError(
                 self.authorization_errors.access_denied,
                 "You don't have permissions to access this resource.",

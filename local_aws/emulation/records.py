@@ -32,18 +32,13 @@ class OrganizationRecords:
     """The part of the organization that is in moto."""
 
     def __init__(self, backend: Any) -> None:
-        self._backend = backend
-
-    @property
-    def moto_backend(self) -> object:
-        """Moto's backend, which the operations left to moto use."""
-        backend: object = self._backend
-        return backend
+        # The operations left to moto use it, too.
+        self.moto_backend = backend
 
     @property
     def exists(self) -> bool:
         """True if the organization exists."""
-        return self._backend.org is not None
+        return self.moto_backend.org is not None
 
     @property
     def id(self) -> str:
@@ -58,9 +53,9 @@ class OrganizationRecords:
     @property
     def _organization(self) -> Any:
         """Moto's organization."""
-        if self._backend.org is None:
+        if self.moto_backend.org is None:
             raise LookupError("The organization does not exist.")
-        return self._backend.org
+        return self.moto_backend.org
 
     @property
     def root_id(self) -> str:
@@ -70,7 +65,7 @@ class OrganizationRecords:
     @property
     def account_ids(self) -> tuple[str, ...]:
         """Every account of the organization, in the order in which they joined."""
-        return tuple(str(account.id) for account in self._backend.accounts)
+        return tuple(str(account.id) for account in self.moto_backend.accounts)
 
     def account(self, account_id: str) -> Account | None:
         """Return an account of the organization, or None if the account is not a member."""
@@ -85,7 +80,7 @@ class OrganizationRecords:
 
     def describe_accounts(self, account_ids: Sequence[str]) -> list[dict[str, object]]:
         """Return the accounts as Organizations describes them."""
-        by_id = {str(account.id): account for account in self._backend.accounts}
+        by_id = {str(account.id): account for account in self.moto_backend.accounts}
         accounts = []
         for account_id in account_ids:
             account = by_id[account_id]
@@ -98,9 +93,11 @@ class OrganizationRecords:
 
     def account_ids_under(self, parent_id: str) -> list[str]:
         """Return the accounts directly under a root or an organizational unit."""
-        self._backend.validate_parent_id(parent_id)
+        self.moto_backend.validate_parent_id(parent_id)
         return [
-            str(account.id) for account in self._backend.accounts if account.parent_id == parent_id
+            str(account.id)
+            for account in self.moto_backend.accounts
+            if account.parent_id == parent_id
         ]
 
     def suspend(self, account_id: str) -> None:
@@ -112,8 +109,8 @@ class OrganizationRecords:
 
     def create(self, *, organization_id: str, feature_set: str) -> None:
         """Create the organization with a given id."""
-        self._backend.create_organization(region="us-east-1", FeatureSet=feature_set)
-        backend = self._backend
+        self.moto_backend.create_organization(region="us-east-1", FeatureSet=feature_set)
+        backend = self.moto_backend
         backend.org.id = organization_id
         for entity in (*backend.accounts, *backend.ou, *backend.policies):
             entity.organization_id = organization_id
@@ -125,7 +122,7 @@ class OrganizationRecords:
         """Delete the organization with all its accounts."""
         for account_id in self.account_ids:
             organizations_backends.master_accounts.pop(account_id, None)
-        self._backend._reset()
+        self.moto_backend._reset()
 
     def add_account(self, *, name: str, email: str, account_id: str | None) -> str:
         """Add a member account and return its id.
@@ -134,14 +131,14 @@ class OrganizationRecords:
         """
         account = FakeAccount(self._organization, AccountName=name, Email=email)
         account.id = account_id = account_id or str(account.id)
-        self._backend.accounts.append(account)
-        for policy in self._backend.policies:
+        self.moto_backend.accounts.append(account)
+        for policy in self.moto_backend.policies:
             if policy.aws_managed:
                 account.attached_policies.append(policy)
                 policy.attachments.append(account)
         organizations_backends.master_accounts[account_id] = (
             MANAGEMENT_ACCOUNT_ID,
-            self._backend.partition,
+            self.moto_backend.partition,
         )
         return account_id
 
@@ -149,29 +146,25 @@ class OrganizationRecords:
         """Return whether a policy type is enabled on the root."""
         return any(
             entry["Type"] == policy_type
-            for entry in self._backend._get_root_by_id(self.root_id).policy_types
+            for entry in self.moto_backend._get_root_by_id(self.root_id).policy_types
         )
 
     def attach_managed_policies(self, policy_type: str) -> None:
         """Attach AWS's own policy of a type everywhere, as enabling the type does."""
         for policy in self._policies_of(policy_type):
             if policy.aws_managed:
-                for target in (*self._backend.ou, *self._backend.accounts):
-                    self._backend.attach_policy(PolicyId=policy.id, TargetId=target.id)
+                for target in (*self.moto_backend.ou, *self.moto_backend.accounts):
+                    self.moto_backend.attach_policy(PolicyId=policy.id, TargetId=target.id)
 
     def detach_policies(self, policy_type: str) -> None:
         """Detach all policies of a type, as disabling the type does."""
         for policy in self._policies_of(policy_type):
             for target in list(policy.attachments):
-                self._backend.detach_policy(PolicyId=policy.id, TargetId=target.id)
+                self.moto_backend.detach_policy(PolicyId=policy.id, TargetId=target.id)
 
     def policy_type(self, policy_id: str) -> str:
         """Return the type of a policy."""
-        return str(self._backend.get_policy_by_id(policy_id).type)
-
-    def is_policy_name(self, name: str) -> bool:
-        """Return whether a policy has a name."""
-        return any(policy.name == name for policy in self._backend.policies)
+        return str(self.moto_backend.get_policy_by_id(policy_id).type)
 
     def is_policy_target(self, target_id: str) -> bool:
         """Return whether an id is the root's, an organizational unit's or an account's."""
@@ -184,7 +177,7 @@ class OrganizationRecords:
 
     def targets_of_policy(self, policy_id: str) -> list[dict[str, object]]:
         """Return what a policy is attached to, as Organizations lists it."""
-        return list(self._backend.list_targets_for_policy(PolicyId=policy_id)["Targets"])
+        return list(self.moto_backend.list_targets_for_policy(PolicyId=policy_id)["Targets"])
 
     def attach_new_policy(
         self, *, name: str, content: str, target_id: str, policy_type: str
@@ -192,17 +185,17 @@ class OrganizationRecords:
         """Create a policy, attach it and return its ID; enable its type if necessary."""
         if not self.is_policy_target(target_id):
             raise LookupError(f"{target_id} is not a root, an organizational unit or an account.")
-        if self.is_policy_name(name):
+        if any(policy.name == name for policy in self.moto_backend.policies):
             raise ValueError(f"A policy with the name {name} exists already.")
         require_valid_policy(content, policy_type=policy_type)
         if not self.is_policy_type_enabled(policy_type):
-            self._backend.enable_policy_type(RootId=self.root_id, PolicyType=policy_type)
+            self.moto_backend.enable_policy_type(RootId=self.root_id, PolicyType=policy_type)
             self.attach_managed_policies(policy_type)
-        created = self._backend.create_policy(
+        created = self.moto_backend.create_policy(
             Name=name, Description="", Type=policy_type, Content=content
         )
         policy_id = str(created["Policy"]["PolicySummary"]["Id"])
-        self._backend.attach_policy(PolicyId=policy_id, TargetId=target_id)
+        self.moto_backend.attach_policy(PolicyId=policy_id, TargetId=target_id)
         return policy_id
 
     def policies_by_level(self, account_id: str, *, policy_type: str) -> list[list[AttachedPolicy]]:
@@ -223,7 +216,7 @@ class OrganizationRecords:
 
     def _path_to(self, account: Any) -> list[Any]:
         """Return moto's root, the organizational units below it, and an account in them."""
-        units = {unit.id: unit for unit in self._backend.ou}
+        units = {unit.id: unit for unit in self.moto_backend.ou}
         path = [account]
         while path[0].parent_id is not None:
             path.insert(0, units[path[0].parent_id])
@@ -231,29 +224,29 @@ class OrganizationRecords:
 
     def _policies_of(self, policy_type: str) -> list[Any]:
         """Return moto's policies of a type."""
-        return [policy for policy in self._backend.policies if policy.type == policy_type]
+        return [policy for policy in self.moto_backend.policies if policy.type == policy_type]
 
     def _find_target(self, target_id: str) -> Any:
         """Return moto's root, organizational unit or account with an ID, or None."""
-        return _find_entity(self._backend.ou + self._backend.accounts, target_id)
+        return _find_entity(self.moto_backend.ou + self.moto_backend.accounts, target_id)
 
     def trusted_access(self) -> dict[str, datetime]:
         """Return each service principal with trusted access, and since when."""
         return {
             str(entry["ServicePrincipal"]): _to_datetime(entry["DateEnabled"])
-            for entry in self._backend.services
+            for entry in self.moto_backend.services
         }
 
     def enable_trusted_access(self, principal: str, *, at: datetime) -> None:
         """Enable a service's trusted access. If it is enabled already, its date stays."""
         if principal not in self.trusted_access():
-            self._backend.services.append(
+            self.moto_backend.services.append(
                 {"ServicePrincipal": principal, "DateEnabled": at.timestamp()}
             )
 
     def disable_trusted_access(self, principal: str) -> None:
         """Disable a service's trusted access."""
-        self._backend.disable_aws_service_access(ServicePrincipal=principal)
+        self.moto_backend.disable_aws_service_access(ServicePrincipal=principal)
 
     def delegated_administrators(self, principal: str) -> dict[str, datetime]:
         """Return the accounts registered for a service, oldest first, and since when."""
@@ -264,10 +257,6 @@ class OrganizationRecords:
         }
         return dict(sorted(dates.items(), key=lambda entry: entry[1]))
 
-    def delegated_services(self, account_id: str) -> dict[str, datetime]:
-        """Return the services that an account is registered for, and since when."""
-        return self.delegations().get(account_id, {})
-
     def delegations(self) -> dict[str, dict[str, datetime]]:
         """Return each registered account with its services, and since when."""
         return {
@@ -275,27 +264,27 @@ class OrganizationRecords:
                 str(principal): _to_datetime(service["DelegationEnabledDate"])
                 for principal, service in administrator.services.items()
             }
-            for administrator in self._backend.admins
+            for administrator in self.moto_backend.admins
         }
 
     def register(self, *, account_id: str, principal: str, at: datetime) -> None:
         """Register an account for a service."""
-        self._backend.register_delegated_administrator(
+        self.moto_backend.register_delegated_administrator(
             AccountId=account_id, ServicePrincipal=principal
         )
-        for administrator in self._backend.admins:
+        for administrator in self.moto_backend.admins:
             if administrator.account.id == account_id:
                 administrator.services[principal]["DelegationEnabledDate"] = at.timestamp()
 
     def deregister(self, *, account_id: str, principal: str) -> None:
         """Deregister an account for a service."""
-        self._backend.deregister_delegated_administrator(
+        self.moto_backend.deregister_delegated_administrator(
             AccountId=account_id, ServicePrincipal=principal
         )
 
     def _find_account(self, account_id: str) -> Any:
         """Return moto's account with an ID, or None."""
-        return _find_entity(self._backend.accounts, account_id)
+        return _find_entity(self.moto_backend.accounts, account_id)
 
 
 def _find_entity(entities: Iterable[Any], id_: str) -> Any:
