@@ -201,7 +201,7 @@ def running_local_aws(
                     os.environ, addresses, programs=(CLI_PROGRAMS,)
                 ),
                 organization=RemoteOrganization(
-                    addresses.organization_url, session_token=addresses.session_token
+                    url=addresses.organization_url, session_token=addresses.session_token
                 ),
             )
 

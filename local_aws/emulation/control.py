@@ -60,15 +60,6 @@ def _call_member(
 class RemoteOrganization(Organization):
     """An organization behind HTTP: each member of the control API becomes a request."""
 
-    def __init__(self, url: str, *, session_token: str = "") -> None:
-        """Create the handle on an organization.
-
-        Args:
-            url: Where it is served, for example ``http://127.0.0.1:5000``.
-            session_token: What the server expects its callers to have.
-        """
-        super().__init__(url=url, session_token=session_token)
-
     @classmethod
     def of_environment(cls) -> Self:
         """Return the handle on the organization of the local AWS that this process runs in.
@@ -77,7 +68,7 @@ class RemoteOrganization(Organization):
             LookupError: The environment variables are not those of a local AWS.
         """
         try:
-            return cls(os.environ[URL_VARIABLE], session_token=os.environ["AWS_SESSION_TOKEN"])
+            return cls(url=os.environ[URL_VARIABLE], session_token=os.environ["AWS_SESSION_TOKEN"])
         except KeyError as error:
             raise LookupError(
                 f"There is no local AWS in this environment: {error} is not set."

@@ -154,7 +154,7 @@ def test_aws_refuses_requests_without_the_token_and_of_web_pages() -> None:
         assert http_status_of(f"{served.url}/moto-api/reset", {}, body="") == 403
 
         with pytest.raises(ClientError, match="AWS_SESSION_TOKEN") as raised:
-            RemoteOrganization(str(served.url)).client(
+            RemoteOrganization(url=served.url).client(
                 "sts", account_id=OUTSIDE_ORGANIZATION
             ).get_caller_identity()
         assert raised.value.response["Error"]["Code"] == "InvalidClientTokenId"
