@@ -9,15 +9,13 @@ from .control import RemoteOrganization
 from .handle import Organization, Seed
 from .local import LocalOrganization, mock_organization
 from .server import serve_organization
-from .values import Call, OtherServices, RootAccess, RootCredentials
+from .values import Call, RootCredentials
 
 __all__ = [
     "Call",
     "LocalOrganization",
     "Organization",
-    "OtherServices",
     "RemoteOrganization",
-    "RootAccess",
     "RootCredentials",
     "Seed",
     "mock_organization",

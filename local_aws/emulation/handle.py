@@ -6,11 +6,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, overload
 
 from botocore.config import Config
-from botocore.loaders import Loader, create_loader
+from botocore.loaders import create_loader
 from botocore.session import Session
 
 from .authorization import root_session_denial
@@ -381,7 +381,7 @@ class Organization:
         with self._session_lock:
             if self._session is None:
                 self._session = Session(session_vars=WITHOUT_USER_SETTINGS)
-                self._session.register_component("data_loader", _load_service_models())
+                self._session.register_component("data_loader", _service_models())
             client: BaseClient = self._session.create_client(
                 service,
                 region_name=options.get("region", "us-east-1"),
@@ -411,7 +411,5 @@ class Organization:
         return access_keys[0]
 
 
-@lru_cache(maxsize=1)
-def _load_service_models() -> Loader:
-    """Return the one loader of the API models: reading them takes longer than most tests."""
-    return create_loader()
+# One loader of the API models: reading them takes longer than most tests.
+_service_models = cache(create_loader)
