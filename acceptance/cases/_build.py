@@ -34,6 +34,23 @@ def refusal(
 
 
 DENIED = refusal("AccessDenied", http=403)
+ROOT = f"arn:aws:iam::{MEMBER}:root"
+
+
+def denial(operation: str, *, resource: str = ROOT, policy: str = "session policy") -> Response:
+    """Return the refusal of a call in a root session that a policy denies.
+
+    Args:
+        operation: The call, as AWS's message names it.
+        resource: What it acts on.
+        policy: The policy; default: the task policy of the session.
+    """
+    return refusal(
+        "AccessDenied",
+        f"User: {{caller}} is not authorized to perform: {operation} on resource: {resource} "
+        f"with an explicit deny in a {policy}",
+        http=403,
+    )
 
 
 def case(operation: str, name: str, response: Response, **options: Any) -> Case:

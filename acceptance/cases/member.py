@@ -5,10 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 from acceptance.callers import AUDIT, DELETE, RECOVER
-from acceptance.cases._build import DENIED, PASSWORD, in_session, refusal, succeeds
-from acceptance.model import MEMBER, Response, Source
+from acceptance.cases._build import (
+    DENIED,
+    PASSWORD,
+    ROOT,
+    denial,
+    in_session,
+    refusal,
+    succeeds,
+)
+from acceptance.model import MEMBER, Source
 
-_ROOT = f"arn:aws:iam::{MEMBER}:root"
 _KEY = {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}
 _NO_ENTITY = refusal("NoSuchEntity", http=404)
 _WITH_PASSWORD, _WITHOUT_PASSWORD = ({"AccountPasswordPresent": present} for present in (1, 0))
@@ -16,23 +23,12 @@ _WITH_PASSWORD, _WITHOUT_PASSWORD = ({"AccountPasswordPresent": present} for pre
 _assumed = partial(in_session, source=Source.ASSUMED)
 _audit, _delete, _recover = (in_session(policy) for policy in (AUDIT, DELETE, RECOVER))
 
-
-def _denial(operation: str, *, resource: str = _ROOT) -> Response:
-    """Return the refusal of a call that the task policy of the root session denies."""
-    return refusal(
-        "AccessDenied",
-        f"User: {{caller}} is not authorized to perform: {operation} on resource: {resource} "
-        "with an explicit deny in a session policy",
-        http=403,
-    )
-
-
 CASES = (
     [
         _audit(
             "sts:GetCallerIdentity",
             "the caller in a root session is the root user",
-            succeeds({"Account": MEMBER, "Arn": _ROOT, "UserId": MEMBER}),
+            succeeds({"Account": MEMBER, "Arn": ROOT, "UserId": MEMBER}),
         ),
     ]
     + [
@@ -59,24 +55,24 @@ CASES = (
         _delete(
             "iam:GetAccountSummary",
             "a session that deletes cannot get the account's summary",
-            _denial("iam:GetAccountSummary", resource="*"),
+            denial("iam:GetAccountSummary", resource="*"),
         ),
         in_session(AUDIT, PASSWORD)(
             "iam:DeleteLoginProfile",
             "a session that audits cannot delete the password",
-            _denial("iam:DeleteLoginProfile"),
+            denial("iam:DeleteLoginProfile"),
             afterwards=_WITH_PASSWORD,
         ),
         _audit(
             "iam:CreateLoginProfile",
             "a session that audits cannot allow recovery",
-            _denial("iam:CreateLoginProfile"),
+            denial("iam:CreateLoginProfile"),
             afterwards=_WITHOUT_PASSWORD,
         ),
         in_session(RECOVER, PASSWORD)(
             "iam:DeleteLoginProfile",
             "a session that allows recovery cannot delete the password",
-            _denial("iam:DeleteLoginProfile"),
+            denial("iam:DeleteLoginProfile"),
             afterwards=_WITH_PASSWORD,
         ),
         _delete(
@@ -147,7 +143,7 @@ CASES = (
         _assumed(AUDIT, PASSWORD)(
             "iam:GetUser",
             "a password that was never used has no last use",
-            succeeds({"User": {"UserId": MEMBER, "Arn": _ROOT, "CreateDate": "{time}"}}),
+            succeeds({"User": {"UserId": MEMBER, "Arn": ROOT, "CreateDate": "{time}"}}),
         ),
         _assumed(AUDIT)(
             "organizations:DescribeOrganization",

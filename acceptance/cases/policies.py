@@ -11,25 +11,18 @@ from acceptance.cases._build import (
     SESSION,
     WITH_CREDENTIALS,
     assume_root,
+    denial,
     in_session,
-    refusal,
     succeeds,
 )
-from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, Case, Level, Response, Source
+from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, Case, Level, Source
 
-_ROOT = f"arn:aws:iam::{MEMBER}:root"
 _NO_PASSWORD = succeeds({"SummaryMap": {"AccountPasswordPresent": 0, "{and more}": True}})
-
-
-def _denial(operation: str, *, resource: str = _ROOT) -> Response:
-    """Return the refusal of a call of IAM that a service control policy denies."""
-    return refusal(
-        "AccessDenied",
-        f"User: {{caller}} is not authorized to perform: iam:{operation} on resource: {resource} "
-        "with an explicit deny in a service control policy: arn:aws:organizations::111111111111:"
-        "policy/{organization id}/service_control_policy/{policy id}",
-        http=403,
-    )
+_denial = partial(
+    denial,
+    policy="service control policy: arn:aws:organizations::111111111111:policy/{organization id}/"
+    "service_control_policy/{policy id}",
+)
 
 
 def _audit_under(policy: str, *given: str, source: Source = Source.DOCUMENTED) -> partial[Case]:
@@ -47,13 +40,13 @@ CASES = (
         _audit_under("without the exemption")(
             "iam:GetAccountSummary",
             "a policy without the exemption denies an audit, and the response names the policy",
-            _denial("GetAccountSummary", resource="*"),
+            _denial("iam:GetAccountSummary", resource="*"),
             measures="time until a service control policy is effective",
         ),
         _audit_under("without the exemption")(
             "iam:GetUser",
             "a policy without the exemption denies what acts on the root user",
-            _denial("GetUser"),
+            _denial("iam:GetUser"),
         ),
         _audit_under("without the exemption", "policy without the exemption detached")(
             "iam:GetAccountSummary",
@@ -75,12 +68,12 @@ CASES = (
         _audit_under("on bool if exists mfa", source=Source.ASSUMED)(
             "iam:GetUser",
             "a root session counts as one without MFA: BoolIfExists false denies",
-            _denial("GetUser"),
+            _denial("iam:GetUser"),
         ),
         in_session(RECOVER, "policy on password attached")(
             "iam:CreateLoginProfile",
             "a policy on the creation of passwords denies the recovery",
-            _denial("CreateLoginProfile"),
+            _denial("iam:CreateLoginProfile"),
             afterwards={"AccountPasswordPresent": 0},
         ),
         _audit_under("on password")(

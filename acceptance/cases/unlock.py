@@ -12,6 +12,7 @@ from acceptance.cases._build import (
     NO_ENFORCEMENT,
     SESSIONS,
     case,
+    denial,
     in_session,
     refusal,
     succeeds,
@@ -121,12 +122,7 @@ _QUEUES = [
     in_session(AUDIT, SESSIONS, "queue open", source=Source.ASSUMED)(
         "sqs:GetQueueAttributes",
         "a root session that audits cannot look at a queue, whose action SQS names in lower case",
-        refusal(
-            "AccessDenied",
-            "User: {caller} is not authorized to perform: sqs:getqueueattributes "
-            "on resource: {queue arn} with an explicit deny in a session policy",
-            http=403,
-        ),
+        denial("sqs:getqueueattributes", resource="{queue arn}"),
         AttributeNames=["All"],
         **_QUEUE,
     ),
