@@ -13,7 +13,7 @@ from support.accounts import MEMBER, OTHER_MEMBER, OUTSIDE_ORGANIZATION, THIRD_M
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation, is_request_for
 from support.drift_check import SCHEDULED_EVENT, STACK_ID, TOPIC_ARN, DriftCheck, cloudtrail_event
-from support.function import BOTH_FEATURES, CustomResourceFunction, HandledEvent
+from support.function import BOTH_FEATURES, CustomResourceFunction
 from support.policies import (
     PolicyComparison,
     PolicyRequest,
@@ -105,7 +105,7 @@ class RecordedRole:
         """
         self.organization.reset()
 
-        def invoke(event: Mapping[str, Any]) -> HandledEvent:
+        def invoke(event: Mapping[str, Any]) -> Exception | None:
             self.organization.clear_calls()
             try:
                 return self._function(event)

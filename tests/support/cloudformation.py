@@ -1,11 +1,9 @@
 """A fake CloudFormation in front of the custom resource's function, with CloudFormation's rules.
 
-The function responds by what it puts at the request's URL, and by nothing else. Lambda invokes a
-function that raises twice more; a request without a response fails when its time is up. A failed
-Create is deleted under the physical id in its response; a failed Update is followed by an Update
-with the old properties; a physical id that changes on Update is a replacement, whose Delete
-follows; the first response counts; values arrive as strings, and CloudFormation adds properties of
-its own.
+The function responds by what it puts at the request's URL, and by nothing else: once to each event.
+A failed Create is deleted under the physical id in its response; a failed Update is followed by an
+Update with the old properties; the physical id never changes; the first response counts; values
+arrive as strings, and CloudFormation adds properties of its own.
 """
 
 import itertools
@@ -14,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.function import HandledEvent
 from support.response_endpoint import ResponseEndpoint, shared_endpoint
 
 STACK_ID = (
@@ -22,9 +19,6 @@ STACK_ID = (
     "OrganizationBootstrap/5c1e0a60-0c7a-11f0-8a3e-0e5b0f6d3c11"
 )
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
-
-# How often Lambda runs an asynchronous event that fails, the first time included.
-_INVOCATIONS = 3
 
 _REQUEST_NUMBERS: Iterator[int] = itertools.count(1)
 
@@ -69,7 +63,7 @@ class FakeCloudFormation:
         delivers_twice: Whether each event reaches the function twice, as it may with Lambda.
     """
 
-    function: Callable[[Mapping[str, Any]], HandledEvent]
+    function: Callable[[Mapping[str, Any]], Exception | None]
     endpoint: ResponseEndpoint = field(default_factory=shared_endpoint)
     properties: Mapping[str, Any] | None = None
     physical_id: str | None = None
@@ -109,7 +103,6 @@ class FakeCloudFormation:
         outcome = self._send("Delete", self.properties)
         if outcome.succeeded:
             self.properties = self.physical_id = None
-            self.data = {}
         return outcome
 
     def _send(
@@ -139,56 +132,33 @@ class FakeCloudFormation:
             event["OldResourceProperties"] = _as_strings(old)
         return self._accept(event, *self._invoke(event))
 
-    def _invoke(
-        self, event: Mapping[str, Any]
-    ) -> tuple[Mapping[str, Any] | None, Exception | None]:
-        """Deliver an event, as Lambda does: again, up to three times, if the function raises.
-
-        Return the first response and the error that made it FAILED, each None if there is none.
-        """
-        deliveries = 2 if self.delivers_twice else 1
-        errors: list[Exception | None] = []
-        for _ in range(deliveries):
-            for _ in range(_INVOCATIONS):
-                try:
-                    # What reaches the function has gone through JSON.
-                    error = self.function(json.loads(json.dumps(event))).error
-                except Exception:
-                    continue
-                errors.append(error)
-                break
+    def _invoke(self, event: Mapping[str, Any]) -> tuple[Mapping[str, Any], Exception | None]:
+        """Deliver an event; return the first response, and the error if that made it FAILED."""
+        deliveries = 1 + self.delivers_twice
+        # What reaches the function has gone through JSON.
+        errors = [self.function(json.loads(json.dumps(event))) for _ in range(deliveries)]
         responses = self.endpoint.take(event["RequestId"])
-        assert len(responses) <= deliveries, "one response to each event"
-        return (responses[0], errors[0]) if responses else (None, None)
+        assert len(responses) == deliveries, "one response to each event"
+        return responses[0], errors[0]
 
     def _accept(
-        self, event: Mapping[str, Any], response: Mapping[str, Any] | None, error: Exception | None
+        self, event: Mapping[str, Any], response: Mapping[str, Any], error: Exception | None
     ) -> DeploymentOutcome:
         """Check a response by CloudFormation's rules, and return how the request ended."""
-        request_type, current = event["RequestType"], event.get("PhysicalResourceId")
-        if response is None:
-            return DeploymentOutcome(
-                succeeded=False, reason="CloudFormation did not receive a response."
-            )
         for key in ("StackId", "RequestId", "LogicalResourceId"):
             assert response[key] == event[key]
         size, physical_id = len(json.dumps(response).encode()), response["PhysicalResourceId"]
         assert physical_id, "a response names the resource"
+        # Another physical ID would be another resource: CloudFormation would delete the old one.
+        assert physical_id == event.get("PhysicalResourceId", physical_id), "never replaced"
+        self.physical_id = physical_id
         if response["Status"] == "FAILED":
             assert response["Reason"], "a failure has a reason"
-            assert request_type == "Create" or physical_id == current, "a failure never replaces"
-            self.physical_id = physical_id
             return DeploymentOutcome(
                 succeeded=False, reason=response["Reason"], response_bytes=size, error=error
             )
         assert response["Status"] == "SUCCESS"
-        if request_type == "Delete":
-            assert physical_id == current, "DELETE: cannot change the physical resource ID"
-            return DeploymentOutcome(succeeded=True)
-        self.physical_id, self.data = physical_id, response["Data"]
-        if request_type == "Update" and physical_id != current:
-            # Another physical ID is another resource: CloudFormation deletes the old one.
-            self._invoke({**event, "RequestType": "Delete", "PhysicalResourceId": current})
+        self.data = response.get("Data", {})
         return DeploymentOutcome(succeeded=True, response_bytes=size)
 
 

@@ -1,6 +1,5 @@
 """The custom resource's function as Lambda runs it, on an emulated organization."""
 
-import functools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -78,17 +77,6 @@ class FakeContext:
 
 
 @dataclass(kw_only=True)
-class HandledEvent:
-    """What came of one event in the function, before it was sent as a response.
-
-    Attributes:
-        error: Why the response was FAILED; None if it was SUCCESS.
-    """
-
-    error: Exception | None = None
-
-
-@dataclass(kw_only=True)
 class CustomResourceFunction:
     """The deployed function.
 
@@ -96,16 +84,18 @@ class CustomResourceFunction:
         account_id: The account that it is deployed in.
         time: Its time.
         log: What it logged.
+        error: Why its last response was FAILED; None if it was SUCCESS.
     """
 
     account_id: str = MANAGEMENT
     time: FakeTime = field(default_factory=FakeTime)
     log: list[Mapping[str, object]] = field(default_factory=list)
+    error: Exception | None = None
     _clients: dict[str, Any] = field(default_factory=dict)
 
-    def __call__(self, event: Mapping[str, Any]) -> HandledEvent:
-        """Invoke the function."""
-        handled = HandledEvent()
+    def __call__(self, event: Mapping[str, Any]) -> Exception | None:
+        """Invoke the function, and return why its response was FAILED."""
+        self.error = None
         respond(
             event,
             FakeContext(
@@ -113,19 +103,14 @@ class CustomResourceFunction:
                 ends_at=self.time.seconds + _TIMEOUT_SECONDS,
                 account_id=self.account_id,
             ),
-            handle=functools.partial(self._apply_request, handled=handled),
+            handle=self._apply_request,
             sleep=self.time.sleep,
             log=self._record,
         )
-        return handled
+        return self.error
 
     def _apply_request(
-        self,
-        event: Mapping[str, Any],
-        context: LambdaContext,
-        *,
-        abandoned: threading.Event,
-        handled: HandledEvent,
+        self, event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
     ) -> dict[str, Any]:
         """Do the work of the entry module's `handle`, and remember what came of it for the test."""
         try:
@@ -138,7 +123,7 @@ class CustomResourceFunction:
                 abandoned=abandoned,
             )
         except Exception as error:
-            handled.error = error
+            self.error = error
             raise
 
     def _record(self, **event: object) -> None:
