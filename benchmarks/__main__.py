@@ -24,12 +24,18 @@ from benchmarks.stand_in_server import running_stand_in
 from local_aws.processes import raise_interrupted_on_signals
 
 _PAGE = Path(__file__).with_name("README.md")
-_SLOW, _FAST = 0.3, 0.1
+_LATENCY = 0.3
 _SINGLE_ACCOUNTS = (10, 10_000)
-# How often each is audited: a second more or less counts only where an audit takes few.
-_SIZES = {30: 5, 100: 5, 300: 3, 1_000: 1, 10_000: 1}
 _TIMES = 5
-_LARGE = 10_000
+# How often each is audited: a second more or less counts only where an audit takes few. The largest
+# has a shorter latency.
+_AUDITS = {
+    Scenario(members=30, latency=_LATENCY): _TIMES,
+    Scenario(members=100, latency=_LATENCY): _TIMES,
+    Scenario(members=300, latency=_LATENCY): 3,
+    Scenario(members=1_000, latency=_LATENCY): 1,
+    Scenario(members=10_000, latency=0.1): 1,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -61,17 +67,12 @@ def _measure(peer: Path | None) -> Measurements:
         meter = Meter(stand_in, peer=peer)
         for members in _SINGLE_ACCOUNTS:
             _print_heading(f"One account of {members:,}")
-            one = Scenario(members=members, latency=_SLOW)
+            one = Scenario(members=members, latency=_LATENCY)
             measurements.from_here.append(meter.compare(one, one_account=True, times=_TIMES))
-        for size, times in _SIZES.items():
-            _print_heading(f"{size:,} accounts, from here")
-            measurements.from_here.append(meter.compare(_scenario(size), times=times))
+        for scenario, times in _AUDITS.items():
+            _print_heading(f"{scenario.members:,} accounts, from here")
+            measurements.from_here.append(meter.compare(scenario, times=times))
     return measurements
-
-
-def _scenario(members: int) -> Scenario:
-    """Return the scenario of so many members; large organizations have a shorter latency."""
-    return Scenario(members=members, latency=_FAST if members >= _LARGE else _SLOW)
 
 
 def _version_of(peer: Path) -> str:

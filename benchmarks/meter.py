@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stand_in import Scenario, StandIn, Traffic
+from benchmarks.stand_in import Scenario, StandIn
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from root_tasks.model.report_schema import Outcome
 
@@ -134,18 +134,18 @@ class Meter:
             raise AuditFailedError(f"{command} has no result: {finished.stderr[-2000:]}") from error
         if exit_code not in (None, finished.returncode):
             raise AuditFailedError(f"{command} ended with {finished.returncode}")
-        cpu = (_cpu_of_processes() - cpu) / accounts
-        return output, Figures(seconds=seconds, cpu=cpu, **_call_counts(self._stand_in.traffic()))
+        traffic = self._stand_in.traffic()
+        return output, Figures(
+            seconds=seconds,
+            calls=sum(traffic.calls.values()),
+            throttled=sum(traffic.throttled.values()),
+            cpu=(_cpu_of_processes() - cpu) / accounts,
+        )
 
 
 def _median_by_time(figures: list[Figures]) -> Figures:
     """Return the run whose time is the median."""
     return sorted(figures, key=lambda run: run.seconds)[len(figures) // 2]
-
-
-def _call_counts(traffic: Traffic) -> dict[str, int]:
-    """Return the calls and the throttled ones, of all operations."""
-    return {"calls": sum(traffic.calls.values()), "throttled": sum(traffic.throttled.values())}
 
 
 def _cpu_of_processes() -> float:

@@ -93,7 +93,10 @@ def _parts_of_page(measurements: Measurements) -> Iterable[str]:
     if measurements.peer:
         yield _PEER
         columns += _PEERS_COLUMNS
-    yield table(columns, map(_comparison_row, measurements.from_here))
+    # The columns after the first are aligned to the right.
+    rules = ["---", *["---:"] * (len(columns) - 1)]
+    rows = (columns, rules, *map(_comparison_row, measurements.from_here))
+    yield "\n".join("| " + " | ".join(cells) + " |" for cells in rows) + "\n"
 
 
 def _comparison_row(comparison: Comparison) -> Sequence[str]:
@@ -126,17 +129,6 @@ def _cells_of_figures(figures: Figures) -> Sequence[str]:
         f"{figures.throttled:,}",
         _milliseconds(figures.cpu),
     )
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown, with the columns after the first aligned to the right.
-
-    Args:
-        header: The columns' names.
-        rows: The cells.
-    """
-    rules = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rules, *rows)) + "\n"
 
 
 def _milliseconds(seconds: float) -> str:
