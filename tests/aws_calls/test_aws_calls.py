@@ -88,19 +88,13 @@ def test_a_throttled_page_is_repeated_and_the_list_is_not() -> None:
     assert len(time.starts) == 2
 
 
-@pytest.mark.parametrize(
-    ("tokens", "calls"),
-    [
-        pytest.param(["again"] * 99, 2, id="one token"),
-        pytest.param(["a", "b", "c"] * 33, 4, id="a circle"),
-    ],
-)
-def test_a_list_that_does_not_end_is_a_failure(tokens: list[str], calls: int) -> None:
-    service = Service(*({"Items": [], "NextMarker": token} for token in tokens))
+def test_a_list_that_does_not_end_is_a_failure() -> None:
+    service = Service(*({"Items": [], "NextMarker": token} for token in "abc" * 33))
     with pytest.raises(CallError) as raised:
         list(list_of(service))
     assert raised.value.failure.message == "the list repeats a page"
-    assert len(service.calls) == calls
+    # The fourth page has the token of the first one.
+    assert len(service.calls) == 4
 
 
 @pytest.mark.parametrize(

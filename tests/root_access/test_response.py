@@ -260,13 +260,12 @@ def test_a_failure_never_names_another_physical_id(
     assert response["PhysicalResourceId"] == expected
 
 
-@pytest.mark.parametrize("physical_id", ["o-a1b2c3d4e5", NOT_CREATED, "anything"])
 def test_a_delete_succeeds_for_any_physical_id_without_being_handled(
-    endpoint: ResponseEndpoint, physical_id: str
+    endpoint: ResponseEndpoint,
 ) -> None:
-    event = event_for(endpoint, "Delete", PhysicalResourceId=physical_id)
+    event = event_for(endpoint, "Delete", PhysicalResourceId="anything")
     (response,), _ = responses_and_log(endpoint, event, outcome=AssertionError("handled"))
-    assert (response["Status"], response["PhysicalResourceId"]) == ("SUCCESS", physical_id)
+    assert (response["Status"], response["PhysicalResourceId"]) == ("SUCCESS", "anything")
 
 
 @pytest.mark.parametrize(
