@@ -14,9 +14,14 @@ _PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "root-use-alarm.md").re
 
 
 def root_user_event(
-    *, key: str | None = "ASIAEXAMPLEEXAMPLE99", assumed_root: bool = False, **event: Any
+    call: str,
+    *,
+    key: str | None = "ASIAEXAMPLEEXAMPLE99",
+    assumed_root: bool = False,
+    **event: Any,
 ) -> dict[str, Any]:
-    """Return an event of a root user in a member account."""
+    """Return an event of a root user in a member account, for a call such as "iam:GetUser"."""
+    service, _, name = call.partition(":")
     identity: dict[str, Any] = {
         "type": "Root",
         "principalId": MEMBER,
@@ -30,7 +35,13 @@ def root_user_event(
         identity["accessKeyId"] = key
     if assumed_root:
         identity["sessionContext"]["assumedRoot"] = "true"
-    return {"eventType": "AwsApiCall", **event, "userIdentity": identity}
+    return {
+        "eventType": "AwsApiCall",
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": name,
+        **event,
+        "userIdentity": identity,
+    }
 
 
 def assume_root_event(
@@ -70,31 +81,22 @@ def identity_of_root_user(account_id: str) -> dict[str, Any]:
     return {"userIdentity": {"type": "Root", "accountId": account_id}}
 
 
-IAM_CALL: dict[str, Any] = {"eventSource": "iam.amazonaws.com"}
-S3_CALL: dict[str, Any] = {"eventSource": "s3.amazonaws.com"}
-SQS_CALL: dict[str, Any] = {"eventSource": "sqs.amazonaws.com"}
-STS_CALL: dict[str, Any] = {"eventSource": "sts.amazonaws.com"}
-SIGN_IN_CALL: dict[str, Any] = {"eventSource": "signin.amazonaws.com"}
-CONSOLE_SIGN_IN: dict[str, Any] = {**SIGN_IN_CALL, "eventType": "AwsConsoleSignIn"}
 TOOL_ROLE_ARN = f"arn:aws:iam::{MANAGEMENT}:role/OrganizationBootstrap-RootTasksAuditRole-1"
 HARMLESS_EVENTS: dict[str, dict[str, Any]] = {
-    "the audit's call in IAM": root_user_event(
-        assumed_root=True, eventName="GetAccountSummary", **IAM_CALL
-    ),
+    "the audit's call in IAM": root_user_event("iam:GetAccountSummary", assumed_root=True),
     "a denied call of the audit": root_user_event(
-        assumed_root=True, eventName="GetUser", errorCode="AccessDenied", **IAM_CALL
+        "iam:GetUser", assumed_root=True, errorCode="AccessDenied"
     ),
     "a bucket policy removed, recorded with assumedRoot": root_user_event(
-        assumed_root=True, eventName="DeleteBucketPolicy", **S3_CALL
+        "s3:DeleteBucketPolicy", assumed_root=True
     ),
     "a bucket policy removed, in AWS's own sample without it": root_user_event(
-        eventName="DeleteBucketPolicy", **S3_CALL
+        "s3:DeleteBucketPolicy"
     ),
-    "a queue policy removed, recorded without it": root_user_event(
-        eventName="SetQueueAttributes", **SQS_CALL
+    "a queue policy removed, recorded without it": root_user_event("sqs:SetQueueAttributes"),
+    "a service's event": root_user_event(
+        "iam:CloseAccountResult", key=None, eventType="AwsServiceEvent"
     ),
-    "a service's event": root_user_event(key=None, eventName="CloseAccountResult", **IAM_CALL)
-    | {"eventType": "AwsServiceEvent"},
     "AssumeRoot by the tool": assume_root_event(
         principal_id=f"{TOOL_ROLE_ID}:RootTasksAudit", issuer=TOOL_ROLE_ARN
     ),
@@ -107,42 +109,33 @@ HARMLESS_EVENTS: dict[str, dict[str, Any]] = {
     | {"eventName": "AssumeRole"},
 }
 ROOT_USE_EVENTS: dict[str, dict[str, Any]] = {
-    "a console sign-in": root_user_event(key=None, eventName="ConsoleLogin", **CONSOLE_SIGN_IN),
+    "a console sign-in": root_user_event(
+        "signin:ConsoleLogin", key=None, eventType="AwsConsoleSignIn"
+    ),
     "a password recovery": root_user_event(
-        key=None, eventName="PasswordRecoveryRequested", **CONSOLE_SIGN_IN
+        "signin:PasswordRecoveryRequested", key=None, eventType="AwsConsoleSignIn"
     ),
-    "a call from the console": root_user_event(eventName="GetUser", **IAM_CALL),
-    "a call that the guardrail denied": root_user_event(
-        eventName="GetUser", errorCode="AccessDenied", **IAM_CALL
-    ),
-    "a call with an access key": root_user_event(
-        key=LONG_TERM_KEY_ID, eventName="GetUser", **IAM_CALL
-    ),
+    "a call from the console": root_user_event("iam:GetUser"),
+    "a call that the guardrail denied": root_user_event("iam:GetUser", errorCode="AccessDenied"),
+    "a call with an access key": root_user_event("iam:GetUser", key=LONG_TERM_KEY_ID),
     "a bucket policy removed with an access key": root_user_event(
-        key=LONG_TERM_KEY_ID, eventName="DeleteBucketPolicy", **S3_CALL
+        "s3:DeleteBucketPolicy", key=LONG_TERM_KEY_ID
     ),
-    "temporary credentials by aws login": root_user_event(
-        key=None, eventName="CreateOAuth2Token", **SIGN_IN_CALL
-    ),
-    "a call with credentials of aws login": root_user_event(eventName="ListUsers", **IAM_CALL),
+    "temporary credentials by aws login": root_user_event("signin:CreateOAuth2Token", key=None),
+    "a call with credentials of aws login or GetSessionToken": root_user_event("iam:ListUsers"),
     "temporary credentials by GetSessionToken": root_user_event(
-        key=LONG_TERM_KEY_ID, eventName="GetSessionToken", **STS_CALL
-    ),
-    "a call with credentials of GetSessionToken": root_user_event(
-        eventName="ListUsers", **IAM_CALL
+        "sts:GetSessionToken", key=LONG_TERM_KEY_ID
     ),
     "temporary credentials by GetFederationToken": root_user_event(
-        key=LONG_TERM_KEY_ID, eventName="GetFederationToken", **STS_CALL
+        "sts:GetFederationToken", key=LONG_TERM_KEY_ID
     ),
-    "another service in the console": root_user_event(
-        eventName="RunInstances", eventSource="ec2.amazonaws.com"
-    ),
+    "another service in the console": root_user_event("ec2:RunInstances"),
 }
 # With credentials of GetFederationToken.
 FEDERATED_USER_EVENTS: dict[str, dict[str, Any]] = {
-    f"a call of {source['eventSource']}": {
+    f"a call of {service}": {
         "eventType": "AwsApiCall",
-        **source,
+        "eventSource": f"{service}.amazonaws.com",
         "userIdentity": {
             "type": "FederatedUser",
             "principalId": f"{MEMBER}:mallory",
@@ -160,7 +153,7 @@ FEDERATED_USER_EVENTS: dict[str, dict[str, Any]] = {
             },
         },
     }
-    for source in (S3_CALL, {"eventSource": "ec2.amazonaws.com"})
+    for service in ("s3", "ec2")
 }
 _WHERE: dict[str, Any] = {
     "eventTime": "2026-11-25T04:00:01Z",
@@ -173,23 +166,23 @@ _WHERE: dict[str, Any] = {
     "requestParameters": {"userName": "secret-name", "email": "secret@example.com"},
 }
 SIGN_IN_EVENT = root_user_event(
+    "signin:ConsoleLogin",
     key=None,
-    eventName="ConsoleLogin",
     responseElements={"ConsoleLogin": "Success"},
     additionalEventData={"LoginTo": "https://secret.example.com", "MFAUsed": "No"},
-    **CONSOLE_SIGN_IN,
+    eventType="AwsConsoleSignIn",
     **_WHERE,
 )
 FAILED_SIGN_IN_EVENT = SIGN_IN_EVENT | {"responseElements": {"ConsoleLogin": "Failure"}}
 PASSWORD_RECOVERY_EVENT = root_user_event(
+    "signin:PasswordRecoveryRequested",
     key=None,
-    eventName="PasswordRecoveryRequested",
     responseElements={"PasswordRecoveryRequested": "Success"},
-    **CONSOLE_SIGN_IN,
+    eventType="AwsConsoleSignIn",
     **_WHERE,
 )
 DENIED_CALL_EVENT = root_user_event(
-    key=LONG_TERM_KEY_ID, eventName="GetUser", errorCode="AccessDenied", **IAM_CALL, **_WHERE
+    "iam:GetUser", key=LONG_TERM_KEY_ID, errorCode="AccessDenied", **_WHERE
 )
 ASSUME_ROOT_BY_IAM_USER = assume_root_event(
     principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser"
