@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -9,6 +10,7 @@ from typing import Any
 
 from local_aws.emulation import Call
 from support.accounts import MANAGEMENT
+from support.template_reading import text_with_references
 
 _PSEUDO_PARAMETERS = {
     "AWS::Partition": "aws",
@@ -237,20 +239,11 @@ def _matches_action(request: PolicyRequest, action: str) -> bool:
 def _texts(value: Any, references: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values of a statement's element, which may be one without a list."""
     values = value if isinstance(value, list) else [value]
-    return tuple(_text(inner, references) for inner in values)
-
-
-def _text(value: Any, references: Mapping[str, str]) -> str:
-    """Return a value of a template as text, with the values of its references."""
-    match value:
-        case str():
-            return value
-        case {"Ref": str(name)}:
-            return references.get(name, f"${{{name}}}")
-        case {"Fn::GetAtt": [str(logical_id), str(attribute)]}:
-            name = f"{logical_id}.{attribute}"
-            return references.get(name, f"${{{name}}}")
-        case {"Fn::Join": [str(separator), list(parts)]}:
-            return str(separator).join(_text(part, references) for part in parts)
-        case _:
-            raise ValueError(f"{value} cannot be compared")
+    return tuple(
+        re.sub(
+            r"\$\{([\w:.]+)\}",
+            lambda found: references.get(found[1], found[0]),
+            text_with_references(inner),
+        )
+        for inner in values
+    )
