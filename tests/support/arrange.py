@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -66,7 +67,7 @@ def set_feature_by_client(iam: IAMClient, feature: str, *, enabled: bool) -> Non
 def paste(organization: Organization, line: str) -> None:
     """Run commands of the AWS CLI, in one line, as the management account."""
     for command in line.split(" && "):
-        _, service, operation, *words = command.split()
+        _, service, operation, *words = shlex.split(command)
         # As the CLI does: --account-id is the parameter AccountId.
         names = [word.title().replace("-", "") for word in words[::2]]
         call = getattr(organization.client(service), operation.replace("-", "_"))

@@ -14,7 +14,13 @@ from botocore import xform_name
 from local_aws.emulation import LocalOrganization, RootCredentials
 from root_tasks.model.report_schema import Outcome
 from support.accounts import MANAGEMENT
-from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, add_unit, enable_root_access
+from support.arrange import (
+    ROOT_CREDENTIALS_MANAGEMENT,
+    ROOT_SESSIONS,
+    add_unit,
+    enable_root_access,
+    paste,
+)
 from support.command_line import CommandLine, CommandOutput
 from support.root_tasks import DeployedSettings, RootTasks
 
@@ -372,7 +378,7 @@ class Operator:
         self.pasted.append(shlex.join(words))
         self.pass_time(minutes=1)
         if words[0] == "aws":
-            self._call(words)
+            paste(self.organization, self.pasted[-1])
             assert self._state() != key[1], f"changes nothing: {self._said(words)}"
             return CommandOutput(exit_code=0, stdout="", stderr="")
         arguments = words[1:]
@@ -385,17 +391,6 @@ class Operator:
     def _says_why(self, printed: CommandOutput) -> bool:
         """Return whether a command without a result says what to do, or what a person decides."""
         return "were left out" in printed.stderr or bool(self._steps_of(printed))
-
-    def _call(self, words: list[str]) -> None:
-        """Make the call of a command of the AWS CLI."""
-        service, operation, *options = words[1:]
-        names = [option.removeprefix("--").replace("-", "_") for option in options[::2]]
-        parameters = {
-            "".join(part.capitalize() for part in name.split("_")): value
-            for name, value in zip(names, options[1::2], strict=True)
-        }
-        client: Any = self.organization.client(service)  # type: ignore[call-overload]
-        getattr(client, operation.replace("-", "_"))(**parameters)
 
     def _said(self, words: list[str]) -> str:
         """Return the walk for the message of a failed check."""
