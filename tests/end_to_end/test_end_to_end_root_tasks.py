@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,12 @@ from local_aws.services import LocalAws
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
-from support.root_tasks import accounts_of_sessions_by_run, lock_bucket_and_queue
+from support.root_tasks import (
+    Execution,
+    StoredReports,
+    accounts_of_sessions_by_run,
+    lock_bucket_and_queue,
+)
 
 PASSWORD, KEYS, EVERYTHING, MFA_ONLY = (
     "100000000001",
@@ -39,23 +43,12 @@ DELETABLE = {PASSWORD, KEYS, EVERYTHING, MFA_ONLY, ALSO_PASSWORD}
 DELETE = RootTask.DELETE
 
 
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """An execution that has ended."""
-
-    folder: str
-    run_id: str
-    status: str
-    output: dict[str, Any]
-    cause: str
-
-
-class Deployed:
+class Deployed(StoredReports):
     """The deployed construct, used like a person with the AWS CLI does."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.organization = aws.organization
-        self._s3 = aws.client("s3")
+        self.s3 = aws.client("s3")
         self._step_functions = aws.client("stepfunctions")
         self._lambda = aws.client("lambda")
         outputs = stack_outputs(aws)
@@ -111,16 +104,6 @@ class Deployed:
         assert execution.status == "SUCCEEDED", execution.cause
         return execution
 
-    def read_object(self, key: str) -> bytes:
-        """Return an object of the bucket."""
-        body: bytes = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return body
-
-    def object_keys(self, prefix: str, suffix: str) -> list[str]:
-        """Return the keys of the bucket that begin and end so."""
-        listed = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", ())
-        return [found["Key"] for found in listed if found["Key"].endswith(suffix)]
-
     def start_wave(self, plan: Execution) -> None:
         """Start to execute a plan, as the execution *wave*."""
         input_ = json.dumps({"plan": plan.run_id})
@@ -145,17 +128,6 @@ class Deployed:
 
         set_variables(changed)
         return lambda: set_variables({})
-
-    def report(self, execution: Execution) -> dict[str, Any]:
-        """Return the report of an execution."""
-        report: dict[str, Any] = json.loads(
-            self.read_object(f"{execution.folder}/{execution.run_id}/report.json")
-        )
-        return report
-
-    def results(self, execution: Execution) -> dict[str, dict[str, Any]]:
-        """Return the results of an execution, by account."""
-        return {result["accountId"]: result for result in self.report(execution)["results"]}
 
     def accounts(self, execution: Execution, outcome: str) -> set[str]:
         """Return the accounts in which an execution ended with an outcome."""
@@ -320,10 +292,11 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
     )
     deployed.start_wave(plan)
     # The wave has six accounts, and a batch that acts has five.
-    wait_until(lambda: len(deployed.object_keys("executions/wave/results/", ".json")) == 2)
+    # Of each there are a claim and a result.
+    wait_until(lambda: len(deployed.object_keys("executions/wave/results/")) == 4)
     assert run_command(aws, "stop", "wave", "--yes").returncode == 0
     connect()
-    assert deployed.object_keys("executions/wave/", "report.json") == []
+    assert deployed.object_keys("executions/wave/report.json") == []
     shown = run_command(aws, "report", "wave", "--format", "json")
     # As that of a run that was stopped.
     assert shown.returncode == 2, shown.stderr

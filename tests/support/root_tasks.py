@@ -164,8 +164,60 @@ class Execution:
         return EXECUTE_MACHINE if self.folder == "executions" else AUDIT_MACHINE
 
 
+class StoredReports:
+    """The bucket of a deployed RootTasks, as a test reads it.
+
+    Attributes:
+        s3: The test's own client of S3.
+        bucket: The bucket's name.
+    """
+
+    s3: Any
+    bucket = REPORT_BUCKET
+
+    def read_object(self, key: str) -> bytes:
+        """Read an object of the bucket."""
+        body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body
+
+    def read_json(self, key: str) -> Any:
+        """Read an object of the bucket that is JSON."""
+        return json.loads(self.read_object(key))
+
+    def write_object(self, key: str, body: bytes) -> None:
+        """Write an object of the bucket."""
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def object_keys(self, prefix: str = "") -> list[str]:
+        """The keys of the bucket."""
+        response = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix)
+        return [entry["Key"] for entry in response.get("Contents", ())]
+
+    def report(self, execution: Execution) -> dict[str, Any]:
+        """The report of an execution."""
+        report: dict[str, Any] = self.read_json(
+            f"{execution.folder}/{execution.run_id}/report.json"
+        )
+        return report
+
+    def results(self, execution: Execution) -> dict[str, dict[str, Any]]:
+        """The results of an execution, by account."""
+        return {result["accountId"]: result for result in self.report(execution)["results"]}
+
+    def outcomes(self, execution: Execution) -> dict[str, str]:
+        """The outcome in each account."""
+        return {id_: result["outcome"] for id_, result in self.results(execution).items()}
+
+    def items(self, execution: Execution, account_id: str) -> list[tuple[str, str]]:
+        """The items of an account, each with its outcome, in the order of the task."""
+        items = self.results(execution)[account_id]["items"]
+        return [
+            (" ".join(filter(None, [item["type"], item["id"]])), item["outcome"]) for item in items
+        ]
+
+
 @dataclass(kw_only=True)
-class RootTasks:
+class RootTasks(StoredReports):
     """A deployed RootTasks.
 
     Attributes:
@@ -223,8 +275,9 @@ class RootTasks:
     def __post_init__(self) -> None:
         self.sessions = _SessionClients(self.prepare_session_client)
         self._clients = RunClients(self._create_client, sessions=self.sessions)
-        self._s3.create_bucket(Bucket=REPORT_BUCKET)
-        self._s3.put_bucket_versioning(
+        self.s3 = self.client("s3")
+        self.s3.create_bucket(Bucket=REPORT_BUCKET)
+        self.s3.put_bucket_versioning(
             Bucket=REPORT_BUCKET, VersioningConfiguration={"Status": "Enabled"}
         )
         set_clock(lambda: self.now)
@@ -494,48 +547,6 @@ class RootTasks:
         """Record what the running function requests of AWS."""
         self.requests.append((self.function, PolicyRequest(action=action, resource=resource)))
 
-    # State
-
-    def read_object(self, key: str) -> bytes:
-        """Read an object of the bucket."""
-        body: bytes = self._s3.get_object(Bucket=REPORT_BUCKET, Key=key)["Body"].read()
-        return body
-
-    def read_json(self, key: str) -> Any:
-        """Read an object of the bucket that is JSON."""
-        return json.loads(self.read_object(key))
-
-    def write_object(self, key: str, body: bytes) -> None:
-        """Write an object of the bucket."""
-        self._s3.put_object(Bucket=REPORT_BUCKET, Key=key, Body=body)
-
-    def object_keys(self, prefix: str = "") -> list[str]:
-        """The keys of the bucket."""
-        response = self._s3.list_objects_v2(Bucket=REPORT_BUCKET, Prefix=prefix)
-        return [entry["Key"] for entry in response.get("Contents", ())]
-
-    def report(self, execution: Execution) -> dict[str, Any]:
-        """The report of an execution."""
-        report: dict[str, Any] = self.read_json(
-            f"{execution.folder}/{execution.run_id}/report.json"
-        )
-        return report
-
-    def results(self, execution: Execution) -> dict[str, dict[str, Any]]:
-        """The results of an execution, by account."""
-        return {result["accountId"]: result for result in self.report(execution)["results"]}
-
-    def outcomes(self, execution: Execution) -> dict[str, str]:
-        """The outcome in each account."""
-        return {id_: result["outcome"] for id_, result in self.results(execution).items()}
-
-    def items(self, execution: Execution, account_id: str) -> list[tuple[str, str]]:
-        """The items of an account, each with its outcome, in the order of the task."""
-        items = self.results(execution)[account_id]["items"]
-        return [
-            (" ".join(filter(None, [item["type"], item["id"]])), item["outcome"]) for item in items
-        ]
-
     # Clients
 
     def client(
@@ -543,11 +554,6 @@ class RootTasks:
     ) -> Any:
         """A client of the test's own."""
         return self.organization.client(service, account_id=account_id, region=region)
-
-    @functools.cached_property
-    def _s3(self) -> Any:
-        """The test's own client of S3."""
-        return self.client("s3")
 
     def _create_client(self, service: str) -> Any:
         """Create a client of the functions; SNS and Step Functions are in this process."""
