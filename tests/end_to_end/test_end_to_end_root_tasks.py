@@ -183,7 +183,6 @@ def build(stack: Stack) -> None:
             )
         },
         security_hub_findings=True,
-        allow_policy_override=True,
     )
 
 
@@ -208,7 +207,6 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     stop_wave(local_aws, deployed)
     for task, named in lock_bucket_and_queue(local_aws, LOCKED_OUT).items():
         unlock_and_give_back(local_aws, deployed, {"task": task, **named})
-    replace_policies(local_aws, deployed, tmp_path)
     allow_recovery(local_aws, deployed)
 
 
@@ -377,41 +375,6 @@ def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str
     assert deployed.accounts(plan, "PLANNED") == {LOCKED_OUT}
     deployed.run_successfully(plan=plan.run_id)
     assert policy_of(aws, kind) == locked
-
-
-def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
-    """A policy is replaced without being removed.
-
-    A replacement that AWS refuses leaves the old one.
-    """
-    file, queue = folder / "fixed.json", f"arn:aws:sqs:us-east-1:{LOCKED_OUT}:locked"
-    for kind, name, put, other in (
-        ("bucket", f"{LOCKED_OUT}:locked", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),
-        ("queue", queue, "sqs:SetQueueAttributes", "sqs:AddPermission"),
-    ):
-        locked: Any = policy_of(aws, kind)
-        fixed = {**locked, "Statement": [{**locked["Statement"][0], "Sid": "Fixed"}]}
-        file.write_text(json.dumps(fixed))
-        # The first call is the one that replaces; a deletion, the other one, is not needed.
-        for denied, outcome, attached in ((put, "FAILED", locked), (other, "DONE", fixed)):
-            as_json = ("--format", "json")
-            planned = run_command(
-                aws, "plan", f"unlock-{kind}", f"--{kind}", name, "--policy", str(file), *as_json
-            )
-            assert planned.returncode == 0, planned.stderr
-            deployed.organization.deny(LOCKED_OUT, denied)
-            executed = run_command(
-                aws, "execute", json.loads(planned.stdout)["runId"], "--yes", *as_json
-            )
-            deployed.organization.allow(LOCKED_OUT, denied)
-            report = json.loads(executed.stdout)
-            assert (report["plannedBy"] or "").startswith("arn:"), "a person planned it"
-            assert report["plannedBy"] == report["requestedBy"], "and executed it"
-            (item,) = report["results"][0]["items"]
-            assert item["outcome"] == outcome, item["message"]
-            assert policy_of(aws, kind) == attached
-            backup = json.loads(deployed.read_object(item["backup"]))
-            assert json.loads(backup["policy"]) == locked
 
 
 def allow_recovery(aws: LocalAws, deployed: Deployed) -> None:
