@@ -201,7 +201,6 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     execute_plan(deployed, plan)
     refuse_what_was_executed(deployed, plan)
     audit_again(deployed)
-    delete_what_is_accepted(local_aws, deployed)
     fail_with_a_report(deployed)
     lose_batches(deployed)
     stop_wave(local_aws, deployed)
@@ -339,24 +338,6 @@ def audit_again(deployed: Deployed) -> None:
     assert deployed.accounts(audit, "ACCEPTED") == {ACCEPTED, PROTECTED}
     for account_id in (SUSPENDED, PROTECTED, ACCEPTED):
         assert deployed.organization.root_credentials(account_id).password, "not changed"
-
-
-def delete_what_is_accepted(aws: LocalAws, deployed: Deployed) -> None:
-    """What is accepted goes only if its account is named, and each command prints the next one."""
-    planned = run_command(aws, "plan", "delete", "--account", f"{ACCEPTED},{PROTECTED}")
-    # The terminal breaks the summary into lines.
-    summary = " ".join(planned.stdout.split())
-    assert "Of the credentials, 1 is accepted" in summary, planned.stderr
-    executed = run_command(aws, *next_command(planned), "--yes")
-    assert not deployed.organization.root_credentials(ACCEPTED).password, executed.stderr
-    audited = run_command(aws, *next_command(executed))
-    assert audited.returncode == 0, audited.stderr
-
-
-def next_command(finished: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the arguments of the command that a command printed as the next step."""
-    _, printed = finished.stderr.split("centralized-root-access ")
-    return printed.splitlines()[0].split()
 
 
 def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str, object]) -> None:
