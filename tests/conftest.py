@@ -40,18 +40,14 @@ _FIRST_FILES = ("test_lambda_runtime.py",)
 
 # What takes long and seldom breaks: `make test-slow` and CI run it. The gate does not even import
 # it.
-_SLOW_FOLDERS = ("acceptance", "benchmarks")
+_SLOW_FOLDERS = ("acceptance", "benchmarks", "end_to_end")
 _SLOW_FILES = (
     "test_cli_terminal.py",
     "test_deploying.py",
     "test_emulation_server.py",
-    "test_end_to_end.py",
-    "test_end_to_end_getting_started.py",
-    "test_end_to_end_pipeline.py",
-    "test_end_to_end_root_tasks.py",
-    "test_end_to_end_two_accounts.py",
     "test_examples.py",
     "test_github.py",
+    "test_lambda_runtime.py",
     "test_layout.py",
     "test_local_aws.py",
     "test_local_aws_page.py",
@@ -59,11 +55,13 @@ _SLOW_FILES = (
     "test_nag.py",
     "test_plain_templates.py",
     "test_report_page.py",
+    "test_site.py",
     "test_typed_in_process.py",
     "test_typed_on_local_aws.py",
     "test_snippets.py",
     "test_terraform_example.py",
     "test_typescript_example.py",
+    "test_wheel.py",
 )
 
 
@@ -158,9 +156,6 @@ def organization_with_root_access(organization: LocalOrganization) -> LocalOrgan
 @pytest.fixture
 def root_tasks(organization: LocalOrganization) -> RootTasks:
     """Return the functions of a deployed RootTasks, in an organization with both features."""
-    # It needs the functions' packages, and so do its tests alone.
-    from support.root_tasks import RootTasks
-
     enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
     return RootTasks(organization=organization)
 

@@ -4,8 +4,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import pytest
-
 from acceptance.cases import all_cases
 from local_aws.services import LocalAws
 from support.acceptance import traces_of_run
@@ -13,7 +11,6 @@ from support.apps import REPOSITORY, read_page
 from support.processes import run_process
 
 
-@pytest.mark.slow
 def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:

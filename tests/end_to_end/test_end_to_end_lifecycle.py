@@ -24,8 +24,6 @@ from support.deploying import (
 )
 from support.processes import run_successfully
 
-pytestmark = pytest.mark.slow
-
 BOTH_FEATURES = {ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS}
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aws_cdk import Stack
 from botocore.exceptions import ClientError
 
@@ -186,7 +185,6 @@ def build(stack: Stack) -> None:
     )
 
 
-@pytest.mark.slow
 def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:

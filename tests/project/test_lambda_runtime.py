@@ -19,8 +19,6 @@ import pytest
 from support.apps import REPOSITORY
 from support.processes import run_successfully
 
-pytestmark = pytest.mark.slow
-
 # AWS does not publish which boto3 the python3.14 runtime has; it differs by Region and over time.
 # The lowest one that this project allows knows the state of an account, which one that the runtime
 # had does not.

@@ -16,8 +16,6 @@ from support.apps import REPOSITORY
 from support.processes import run_process, run_successfully
 from support.pythons import build, clean_variables
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
