@@ -60,12 +60,10 @@ STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "root_access.drift.check.on_check": check.DriftCheckSettings.from_environment,
     "root_use.root_use_notice.on_delivery": root_use_notice.Settings.from_environment,
-    "root_tasks.handlers.start_run": StartRunSettings.from_environment,
-    "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
-    "root_tasks.handlers.write_report": WriteReportSettings.from_environment,
-    "root_tasks.handlers.start_execution": StartExecutionSettings.from_environment,
-    "root_tasks.handlers.execute_batch": RunBatchSettings.from_environment,
-    "root_tasks.handlers.write_execution_report": WriteReportSettings.from_environment,
+    **{
+        f"root_tasks.handlers.{name}": settings.from_environment
+        for name, (_, settings) in running.FUNCTIONS.items()
+    },
 }
 WITHOUT_SETTINGS = {"root_access.handler.on_event"}
 HANDLERS = sorted(WITHOUT_SETTINGS | SETTINGS.keys())
