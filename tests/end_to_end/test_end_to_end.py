@@ -6,8 +6,7 @@ nor missing data, so that of the check's alarms only *Drift* is proven here.
 
 import json
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,10 +37,9 @@ from support.deploying import (
     run_drift_check,
     subscribed_inbox,
 )
-from support.processes import run_process
+from support.drift_check import CALLER_ARN, CLOUDTRAIL_EVENT, cloudtrail_event
+from support.processes import run_command_line
 from support.root_events import HARMLESS_EVENTS, ROOT_USE_EVENTS, condition_for_rule
-
-CALLER = f"arn:aws:sts::{MANAGEMENT}:assumed-role/Administrator/jane"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,21 +150,6 @@ def alarm(aws: LocalAws, start: str) -> dict[str, Any]:
     return dict(found)
 
 
-def recorded_call(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the event with which EventBridge delivers a call that CloudTrail has recorded."""
-    return {
-        "version": "0",
-        "id": "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002",
-        "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.iam",
-        "account": MANAGEMENT,
-        "time": "2026-11-24T12:00:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": detail,
-    }
-
-
 def test_what_a_delegate_disables_is_repaired_and_nothing_else_changes(
     aws: LocalAws, inbox: Callable[[], list[str]]
 ) -> None:
@@ -196,32 +179,24 @@ def test_a_call_that_its_rule_matches_reaches_the_check_which_reports_the_drift(
 ) -> None:
     organization = aws.organization
     calls, function = rule_and_target(aws, "RootAccessDriftCheckCalls")
-    detail = {
-        "eventVersion": "1.11",
-        "userIdentity": {"type": "AssumedRole", "arn": CALLER, "accountId": MANAGEMENT},
-        "eventTime": "2026-11-24T11:59:58Z",
-        "eventSource": "iam.amazonaws.com",
-        "eventName": "DisableOrganizationsRootSessions",
-    }
-    event = recorded_call(detail)
     tested = aws.client("events").test_event_pattern(
-        EventPattern=calls["EventPattern"], Event=json.dumps(event)
+        EventPattern=calls["EventPattern"], Event=json.dumps(CLOUDTRAIL_EVENT)
     )
     assert tested["Result"]
 
     set_feature(organization, ROOT_SESSIONS, enabled=False)
     organization.clear_calls()
-    invoke_function(aws, function, event)
+    invoke_function(aws, function, CLOUDTRAIL_EVENT)
     assert organization.writes == ()
     assert logged_drift_checks(aws)[-1]["deviations"] == ["RootSessions is disabled"]
     assert logged_drift_checks(aws)[-1]["trigger"] == "DisableOrganizationsRootSessions"
-    assert logged_drift_checks(aws)[-1]["caller"] == CALLER
+    assert logged_drift_checks(aws)[-1]["caller"] == CALLER_ARN
     (notice,) = inbox()
     for fact in (
         "RootSessions is disabled",
         "DisableOrganizationsRootSessions",
-        CALLER,
-        "2026-11-24T11:59:58Z",
+        CALLER_ARN,
+        "2026-11-24T12:00:00Z",
     ):
         assert fact in notice
 
@@ -282,7 +257,7 @@ def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(
 
     def is_match(detail: dict[str, Any]) -> bool:
         """Return whether EventBridge would deliver a call."""
-        event = json.dumps(recorded_call(detail))
+        event = json.dumps(cloudtrail_event(**detail))
         return bool(events.test_event_pattern(EventPattern=pattern, Event=event)["Result"])
 
     assert not is_match(HARMLESS_EVENTS["the audit's call in IAM"])
@@ -292,17 +267,9 @@ def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(
 # The pre-flight and the audit
 
 
-def run_command(aws: LocalAws, *arguments: str) -> tuple[int, dict[str, Any]]:
+def run_command(aws: LocalAws, command: str) -> tuple[int, dict[str, Any]]:
     """Return the exit code and the result of a command, in a process of its own."""
-    ended = run_process(
-        sys.executable,
-        "-m",
-        "centralized_root_access",
-        *arguments,
-        "--format",
-        "json",
-        env=aws.environment,
-    )
+    ended = run_command_line(aws, command, "--format", "json")
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)
 

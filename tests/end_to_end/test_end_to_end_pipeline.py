@@ -1,7 +1,6 @@
 """The workflow that plans, waits for an approval, and executes: its commands, by two principals."""
 
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from support.accounts import MEMBER, OTHER_MEMBER
 from support.apps import REPOSITORY
 from support.deploying import Deployer, assert_succeeded
 from support.pages import code_blocks
+from support.processes import run_process
 
 JOBS = yaml.safe_load((REPOSITORY / "examples" / "root-tasks-workflow.yml").read_text())["jobs"]
 
@@ -57,13 +57,10 @@ class Pipeline:
             for step in steps
             if event in step.get("if", event) and not step.get("run", "pip").startswith("pip")
         ]
-        ended = subprocess.run(
-            ["bash", "-e", "-c", "\n".join(commands)],
+        ended = run_process(
+            *("bash", "-e", "-c", "\n".join(commands)),
             cwd=self.folder,
             env=self._aws.environment | variables,
-            capture_output=True,
-            text=True,
-            check=False,
         )
         self.errors = ended.stderr
         return ended.returncode

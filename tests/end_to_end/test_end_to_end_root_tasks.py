@@ -1,8 +1,6 @@
 """Root tasks, deployed by the real CDK CLI, in the sixty accounts of a local AWS."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +21,7 @@ from local_aws.services import LocalAws
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
+from support.processes import run_command_line
 from support.root_tasks import (
     Execution,
     StoredReports,
@@ -289,20 +288,14 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
     # The wave has six accounts, and a batch that acts has five.
     # Of each there are a claim and a result.
     wait_until(lambda: len(deployed.object_keys("executions/wave/results/")) == 4)
-    assert run_command(aws, "stop", "wave", "--yes").returncode == 0
+    assert run_command_line(aws, "stop", "wave", "--yes").returncode == 0
     connect()
     assert deployed.object_keys("executions/wave/report.json") == []
-    shown = run_command(aws, "report", "wave", "--format", "json")
+    shown = run_command_line(aws, "report", "wave", "--format", "json")
     # As that of a run that was stopped.
     assert shown.returncode == 2, shown.stderr
     done = {row["accountId"]: row["outcome"] for row in json.loads(shown.stdout)["results"]}
     assert done == dict.fromkeys(wave, "DONE")
-
-
-def run_command(aws: LocalAws, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "centralized_root_access", *arguments]
-    return subprocess.run(command, env=aws.environment, capture_output=True, text=True, check=False)
 
 
 def execute_plan(deployed: Deployed, plan: Execution) -> None:
@@ -359,13 +352,13 @@ def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str
 def allow_recovery(aws: LocalAws, deployed: Deployed) -> None:
     """A recovery has a reason, and an end until which audits accept the password."""
     options = ("--until", "8h", "--reason", "CHG0012345", "--format", "json")
-    planned = run_command(aws, "plan", "recover", "--account", LOCKED_OUT, *options)
+    planned = run_command_line(aws, "plan", "recover", "--account", LOCKED_OUT, *options)
     plan = json.loads(planned.stdout)["runId"]
-    executed = run_command(aws, "execute", plan, "--yes", "--format", "json")
+    executed = run_command_line(aws, "execute", plan, "--yes", "--format", "json")
     report = json.loads(executed.stdout)
     assert (report["reason"], report["totals"]) == ("CHG0012345", {"DONE": 1}), executed.stderr
     assert deployed.organization.root_credentials(LOCKED_OUT).password
-    audited = run_command(aws, "audit", "--account", LOCKED_OUT)
+    audited = run_command_line(aws, "audit", "--account", LOCKED_OUT)
     assert audited.returncode == 0, audited.stderr
     assert "Recovered until " in audited.stdout
 

@@ -33,7 +33,7 @@ STACK_IN_PROGRESS = RECENTLY_DEPLOYED_STACK | {"StackStatus": "UPDATE_IN_PROGRES
 SCHEDULED_EVENT = {"detail-type": "Scheduled Event", "source": "aws.events"}
 
 
-def cloudtrail_event(**detail: object) -> dict[str, object]:
+def cloudtrail_event(**detail: object) -> dict[str, Any]:
     """Return EventBridge's event of a call that CloudTrail recorded."""
     call = {
         "eventSource": "iam.amazonaws.com",
@@ -43,8 +43,14 @@ def cloudtrail_event(**detail: object) -> dict[str, object]:
         "userIdentity": {"type": "AssumedRole", "accountId": MANAGEMENT, "arn": CALLER_ARN},
     }
     return {
+        "version": "0",
+        "id": "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002",
         "detail-type": "AWS API Call via CloudTrail",
         "source": "aws.iam",
+        "account": MANAGEMENT,
+        "time": "2026-11-24T12:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
         "detail": call | detail,
     }
 

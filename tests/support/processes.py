@@ -31,6 +31,14 @@ def run_successfully(*command: str | Path, **arguments: Any) -> str:
     return finished.stdout
 
 
+def run_command_line(
+    local_aws: LocalAws, *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, on a local AWS."""
+    command = (sys.executable, "-m", "centralized_root_access")
+    return run_process(*command, *arguments, env=local_aws.environment)
+
+
 def run_with_aws_cli(
     text: str, *, local_aws: LocalAws, folder: Path
 ) -> subprocess.CompletedProcess[str]:
