@@ -18,6 +18,7 @@ import pytest
 
 from support.apps import REPOSITORY
 from support.processes import run_successfully
+from support.pythons import own_dependencies
 
 # AWS does not publish which boto3 the python3.14 runtime has; it differs by Region and over time.
 # The lowest one that this project allows knows the state of an account, which one that the runtime
@@ -101,7 +102,7 @@ def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
     folders = {
         "/project": REPOSITORY,
         "/wasm": WASM,
-        "/packages": Path(sysconfig.get_path("purelib")),
+        "/packages": own_dependencies(),
     }
     request = {
         "root": "/project",

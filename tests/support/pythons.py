@@ -3,14 +3,14 @@
 import os
 import shutil
 import sys
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from .processes import run_process, run_successfully
 
-_SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
-_SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"
+SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +26,9 @@ class Environment:
     site_packages: Path
 
 
-def find_pythons() -> dict[str, Path]:
-    """Return each supported Python of this machine, by its version."""
-    found = {version: next(_interpreters(version), None) for version in _SUPPORTED}
-    return {version: interpreter for version, interpreter in found.items() if interpreter}
+def find_python(version: str) -> Path | None:
+    """Return a supported Python of this machine; None if it has none of this version."""
+    return next(_interpreters(version), None)
 
 
 def _interpreters(version: str) -> Iterator[Path]:
@@ -93,14 +92,14 @@ def create_environment(
         "--no-deps",
         wheel,
     )
-    site_packages = Path(run_successfully(python, "-c", _SITE_PACKAGES).strip())
+    (site_packages,) = folder.glob("lib/python*/site-packages")
     (site_packages / "dependencies.pth").write_text(f"{dependencies}\n")
     return Environment(python=python, site_packages=site_packages)
 
 
 def own_dependencies() -> Path:
     """Return the folder of this Python's packages, which has all dependencies of the project."""
-    return Path(run_successfully(sys.executable, "-c", _SITE_PACKAGES).strip())
+    return Path(sysconfig.get_path("purelib"))
 
 
 def clean_variables() -> dict[str, str]:
