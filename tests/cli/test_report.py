@@ -17,7 +17,7 @@ from support.command_line import (
     plan_deletion,
     replace_in_stored_report,
 )
-from support.root_tasks import REPORT_BUCKET
+from support.root_tasks import REPORT_BUCKET, WITHOUT_OUTPUT
 
 FILES_OF_REPORT = ("report.json", "report.csv", "report.html")
 FORMATS = ("table", "csv", "json")
@@ -117,7 +117,8 @@ def test_one_line_says_that_a_report_could_not_be_checked(
     checked = command_line.run("report", *run)
     if "hash" in reason:
         # The output, which has the hash, does not come for as long as the command waits.
-        command_line.services.polls_without_output = 1000
+        arn = command_line.root_tasks.arn(AUDIT_RUN)
+        command_line.root_tasks.outdated_descriptions[arn] = [WITHOUT_OUTPUT] * 1000
     elif "credentials" in reason:
         command_line.services.errors_by_operation["DescribeExecution"] = (
             "AccessDeniedException",

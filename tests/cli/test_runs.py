@@ -21,7 +21,7 @@ from support.command_line import (
     replace_in_stored_report,
 )
 from support.responding import client_error
-from support.root_tasks import DeployedSettings
+from support.root_tasks import EXECUTE_MACHINE, RUNNING, WITHOUT_OUTPUT, DeployedSettings
 
 
 def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_hash(
@@ -30,7 +30,8 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
     plan = plan_deletion(command_line)
     command_line.root_tasks.fail_calls("iam:DeleteAccessKey", "AccessDenied", account_id=MEMBER)
     # The cause comes seconds after the status.
-    command_line.services.polls_without_output = 3
+    arn = command_line.root_tasks.arn(EXECUTION_RUN, machine=EXECUTE_MACHINE)
+    command_line.root_tasks.outdated_descriptions[arn] = [WITHOUT_OUTPUT] * 3
     shown = command_line.run("execute", plan, "--yes")
     assert shown.exit_code == 1
     assert "1 account failed." in shown.lines[-1]
@@ -136,8 +137,9 @@ def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
 def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     command_line: CommandLine,
 ) -> None:
-    command_line.services.polls_before_known = 3
-    command_line.services.polls_without_output = 3
+    command_line.root_tasks.outdated_descriptions = {
+        command_line.root_tasks.arn(AUDIT_RUN): [None] * 3 + [RUNNING] + [WITHOUT_OUTPUT] * 3
+    }
     shown = command_line.run("audit")
     # Otherwise a line would say that the report could not be checked.
     assert (shown.exit_code, shown.stderr) == (0, "")

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -25,7 +25,13 @@ from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
 from support.responding import client_error, respond_to
-from support.root_tasks import AUDIT_MACHINE, EXECUTE_MACHINE, REPORT_BUCKET, Execution, RootTasks
+from support.root_tasks import (
+    AUDIT_MACHINE,
+    EXECUTE_MACHINE,
+    REPORT_BUCKET,
+    RUNNING,
+    RootTasks,
+)
 
 STACK_NAME = "OrganizationBootstrap"
 CALLER_ARN = f"arn:aws:iam::{MANAGEMENT}:user/local"
@@ -36,8 +42,6 @@ _CREDENTIALS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 NOW = datetime(2026, 11, 25, 4, 32, tzinfo=UTC)
-# The SDK returns times in the time zone of the machine.
-_MACHINES_ZONE = timezone(timedelta(hours=-5))
 
 
 @dataclass(kw_only=True)
@@ -48,9 +52,8 @@ class DeployedServices:
         root_tasks: The deployed RootTasks, whose state machines run in this process.
         stacks: The outputs of each stack.
         resources: The resources that each of them has, each by its type and its physical ID.
-        polls_while_running: How often an execution is still running when it is described.
-        polls_before_known: How often an execution that was started is not known yet.
-        polls_without_output: How often an execution that has ended has no output and no cause yet.
+        polls_while_running: How often an execution that a command has started is described as
+            running.
         errors_by_operation: What a call responds with instead: the code and the message.
         omitted_members: The member of executions that a response lacks, by the operation.
         start_outputs: What the function that started a run returned, by the execution's ARN.
@@ -63,15 +66,12 @@ class DeployedServices:
     stacks: dict[str, dict[str, str]] = field(default_factory=dict)
     resources: list[tuple[str, str]] = field(default_factory=list)
     polls_while_running: int = 2
-    polls_before_known: int = 0
-    polls_without_output: int = 0
     errors_by_operation: dict[str, tuple[str, str]] = field(default_factory=dict)
     omitted_members: dict[str, str] = field(default_factory=dict)
     start_outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     batch_outputs: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
     before_call: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    _polls: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.deploy()
@@ -179,10 +179,13 @@ class DeployedServices:
                 self.root_tasks.run_execute_machine(input_, name=name)
             else:
                 self.root_tasks.run(input_, name=name)
-        return {"executionArn": arn, "startDate": self._find_execution(arn).started_at}
+            self.root_tasks.outdated_descriptions.setdefault(
+                arn, [RUNNING] * self.polls_while_running
+            )
+        return {"executionArn": arn, "startDate": self.root_tasks.executions[arn].started_at}
 
     def _DescribeExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        """Return an execution: as unknown or running for so many calls, then as it ended."""
+        """Return an execution, or one of its batches."""
         arn = parameters["executionArn"]
         # A batch is an execution of a map run: "...:Execute/Batches:run-1:0" is its first one.
         if "/" in arn:
@@ -193,23 +196,11 @@ class DeployedServices:
                 "input": json.dumps({"batch": number}),
                 "output": json.dumps(output),
             }
-        execution = self._find_execution(arn)
-        poll = self._polls.get(arn, -self.polls_before_known)
-        self._polls[arn] = poll + 1
-        if poll < 0:
-            raise _unknown_execution(arn)
-        response = {**self._summary(arn, execution), "input": json.dumps(execution.input)}
-        if poll < self.polls_while_running:
-            return {**response, "status": "RUNNING"}
-        if poll < self.polls_while_running + self.polls_without_output:
-            return response
-        if execution.status == "SUCCEEDED":
-            return {**response, "output": json.dumps(execution.output)}
-        return {**response, "cause": execution.cause}
+        return self.root_tasks.describe_execution(arn)
 
     def _StopExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         """Abort an execution that runs."""
-        execution = self._find_execution(parameters["executionArn"])
+        execution = self.root_tasks.executions[parameters["executionArn"]]
         if execution.status == "RUNNING":
             execution.status, execution.cause = "ABORTED", parameters["cause"]
         return {"stopDate": execution.started_at}
@@ -247,44 +238,17 @@ class DeployedServices:
             return {"executions": [{"executionArn": arn, "status": "ABORTED"} for arn in arns]}
         prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")
         executions = [
-            self._summary(arn, execution)
-            for arn, execution in reversed(self.root_tasks.executions.items())
+            self.root_tasks.summary_of_execution(arn)
+            for arn in reversed(self.root_tasks.executions)
             if arn.startswith(f"{prefix}:")
         ]
         return {"executions": executions[: parameters["maxResults"]]}
-
-    def _find_execution(self, arn: str) -> Execution:
-        """Return the execution that has an ARN, or raise the error of Step Functions."""
-        if arn not in self.root_tasks.executions:
-            raise _unknown_execution(arn)
-        return self.root_tasks.executions[arn]
-
-    def _summary(self, arn: str, execution: Execution) -> dict[str, Any]:
-        """Return the members of an execution that ListExecutions and DescribeExecution share."""
-        machine_arn = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
-        started_at = execution.started_at.astimezone(_MACHINES_ZONE)
-        ended_at = (execution.stopped_at or started_at).astimezone(_MACHINES_ZONE)
-        return {
-            "executionArn": arn,
-            "stateMachineArn": machine_arn,
-            "name": execution.run_id,
-            "status": execution.status,
-            "startDate": started_at,
-            # No time passes in this process: otherwise the end would be the start.
-            "stopDate": ended_at + timedelta(seconds=9),
-        }
 
 
 def _stack_id(name: str) -> str:
     """Return the ARN of a stack of this name, or the ARN itself."""
     arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{name}/0123"
     return name if name.startswith("arn:") else arn
-
-
-def _unknown_execution(arn: str) -> Exception:
-    """Return the error of Step Functions for an execution that it does not know."""
-    message = f"Execution Does Not Exist: '{arn}'"
-    return client_error("ExecutionDoesNotExist", message, operation="DescribeExecution")
 
 
 @dataclass(kw_only=True)

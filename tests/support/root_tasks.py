@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,11 @@ AUDIT_MACHINE_ARN = _ARN.format(account_id=MANAGEMENT, kind="stateMachine", mach
 _SNAPSHOT = (
     Path(__file__).parents[1] / "snapshots" / "everything" / "OrganizationBootstrap.template.json"
 )
+# What DescribeExecution returns for some seconds, in place of what is so by then.
+WITHOUT_OUTPUT: dict[str, Any] = {"output": None, "cause": None}
+RUNNING = WITHOUT_OUTPUT | {"status": "RUNNING"}
+# The SDK returns times in the time zone of the machine.
+_MACHINES_ZONE = timezone(timedelta(hours=-5))
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # Each function and the class of its settings, by its handler.
 FUNCTIONS: dict[str, tuple[Callable[..., dict[str, Any]], Any]] = {
@@ -452,6 +457,40 @@ class RootTasks(StoredReports):
             f"{_ARN.format(account_id=self.account_id, kind='execution', machine=machine)}:{name}"
         )
 
+    def summary_of_execution(self, arn: str) -> dict[str, Any]:
+        """Return the members of an execution that ListExecutions and DescribeExecution share."""
+        execution = self.executions[arn]
+        started_at = execution.started_at.astimezone(_MACHINES_ZONE)
+        ended_at = (execution.stopped_at or started_at).astimezone(_MACHINES_ZONE)
+        return {
+            "executionArn": arn,
+            "stateMachineArn": arn.replace(":execution:", ":stateMachine:").rpartition(":")[0],
+            "name": execution.run_id,
+            "status": execution.status,
+            "startDate": started_at,
+            # No time passes in this process: otherwise the end would be the start.
+            "stopDate": ended_at + timedelta(seconds=9),
+        }
+
+    def describe_execution(self, arn: str) -> dict[str, Any]:
+        """Return an execution, or what the test says that Step Functions returns at first."""
+        outdated = self.outdated_descriptions.get(arn)
+        shown = outdated.pop(0) if outdated else {}
+        if arn not in self.executions or shown is None:
+            message = f"Execution Does Not Exist: '{arn}'"
+            raise client_error("ExecutionDoesNotExist", message, operation="DescribeExecution")
+        execution = self.executions[arn]
+        response = self.summary_of_execution(arn) | {
+            "input": json.dumps(execution.input),
+            "redriveCount": execution.redrives,
+        }
+        if execution.status == "SUCCEEDED":
+            response["output"] = json.dumps(execution.output)
+        else:
+            response["cause"] = execution.cause
+        response |= shown
+        return {name: value for name, value in response.items() if value is not None}
+
     # Faults
 
     def fail_calls(
@@ -698,24 +737,7 @@ class _Executions:
         if self.root_tasks.function == "StartRun" and not executionArn.startswith(of_plans):
             # Its role may read no executions but those of plans.
             raise client_error("AccessDeniedException", operation="DescribeExecution")
-        execution = self.root_tasks.executions.get(executionArn)
-        outdated = self.root_tasks.outdated_descriptions.get(executionArn)
-        shown = outdated.pop(0) if outdated else {}
-        if execution is None or shown is None:
-            raise client_error("ExecutionDoesNotExist", operation="DescribeExecution")
-        response = {
-            "name": execution.run_id,
-            "status": execution.status,
-            "startDate": execution.started_at,
-            "input": json.dumps(execution.input),
-            "redriveCount": execution.redrives,
-        }
-        if execution.status == "SUCCEEDED":
-            response["output"] = json.dumps(execution.output)
-        if execution.status == "FAILED":
-            response["cause"] = execution.cause
-        response |= shown
-        return {name: value for name, value in response.items() if value is not None}
+        return self.root_tasks.describe_execution(executionArn)
 
 
 def lock_bucket_and_queue(

@@ -143,7 +143,6 @@ class Operator:
         services = self.command_line.services
         services.root_tasks = RootTasks(organization=organization)
         services.requests.clear()
-        services._polls.clear()
         self._set_time(organization._emulation.now())
         self.members = [*organization.members]
         while len(self.members) < len(scene.members):
