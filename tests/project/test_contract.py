@@ -6,15 +6,13 @@ Names that two sides have to agree on are read from the template here, not liste
 import functools
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import botocore
 import pytest
-from aws_cdk import App, CfnOutput, Stack
+from aws_cdk import CfnOutput
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access.base.arguments import parse_account_ids, parse_delegated_administrators
@@ -42,8 +40,6 @@ from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS
 from support.cloudformation import FakeCloudFormation
 from support.drift_check import DriftCheck
 from support.function import CustomResourceFunction
-from support.many_apps import add_all_arguments
-from support.processes import run_successfully
 from support.templates import (
     MANAGEMENT_ENVIRONMENT,
     bootstrap_stack,
@@ -51,6 +47,7 @@ from support.templates import (
     only_resource,
     properties_of_type,
     resources_of_type,
+    template_of,
     text_with_references,
 )
 
@@ -74,20 +71,14 @@ class Synthesized:
     """A stack with every construct.
 
     Attributes:
-        folder: The cloud assembly.
         template: The template.
     """
 
-    folder: Path
     template: dict[str, Any]
 
     def function(self, handler: str) -> dict[str, Any]:
         """Return the properties of the handler's function, or of the first of several."""
         return functions_with_handler(self.template, handler)[0]
-
-    def asset(self, handler: str) -> Path:
-        """Return the folder that the handler's function is deployed from."""
-        return self.folder / f"asset.{self.function(handler)['Code']['S3Key'].partition('.')[0]}"
 
     def environment(self, handler: str) -> dict[str, str]:
         """Return the variables of the handler's function, with the tests' bucket and machine."""
@@ -119,36 +110,24 @@ def output_key(attribute: str) -> str:
     return f"Attribute{attribute.replace('_', '')}"
 
 
-def synthesize(folder: Path, *, everything: bool) -> Synthesized:
-    """Synthesize every construct: with every argument, or with none that can be omitted."""
-    app = App(outdir=str(folder), analytics_reporting=False)
-    stack = Stack(app, "Contract", env=MANAGEMENT_ENVIRONMENT)
-    if everything:
-        root_access, *_ = add_all_arguments(stack)
-    else:
-        root_access = CentralizedRootAccess(stack, "RootAccess")
-        root_access.add_drift_check()
-        RootTasks(stack, "RootTasks")
+@pytest.fixture(scope="module")
+def everything() -> Synthesized:
+    """Return the stack with every argument, as its snapshot has it."""
+    return Synthesized(template=json.loads(running.SNAPSHOT.read_text()))
+
+
+@pytest.fixture(scope="module")
+def defaults() -> Synthesized:
+    """Return a stack with no argument that can be omitted, and outputs of all attributes."""
+    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
+    root_access = CentralizedRootAccess(stack, "RootAccess")
+    root_access.add_drift_check()
+    RootTasks(stack, "RootTasks")
     # The texts among the construct's attributes are the attributes of the custom resource.
     for name, value in vars(root_access).items():
         if isinstance(value, str):
             CfnOutput(stack, output_key(name), value=value)
-    app.synth()
-    return Synthesized(
-        folder=folder, template=json.loads((folder / "Contract.template.json").read_text())
-    )
-
-
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """Return the stack with every argument."""
-    return synthesize(tmp_path_factory.mktemp("everything"), everything=True)
-
-
-@pytest.fixture(scope="module")
-def defaults(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """Return the stack with no argument that can be omitted."""
-    return synthesize(tmp_path_factory.mktemp("defaults"), everything=False)
+    return Synthesized(template=template_of(stack))
 
 
 # The functions
@@ -161,33 +140,6 @@ def test_the_handlers_are_all_the_python_functions_of_the_template(everything: S
         if function["Runtime"].startswith("python")
     }
     assert found == set(HANDLERS)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("handler", HANDLERS)
-def test_a_functions_code_has_what_it_imports_and_nothing_else(
-    everything: Synthesized, handler: str
-) -> None:
-    asset, package = everything.asset(handler), handler.partition(".")[0]
-    imported = run_successfully(sys.executable, "-P", "-c", _IMPORT_PACKAGE, asset, package, env={})
-    assert imported.split() == sorted(path.name for path in asset.iterdir())
-    assert not list(asset.rglob("*.pyc"))
-
-
-# Neither may the checkout help out, nor an asset get bytecode.
-_IMPORT_PACKAGE = """
-import importlib, pkgutil, sys
-sys.dont_write_bytecode = True
-root, package = sys.argv[1:]
-sys.path = [root, *(path for path in sys.path if not path.endswith("/lambda"))]
-for module in pkgutil.walk_packages([f"{root}/{package}"], f"{package}."):
-    importlib.import_module(module.name)
-files = {
-    name.partition(".")[0]: getattr(module, "__file__", None)
-    for name, module in sys.modules.items()
-}
-print(*sorted(name for name, file in files.items() if (file or "").startswith(root)), sep="\\n")
-"""
 
 
 def test_the_version_of_the_sdk_is_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,7 +232,7 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
 
 
 def test_the_function_reads_the_properties_and_returns_the_attributes(
-    everything: Synthesized, organization: LocalOrganization
+    everything: Synthesized, defaults: Synthesized, organization: LocalOrganization
 ) -> None:
     properties = dict(
         only_resource(everything.template, "Custom::CentralizedRootAccess")["Properties"]
@@ -295,9 +247,9 @@ def test_the_function_reads_the_properties_and_returns_the_attributes(
     assert organization.root_access().features == {ROOT_SESSIONS}
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
-    outputs = everything.template["Outputs"]
+    outputs = defaults.template["Outputs"]
     names = {
-        key: everything.reference(output["Value"])
+        key: defaults.reference(output["Value"])
         for key, output in outputs.items()
         if key.startswith("Attribute")
     }
@@ -309,7 +261,7 @@ def test_the_function_reads_the_properties_and_returns_the_attributes(
         output_key("status"): status["status"],
         output_key("organization_id"): organization.id,
     }
-    assert status_json == everything.reference(outputs["RootAccessStatus"]["Value"])
+    assert status_json == defaults.reference(outputs["RootAccessStatus"]["Value"])
 
 
 # The drift check

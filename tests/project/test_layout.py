@@ -7,16 +7,29 @@ import venv
 from pathlib import Path
 
 import pytest
+from aws_cdk import App
 
-from support.apps import REPOSITORY
+from support.apps import REPOSITORY, Assembly
+from support.many_apps import all_arguments
 from support.processes import run_successfully
 from support.pythons import own_dependencies
+from support.template_reading import properties_of_type
 
 FUNCTIONS = REPOSITORY / "lambda"
-MODULES = sorted(
-    ".".join(path.relative_to(FUNCTIONS).with_suffix("").parts).removesuffix(".__init__")
-    for path in FUNCTIONS.rglob("*.py")
-)
+# Imports all modules of a package of an asset, and prints the packages of the asset that this took.
+_IMPORT_PACKAGE = """
+import importlib, pkgutil, sys
+sys.dont_write_bytecode = True
+root, package = sys.argv[1:]
+sys.path.insert(0, root)
+for module in pkgutil.walk_packages([f"{root}/{package}"], f"{package}."):
+    importlib.import_module(module.name)
+files = {
+    name.partition(".")[0]: getattr(module, "__file__", None)
+    for name, module in sys.modules.items()
+}
+print(*sorted(name for name, file in files.items() if (file or "").startswith(root)), sep="\\n")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +57,27 @@ def test_the_import_roots_are_not_packages(import_root: str) -> None:
     )
 
 
-def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
-    """Every module is imported where there is no CDK, no moto and no installed project."""
-    assert {"root_access.handler", "root_use.root_use_notice", "root_tasks.handlers"} <= set(
-        MODULES
-    )
-    run(boto3_python, "\n".join(f"import {module}" for module in MODULES))
+def test_a_functions_code_has_what_it_imports_besides_boto3_and_nothing_else(
+    boto3_python: Path, tmp_path: Path
+) -> None:
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    all_arguments(app)
+    app.synth()
+    template = Assembly(folder=tmp_path).template("OrganizationBootstrap")
+    functions = properties_of_type(template, "AWS::Lambda::Function").values()
+    assert {function["Runtime"] for function in functions} == {"python3.14"}
+    code = {
+        (function["Handler"].partition(".")[0], function["Code"]["S3Key"].partition(".")[0])
+        for function in functions
+    }
+    assert {package for package, _ in code} == {"root_access", "root_tasks", "root_use"}
+    for package, key in code:
+        asset = tmp_path / f"asset.{key}"
+        imported = run_successfully(
+            boto3_python, "-P", "-c", _IMPORT_PACKAGE, asset, package, env={}
+        )
+        assert imported.split() == sorted(path.name for path in asset.iterdir()), package
+        assert not list(asset.rglob("*.pyc"))
 
 
 def test_only_the_sdk_and_the_response_to_cloudformation_open_connections() -> None:

@@ -60,7 +60,7 @@ ONE_CREDENTIAL_OF_EACH_TYPE: dict[str, Any] = {
 PLAN_DELETION = {"task": Task.DELETE, "accounts": ["all"]}
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
 AUDIT_MACHINE_ARN = _ARN.format(account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE)
-_SNAPSHOT = (
+SNAPSHOT = (
     Path(__file__).parents[1] / "snapshots" / "everything" / "OrganizationBootstrap.template.json"
 )
 # What DescribeExecution returns for some seconds, in place of what is so by then.
@@ -690,7 +690,7 @@ class DeployedTemplate:
 @functools.cache
 def deployed_template() -> DeployedTemplate:
     """Return what the snapshot of all arguments has: to synthesize it again would take seconds."""
-    template = json.loads(_SNAPSHOT.read_text())
+    template = json.loads(SNAPSHOT.read_text())
     return DeployedTemplate(
         definitions={
             AUDIT_MACHINE: state_machine_definition(template, "Audit"),
