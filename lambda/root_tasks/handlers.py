@@ -8,14 +8,16 @@ A state machine invokes three of them, the second one for each batch::
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import LambdaContext, system_clock
 from common.arn import Arn
+from common.function_settings import FunctionSettings
 from common.log import log_sdk_version, write_line
 
 from .aws.clients import create_clients
@@ -29,52 +31,22 @@ from .run.settings import (
 )
 
 
-def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Start an audit or a plan, or return why it is refused.
+def _handler(
+    run: Callable[..., dict[str, Any]], settings: type[FunctionSettings]
+) -> Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]:
+    """Return an entry point, which Lambda calls with an event.
 
-    Raises:
-        RunRefusedError: The run cannot start, and the reason is not its input; the message says
-            what to do.
-        StartFailedError: A call failed.
+    Args:
+        run: What the function does. What it raises is the error of the function.
+        settings: The class of the function's settings.
     """
-    settings = StartRunSettings.from_environment(os.environ)
-    return start.start_or_refuse(start.start_run, _aws(context), event, settings=settings)
 
+    def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Run the function with its settings, which the environment has."""
+        given = settings.from_environment(os.environ)
+        return run(_aws(context), event, settings=given)
 
-def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Audit or plan a batch of accounts."""
-    settings = RunBatchSettings.from_environment(os.environ)
-    return batch.run_batch(_aws(context), event, settings=settings)
-
-
-def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write the report of an audit or a plan."""
-    settings = WriteReportSettings.from_environment(os.environ)
-    return finish.write_report(_aws(context), event, settings=settings)
-
-
-def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Start the execution of a plan, or return why it is refused.
-
-    Raises:
-        RunRefusedError: It cannot start, and the reason is not its input; the message says what to
-            do.
-        StartFailedError: A call failed.
-    """
-    settings = StartExecutionSettings.from_environment(os.environ)
-    return start.start_or_refuse(start.start_execution, _aws(context), event, settings=settings)
-
-
-def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Make the planned changes in a batch of accounts; each task that makes changes has one."""
-    settings = RunBatchSettings.from_environment(os.environ)
-    return batch.execute_batch(_aws(context), event, settings=settings)
-
-
-def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write the report of an execution."""
-    settings = WriteReportSettings.from_environment(os.environ)
-    return finish.write_report(_aws(context), event, settings=settings, makes_changes=True)
+    return handle
 
 
 def _aws(context: LambdaContext) -> Aws:
@@ -88,3 +60,18 @@ def _aws(context: LambdaContext) -> Aws:
         now=lambda: datetime.now(UTC),
         log=write_line,
     )
+
+
+# Audits and plans
+start_run = _handler(functools.partial(start.start_or_refuse, start.start_run), StartRunSettings)
+run_batch = _handler(batch.run_batch, RunBatchSettings)
+write_report = _handler(finish.write_report, WriteReportSettings)
+
+# Executions of plans. Each task that makes changes has a function of its own for its batches.
+start_execution = _handler(
+    functools.partial(start.start_or_refuse, start.start_execution), StartExecutionSettings
+)
+execute_batch = _handler(batch.execute_batch, RunBatchSettings)
+write_execution_report = _handler(
+    functools.partial(finish.write_report, makes_changes=True), WriteReportSettings
+)
