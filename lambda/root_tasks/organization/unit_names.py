@@ -41,16 +41,16 @@ def with_unit_names(units: UnitTree, members: Mapping[str, Account]) -> dict[str
 
 def _find_units_of(units: UnitTree, account_ids: Set[str]) -> None:
     """Read which units accounts are in: of a few one by one, of many by the lists of all units."""
-    # An account that was listed by its unit has its parent in the cache. A few are as many as one
+    # An account that was listed by its unit has its parent there already. A few are as many as one
     # page of a list has.
-    unknown = account_ids - units.cache.parent_ids.keys()
+    unknown = account_ids - units.parent_ids.keys()
     if len(unknown) <= MAX_ENTRIES_PER_PAGE:
         for account_id in sorted(account_ids):
             units.parents_of(account_id)
         return
     for unit in units.units_under(units.roots()):
         units.accounts_in(unit.id)
-        if account_ids <= units.cache.parent_ids.keys():
+        if account_ids <= units.parent_ids.keys():
             return
 
 
@@ -67,7 +67,7 @@ def _read_names_of(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
     unread = [
         (parent_id, unit_id)
         for parent_id, unit_id in sorted(parents_and_units)
-        if parent_id not in units.cache.names_by_parent
+        if parent_id not in units.names_by_parent
     ]
     parent_ids = {parent_id for parent_id, _ in unread}
     with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:

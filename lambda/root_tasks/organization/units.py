@@ -42,35 +42,26 @@ class Unit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnitCache:
-    """What was read of the units. Several threads fill it.
+class UnitTree:
+    """The units of an organization, read as needed, each list once.
+
+    Several threads, and others who see them, add what they read.
 
     Attributes:
+        aws: The account that sees them.
         names_by_parent: For the ID of each unit or root that was listed, the names of the units
             directly in it, by their IDs.
         described_names: The name of each unit that was described by itself, by its ID.
         parent_ids: What each account or unit is in directly, by its ID.
     """
 
+    aws: Aws
     names_by_parent: dict[str, dict[str, str]] = field(default_factory=dict)
     described_names: dict[str, str] = field(default_factory=dict)
     parent_ids: dict[str, str] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, kw_only=True)
-class UnitTree:
-    """The units of an organization, read as needed, each list once.
-
-    Attributes:
-        aws: The account that sees them.
-        cache: What was read, also by others who see them.
-    """
-
-    aws: Aws
-    cache: UnitCache = field(default_factory=UnitCache)
-
     def read_by(self, aws: Aws) -> UnitTree:
-        """Return the same units, with the same cache, as another budget reads them."""
+        """Return the same units, with all that was read of them, as another budget reads them."""
         return replace(self, aws=aws)
 
     # Calls
@@ -92,26 +83,26 @@ class UnitTree:
         Raises:
             CallError: The read failed, for example because the parent does not exist.
         """
-        if parent_id not in self.cache.names_by_parent:
+        if parent_id not in self.names_by_parent:
             names = {}
             for unit in self.aws.entries(
                 _LIST_UNITS, items="OrganizationalUnits", ParentId=parent_id
             ):
                 unit_id = require(unit, "Id", operation=_LIST_UNITS)
                 names[unit_id] = require(unit, "Name", operation=_LIST_UNITS)
-            self.cache.names_by_parent[parent_id] = names
-            self.cache.parent_ids.update(dict.fromkeys(names, parent_id))
-        return self.cache.names_by_parent[parent_id]
+            self.names_by_parent[parent_id] = names
+            self.parent_ids.update(dict.fromkeys(names, parent_id))
+        return self.names_by_parent[parent_id]
 
     def read_name(self, unit_id: str) -> None:
-        """Read the name of a unit into the cache.
+        """Read the name of a unit, and keep it.
 
         Raises:
             CallError: The read failed.
         """
         response = self.aws.call(_DESCRIBE_UNIT, OrganizationalUnitId=unit_id)
         unit = response.require("OrganizationalUnit")
-        self.cache.described_names[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
+        self.described_names[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
 
     def accounts_in(self, parent_id: str) -> list[AccountTypeDef]:
         """Return the accounts directly in a unit or root.
@@ -122,7 +113,7 @@ class UnitTree:
         accounts = list(
             self.aws.entries(LIST_ACCOUNTS_OF_PARENT, items="Accounts", ParentId=parent_id)
         )
-        self.cache.parent_ids.update((account["Id"], parent_id) for account in accounts)
+        self.parent_ids.update((account["Id"], parent_id) for account in accounts)
         return accounts
 
     def parents_of(self, child_id: str) -> tuple[str, ...]:
@@ -134,14 +125,13 @@ class UnitTree:
         # The ID of a root, which has no parent.
         if child_id.startswith("r-"):
             return ()
-        parent_ids = self.cache.parent_ids
-        if child_id not in parent_ids:
+        if child_id not in self.parent_ids:
             # AWS returns one parent, as a list.
             for parent in self.aws.entries(_LIST_PARENTS, items="Parents", ChildId=child_id):
-                parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
-        if child_id not in parent_ids:
+                self.parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
+        if child_id not in self.parent_ids:
             raise incomplete_response(_LIST_PARENTS, "parent")
-        parent_id = parent_ids[child_id]
+        parent_id = self.parent_ids[child_id]
         return self.parents_of(parent_id) + (parent_id,)
 
     def units_under(
@@ -213,9 +203,9 @@ class UnitTree:
     def known_names(self) -> dict[str, str]:
         """Return the name of each unit that was read, by its ID."""
         names: dict[str, str] = {}
-        for listed in self.cache.names_by_parent.values():
+        for listed in self.names_by_parent.values():
             names |= listed
-        return names | self.cache.described_names
+        return names | self.described_names
 
     def known_parents(self, account_id: str) -> tuple[str, ...] | None:
         """Return the IDs of an account's units, from the root down; None if not all are known."""
@@ -223,9 +213,9 @@ class UnitTree:
         child_id = account_id
         # Up to the root, whose ID begins so.
         while not child_id.startswith("r-"):
-            if child_id not in self.cache.parent_ids:
+            if child_id not in self.parent_ids:
                 return None
-            child_id = self.cache.parent_ids[child_id]
+            child_id = self.parent_ids[child_id]
             path.insert(0, child_id)
         return tuple(path)
 
@@ -236,8 +226,8 @@ class UnitTree:
         """
         names = [ROOT_NAME]
         for parent_id, unit_id in itertools.pairwise(unit_ids):
-            listed = self.cache.names_by_parent.get(parent_id, {})
-            name = self.cache.described_names.get(unit_id) or listed.get(unit_id)
+            listed = self.names_by_parent.get(parent_id, {})
+            name = self.described_names.get(unit_id) or listed.get(unit_id)
             if name is None:
                 return None
             names.append(name)
