@@ -104,9 +104,9 @@ def write_report(
             aws, storage.reports, run, report, settings=settings, began=began
         )
     else:
-        publication = Publication(report=report, files=files_of(report, as_json(report)))
-    report, files = publication.report, publication.files
-    urls = {file.name: runs.write_file(run.run_id, file) for file in files}
+        publication = Publication(report=report, body=as_json(report))
+    report, body = publication.report, publication.body
+    urls = {file.name: runs.write_file(run.run_id, file) for file in files_of(report, body)}
     store_recoveries(storage.recoveries, run, report)
     aws.log(
         event="run_finished",
@@ -123,7 +123,7 @@ def write_report(
         "task": run.task,
         "mode": run.mode,
         "report": urls[HTML],
-        REPORT_SHA256: sha256(files[0].body),
+        REPORT_SHA256: sha256(body),
         "totals": report.totals,
         "summary": summary(report),
     }

@@ -54,7 +54,7 @@ class Publication:
 
     Attributes:
         report: The report; that of a full audit has its history.
-        files: The files of the report, report.json first.
+        body: Its report.json.
         notice: The notice about a full audit; None if there is nothing new.
         overtaken: Whether another full audit was published after this one had begun. Each of the
             two may have read an account before the other one did, so this one reports nothing that
@@ -63,7 +63,7 @@ class Publication:
     """
 
     report: Report
-    files: Sequence[File]
+    body: bytes
     notice: Notice | None = None
     overtaken: bool = False
     sent_again: bool = False
@@ -122,7 +122,7 @@ def _write_latest(aws: Aws, reports: LatestReportStore, report: Report) -> Publi
         publication = _publication(aws, report, latest)
         if publication.sent_again or publication.report.published_at is None:
             return publication
-        if reports.write(publication.files[0].body, replaces=latest):
+        if reports.write(publication.body, replaces=latest):
             return publication
         # Another audit was published meanwhile.
     raise WriteContentionError
@@ -145,7 +145,7 @@ def _publication(aws: Aws, report: Report, latest: LatestReport) -> Publication:
         published, body = own[0]
         return Publication(
             report=published,
-            files=files_of(published, body),
+            body=body,
             notice=_notice(published, previous=published, overtaken=overtaken),
             overtaken=overtaken,
             sent_again=True,
@@ -153,7 +153,7 @@ def _publication(aws: Aws, report: Report, latest: LatestReport) -> Publication:
     # An audit that found no credentials would end an alarm that the other one may have set off.
     if overtaken and Outcome.HAS_CREDENTIALS not in report.totals:
         report = report.with_warning(_WITHHELD)
-        return Publication(report=report, files=files_of(report, as_json(report)), overtaken=True)
+        return Publication(report=report, body=as_json(report), overtaken=True)
 
     previous, problem = _parse(latest.body, report)
     problem = problem or latest.problem
@@ -165,7 +165,7 @@ def _publication(aws: Aws, report: Report, latest: LatestReport) -> Publication:
         report = changes.without_doubt(report).with_warning(_COMPARED_IN_PART)
     return Publication(
         report=report,
-        files=files_of(report, as_json(report)),
+        body=as_json(report),
         notice=_notice(report, previous=previous, problem=problem, overtaken=overtaken),
         overtaken=overtaken,
     )
@@ -227,12 +227,12 @@ def _import_findings(
 
     of_all = quantity(result.imported + refused, "finding")
     report = report.with_warning(f"Security Hub did not import {refused:,} of {of_all}. {reason}")
-    files = files_of(report, as_json(report))
+    body = as_json(report)
     # An import takes minutes: another audit may be the latest one by now.
     latest = reports.read(since=report.started_at)
-    if latest.body == publication.files[0].body:
-        reports.write(files[0].body, replaces=latest)
-    return replace(publication, report=report, files=files)
+    if latest.body == publication.body:
+        reports.write(body, replaces=latest)
+    return replace(publication, report=report, body=body)
 
 
 def _metrics(report: Report) -> dict[str, int]:
