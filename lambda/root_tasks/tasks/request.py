@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.untrusted import ACCOUNT_ID
 
 from ..model.report_schema import PlanSelection, Task
-from ..model.run_documents import Assignment, CredentialSelection, Target
+from ..model.run_documents import Assignment, CredentialSelection
 
 # Buckets and queues, and the targets of a plan, have their accounts in their assignments.
 _NO_ACCOUNTS = PlanSelection(all_accounts=False)
@@ -59,14 +58,3 @@ class Request:
         if self.selection.unused_for_days is not None:
             since = started_at - timedelta(days=self.selection.unused_for_days)
         return CredentialSelection(types=self.selection.credential_types, in_use_since=since)
-
-
-def assignments_of(targets: Iterable[tuple[str, Target]]) -> tuple[Assignment, ...]:
-    """Return the assignments of targets that are given with their accounts."""
-    by_account: dict[str, list[Target]] = {}
-    for account_id, target in targets:
-        by_account.setdefault(account_id, []).append(target)
-    return tuple(
-        Assignment(account_id=account_id, targets=tuple(targets_there))
-        for account_id, targets_there in sorted(by_account.items())
-    )

@@ -35,12 +35,12 @@ class _BucketPolicy:
             return policy
         return None
 
-    def remove(self) -> None:
-        """Remove the policy."""
-        self._call("s3:DeleteBucketPolicy")
-
-    def attach(self, text: str) -> None:
-        """Attach a policy."""
+    def replace(self, text: str | None) -> None:
+        """Attach a policy, or none, in place of the one that is there."""
+        if text is None:
+            self._call("s3:DeleteBucketPolicy")
+            return
+        # By one call: between two there would be no policy.
         # Without ConfirmRemoveSelfBucketAccess, by which the caller, root, may give up changing the
         # policy.
         self._call("s3:PutBucketPolicy", Policy=text)
@@ -67,14 +67,10 @@ class _QueuePolicy:
         # A queue without a policy has no such attribute.
         return response.get("Attributes", {}).get("Policy") or None
 
-    def remove(self) -> None:
-        """Remove the policy."""
-        # SQS has no call for this: an empty text removes the policy.
-        self.attach("")
-
-    def attach(self, text: str) -> None:
-        """Attach a policy."""
-        self._call("sqs:SetQueueAttributes", Attributes={"Policy": text})
+    def replace(self, text: str | None) -> None:
+        """Attach a policy, or none, in place of the one that is there."""
+        # SQS has no call that removes a policy: an empty text does.
+        self._call("sqs:SetQueueAttributes", Attributes={"Policy": text or ""})
 
     def _call(self, operation: str, **parameters: object) -> Response:
         """Make a call about the queue."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +18,11 @@ from ..aws.backup_store import BACKUP_REFERENCE
 from ..aws.checksums import sha256
 from ..aws.sessions import RootSession
 from ..model.report_schema import Item, ItemType, Outcome
-from ..model.run_documents import Finding, Target
+from ..model.run_documents import Assignment, Finding, Target
 from ..refusals import RefusalReason, RunRefusedError
 from .outcomes import account_finding, failed_item, report_item
 from .policy_documents import difference, effect_of, policy_text
-from .request import Request, assignments_of
+from .request import Request
 from .resource_policies import ResourcePolicy, find_bucket_region, policy_of
 from .task_definition import AccountTask, TaskDefinition, TaskWords
 from .task_input import TaskInput, invalid_value, optional_text, string_list
@@ -201,11 +201,7 @@ def _apply_change(policy: ResourcePolicy, target: Target, *, done: Item) -> Item
         done: The item if it succeeds.
     """
     try:
-        if target.new_policy is None:
-            policy.remove()
-        else:
-            # Replaced by one call: between two there would be no policy.
-            policy.attach(target.new_policy)
+        policy.replace(target.new_policy)
     except CallError as error:
         if error.failure.name in _DOES_NOT_EXIST:
             item = _item_left_unread(target, error.failure)
@@ -235,12 +231,12 @@ def _parse_bucket_input(input_: TaskInput) -> Request:
     account_ids = string_list(
         list(by_account), key=_BUCKETS, pattern=ACCOUNT_ID, expected="12-digit account IDs as keys"
     )
-    targets: list[tuple[str, Target]] = []
+    targets: dict[str, list[Target]] = {}
     for account_id in account_ids:
         names = string_list(
             by_account[account_id], key=account_id, pattern=_BUCKET_NAME, expected="bucket names"
         )
-        targets += [(account_id, Target(type=ItemType.BUCKET_POLICY, id=name)) for name in names]
+        targets[account_id] = [Target(type=ItemType.BUCKET_POLICY, id=name) for name in names]
     return _unlock_request(input_, targets)
 
 
@@ -255,28 +251,32 @@ def _parse_queue_input(input_: TaskInput) -> Request:
     if skip_backup:
         # A policy that cannot be backed up is not replaced.
         input_.require_no_other_keys(_QUEUES, _SKIP_BACKUP)
-    targets: list[tuple[str, Target]] = []
+    targets: dict[str, list[Target]] = {}
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
         queue = Arn.parse(arn)
         target = Target(
             type=ItemType.QUEUE_POLICY, id=arn, region=queue.region, skip_backup=skip_backup
         )
-        targets.append((queue.account_id, target))
+        targets.setdefault(queue.account_id, []).append(target)
     return _unlock_request(input_, targets)
 
 
-def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) -> Request:
+def _unlock_request(input_: TaskInput, targets: Mapping[str, Sequence[Target]]) -> Request:
     """Return the request to remove the policies of targets, or to set that of the only one.
 
     Args:
         input_: The input, which may have a policy to set, or the reference of a backup.
-        targets: The account and the bucket or queue, for each that the input names.
+        targets: The buckets or queues that the input names, by account.
 
     Raises:
         RunRefusedError: The policy is not one, or there are two, or several targets to set it to.
     """
     given = input_.values.keys() & {_POLICY_OVERRIDE, _BACKUP}
-    if given and (len(given) != 1 or len(targets) != 1):
+    assignments = [
+        Assignment(account_id=account_id, targets=tuple(targets_there))
+        for account_id, targets_there in sorted(targets.items())
+    ]
+    if given and (len(given) != 1 or sum(map(len, targets.values())) != 1):
         raise RunRefusedError(RefusalReason.ONE_POLICY)
     # The policy of a backup is read from the bucket when the run is prepared.
     expected = "the backup of a policy, from a report"
@@ -286,9 +286,10 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
             policy = policy_text(input_.values[_POLICY_OVERRIDE])
         except ValueError as error:
             raise RunRefusedError(RefusalReason.INVALID_POLICY, error=error) from error
-        ((account_id, target),) = targets
-        targets = [(account_id, replace(target, new_policy=policy))]
-    return Request(task=input_.task, assignments=assignments_of(targets), backup=backup)
+        (assignment,) = assignments
+        (target,) = assignment.targets
+        assignments = [replace(assignment, targets=(replace(target, new_policy=policy),))]
+    return Request(task=input_.task, assignments=tuple(assignments), backup=backup)
 
 
 def _definition(resource: str, **fields: Any) -> TaskDefinition:
