@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aws_calls.calls import Response
-
 from ..aws.checksums import ChecksumMismatchError
 from ..aws.executions import REPORT_SHA256, Execution, describe_with_report, execution_arn
 from ..aws.invocation import Aws
@@ -100,83 +98,71 @@ def parse_plan_request(input_: object) -> PlanRequest:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plans:
-    """The plans that the construct's Audit state machine has created.
+def find_plan(
+    aws: Aws, runs: RunStore, request: PlanRequest, *, settings: StartExecutionSettings
+) -> tuple[Plan, datetime]:
+    """Return the plan that an execution is asked to execute, and when it expires.
 
     The output of the execution that created a plan has its checksum. That output cannot be altered;
     the bucket only stores the plan.
 
-    Attributes:
+    Args:
         aws: The function.
         runs: The stored runs of the Audit state machine.
+        request: What the execution is asked for.
         settings: The function's settings.
+
+    Raises:
+        RunRefusedError: It cannot be executed.
+        CallError: A read failed.
     """
+    # The execution of the Audit state machine that created it.
+    run_id = request.run_id
+    planning = execution_arn(settings.audit_state_machine_arn, run_id)
+    response = describe_with_report(aws, planning)
+    if response is None:
+        raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id)
+    status = response.require("status")
+    if status != "SUCCEEDED":
+        raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
+    output: dict[str, Any] = json.loads(response.require("output"))
+    if output.get(PLAN_SHA256) is None:
+        raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
+    if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
+        raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
 
-    aws: Aws
-    runs: RunStore
-    settings: StartExecutionSettings
+    # What it has stored.
+    try:
+        plan = runs.read(Plan, run_id, checksum=output[PLAN_SHA256])
+    except ChecksumMismatchError as error:
+        raise RunRefusedError(RefusalReason.PLAN_ALTERED, run_id=run_id) from error
+    except DecodingError as error:
+        raise RunRefusedError(RefusalReason.PLAN_NOT_READABLE, run_id=run_id) from error
 
-    def find(self, request: PlanRequest) -> tuple[Plan, datetime]:
-        """Return the plan that an execution is asked to execute, and when it expires.
+    # A plan expires by the clock, because an execution can be redriven days later.
+    expires_at = expiry_of_plan(response.require("startDate"), until=plan.until)
+    if aws.now() > expires_at:
+        expired = minute(expires_at)
+        raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id, expires_at=expired)
+    # The stack may have been deployed with fewer tasks, or without other policies, since.
+    if plan.task not in settings.tasks:
+        raise task_not_in_stack(plan.task, tasks=settings.tasks)
+    refuse_policy_override(plan.assignments, allowed=settings.allow_policy_override)
+    return plan, expires_at
 
-        Raises:
-            RunRefusedError: It cannot be executed.
-            CallError: A read failed.
-        """
-        run_id = request.run_id
-        response = self._planning_execution(run_id)
-        output: dict[str, Any] = json.loads(response.require("output"))
-        if output.get(PLAN_SHA256) is None:
-            raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
-        if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
-            raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
-        # The stack may have been deployed with fewer tasks, or without other policies, since.
-        plan = self._read(run_id, checksum=output[PLAN_SHA256])
-        # A plan expires by the clock, because an execution can be redriven days later.
-        expires_at = expiry_of_plan(response.require("startDate"), until=plan.until)
-        if self.aws.now() > expires_at:
-            raise RunRefusedError(
-                RefusalReason.PLAN_EXPIRED, run_id=run_id, expires_at=minute(expires_at)
-            )
-        if plan.task not in self.settings.tasks:
-            raise task_not_in_stack(plan.task, tasks=self.settings.tasks)
-        refuse_policy_override(plan.assignments, allowed=self.settings.allow_policy_override)
-        return plan, expires_at
 
-    def claim(self, run_id: str, *, execution: Execution) -> None:
-        """Mark a plan as executed by an execution, which may do so again.
+def claim_plan(runs: RunStore, run_id: str, *, execution: Execution) -> None:
+    """Mark a plan as executed by an execution, which may do so again.
 
-        Raises:
-            RunRefusedError: Another execution has claimed it, or its mark was altered.
-            CallError: The mark could not be stored.
-        """
-        mark = ExecutionMark(execution_arn=execution.arn, started_at=execution.started_at)
-        if self.runs.claim_plan(run_id, mark):
-            return
-        try:
-            other = self.runs.read_mark(run_id).execution_arn.rpartition(":")[2]
-        except DecodingError:
-            other = "which its mark does not name"
-        raise RunRefusedError(RefusalReason.PLAN_CLAIMED, run_id=run_id, execution=other)
-
-    def _read(self, run_id: str, *, checksum: str) -> Plan:
-        """Return the plan of a run, if it is the one whose checksum its execution holds."""
-        try:
-            return self.runs.read(Plan, run_id, checksum=checksum)
-        except ChecksumMismatchError as error:
-            raise RunRefusedError(RefusalReason.PLAN_ALTERED, run_id=run_id) from error
-        except DecodingError as error:
-            raise RunRefusedError(RefusalReason.PLAN_NOT_READABLE, run_id=run_id) from error
-
-    def _planning_execution(self, run_id: str) -> Response:
-        """Return the execution of the Audit state machine that created a plan: it succeeded."""
-        response = describe_with_report(
-            self.aws, execution_arn(self.settings.audit_state_machine_arn, run_id)
-        )
-        if response is None:
-            raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id)
-        status = response.require("status")
-        if status != "SUCCEEDED":
-            raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
-        return response
+    Raises:
+        RunRefusedError: Another execution has claimed it, or its mark was altered.
+        CallError: The mark could not be stored.
+    """
+    mark = ExecutionMark(execution_arn=execution.arn, started_at=execution.started_at)
+    if runs.claim_plan(run_id, mark):
+        return
+    try:
+        other = runs.read_mark(run_id).execution_arn.rpartition(":")[2]
+    except DecodingError:
+        other = "which its mark does not name"
+    raise RunRefusedError(RefusalReason.PLAN_CLAIMED, run_id=run_id, execution=other)

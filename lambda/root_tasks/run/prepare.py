@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from root_access.organization import OrganizationIdentity
 
@@ -17,7 +17,16 @@ from ..messages import (
     skip_reason_for_state,
 )
 from ..model.report_schema import Task
-from ..model.run_documents import AcceptedCredentials, Account, Assignment, Mode, Plan, Run, Work
+from ..model.run_documents import (
+    AcceptedCredentials,
+    Account,
+    Assignment,
+    CredentialSelection,
+    Mode,
+    Plan,
+    Run,
+    Work,
+)
 from ..refusals import RefusalReason, RunRefusedError
 from ..report.accepted import is_over
 from ..tasks import DEFINITIONS
@@ -115,24 +124,36 @@ def prepare(
         )
 
     # Its work, without names: for the functions that run the batches.
-    overdue = [
-        entry.target_id
-        for entry in accepted_credentials
-        if entry.recovered and is_over(entry, execution.started_at)
-    ]
-    credentials = request.credential_selection(execution.started_at)
     assignments = {id_: assigned.get(id_, Assignment(account_id=id_)) for id_ in possible}
     work = Work(
         run_id=execution.name,
         task=task,
         mode=mode,
         batches=tuple(tuple(assignments[id_] for id_ in ids) for ids in batches),
-        credentials=replace(credentials, overdue=tuple(overdue)),
+        credentials=_credential_selection(request, execution.started_at, accepted_credentials),
         expires_at=expires_at,
         execution_arn=execution.arn,
         other_address=_accounts_with_other_address(plan, members),
     )
     return run, work
+
+
+def _credential_selection(
+    request: Request, started_at: datetime, accepted_credentials: Iterable[AcceptedCredentials]
+) -> CredentialSelection:
+    """Return which credentials a plan of a run that started at this time may list."""
+    selection = request.selection
+    in_use_since = None
+    if selection.unused_for_days is not None:
+        in_use_since = started_at - timedelta(days=selection.unused_for_days)
+    overdue = [
+        entry.target_id
+        for entry in accepted_credentials
+        if entry.recovered and is_over(entry, started_at)
+    ]
+    return CredentialSelection(
+        types=selection.credential_types, in_use_since=in_use_since, overdue=tuple(overdue)
+    )
 
 
 def with_skip_reasons(

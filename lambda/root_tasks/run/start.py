@@ -22,7 +22,7 @@ from ..organization.unit_names import with_unit_names
 from ..refusals import RefusalReason, RunRefusedError, StartFailedError
 from ..tasks.request import Request
 from .parse_input import parse_request
-from .plans import Plans, parse_plan_request, refuse_policy_override
+from .plans import claim_plan, find_plan, parse_plan_request, refuse_policy_override
 from .prepare import prepare, require_members
 from .recoveries import accepted_recoveries
 from .settings import StartExecutionSettings, StartRunSettings
@@ -106,8 +106,7 @@ def start_execution(
 
     # The plan, which has everything that was approved.
     plan_request = parse_plan_request(event["input"])
-    plans = Plans(aws=aws, runs=storage.runs, settings=settings)
-    plan, expires_at = plans.find(plan_request)
+    plan, expires_at = find_plan(aws, storage.runs, plan_request, settings=settings)
     request = Request(
         task=plan.task,
         assignments=plan.assignments,
@@ -132,7 +131,7 @@ def start_execution(
 
     stored = _store(aws, storage.executions, run, work)
     # The last thing that can fail: a run that cannot start does not use up the plan.
-    plans.claim(plan.run_id, execution=execution)
+    claim_plan(storage.runs, plan.run_id, execution=execution)
     return stored
 
 

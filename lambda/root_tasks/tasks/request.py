@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from common.untrusted import ACCOUNT_ID
 
 from ..model.report_schema import PlanSelection, Task
-from ..model.run_documents import Assignment, CredentialSelection
+from ..model.run_documents import Assignment
 
 # Buckets and queues, and the targets of a plan, have their accounts in their assignments.
 _NO_ACCOUNTS = PlanSelection(all_accounts=False)
@@ -51,10 +50,3 @@ class Request:
         # One that is named and excluded as well may have left the organization.
         named_or_excluded = excluded.symmetric_difference(self.selection.accounts)
         return named_or_excluded.union(assignment.account_id for assignment in self.assignments)
-
-    def credential_selection(self, started_at: datetime) -> CredentialSelection:
-        """Return which credentials a plan of a run that started at this time may list."""
-        since = None
-        if self.selection.unused_for_days is not None:
-            since = started_at - timedelta(days=self.selection.unused_for_days)
-        return CredentialSelection(types=self.selection.credential_types, in_use_since=since)
