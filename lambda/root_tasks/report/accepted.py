@@ -136,15 +136,27 @@ def _plan_with_acceptance(
         unknown: The types of which it is not known whether they are.
         named: Whether the input names the account itself: then what is accepted is marked.
     """
+    # The outcome and the message of what is left out, by its type.
     left_out = dict.fromkeys(unknown, (Outcome.INACCESSIBLE, ACCEPTANCE_UNREAD))
-    if named:
-        items = [_marked_if_accepted(item, why) for item in result.items]
-        result = replace(result, items=tuple(items))
-    else:
+    if not named:
         left_out |= {type_: (Outcome.ACCEPTED, text) for type_, text in why.items()}
+    items = [_item_with_acceptance(item, why, left_out) for item in result.items]
     if not left_out:
-        return result
-    return _with_items_left_out(result, left_out)
+        return replace(result, items=tuple(items))
+    # As in the plan itself, no MFA device is deactivated while a credential stays that it protects.
+    if any(_stays(item) and item.type is not ItemType.MFA_DEVICE for item in items):
+        items = [
+            replace(item, outcome=Outcome.SKIPPED, message=MFA_LEFT_OUT)
+            if item.type is ItemType.MFA_DEVICE and not _stays(item)
+            else item
+            for item in items
+        ]
+    # An account with anything planned is planned; the reason is about what is not.
+    finding = account_finding(result.account_id, items)
+    outcome_of_account = Outcome.PLANNED
+    if all(map(_stays, items)):
+        outcome_of_account = finding.outcome
+    return replace(result, outcome=outcome_of_account, reason=finding.reason, items=finding.items)
 
 
 def is_over(entry: AcceptedCredentials, at: datetime) -> bool:
@@ -162,37 +174,18 @@ def _types_in_units(accepted: Mapping[str, AcceptedCredentials]) -> set[ItemType
     return types
 
 
-def _marked_if_accepted(item: Item, why: Mapping[ItemType, str]) -> Item:
-    """Return an item of a plan that names its account: planned, and marked if it is accepted."""
+def _item_with_acceptance(
+    item: Item, why: Mapping[ItemType, str], left_out: Mapping[ItemType, tuple[Outcome, str]]
+) -> Item:
+    """Return an item of a plan, left out, or planned and marked if it is accepted all the same."""
+    if item.type in left_out:
+        outcome, message = left_out[item.type]
+        return replace(item, outcome=outcome, message=message)
     if item.type not in why:
         return item
+    # The input names its account.
     message = " ".join(filter(None, [why[item.type], item.message]))
     return replace(item, accepted=True, message=message)
-
-
-def _with_items_left_out(
-    result: AccountResult, left_out: Mapping[ItemType, tuple[Outcome, str]]
-) -> AccountResult:
-    """Return the result of a plan in which credentials of some types are left out, and why."""
-    items = list(result.items)
-    for place, item in enumerate(items):
-        if item.type in left_out:
-            outcome, message = left_out[item.type]
-            items[place] = replace(item, outcome=outcome, message=message)
-    # As in the plan itself, no MFA device is deactivated while a credential stays that it protects.
-    if any(_stays(item) and item.type is not ItemType.MFA_DEVICE for item in items):
-        items = [
-            replace(item, outcome=Outcome.SKIPPED, message=MFA_LEFT_OUT)
-            if item.type is ItemType.MFA_DEVICE and not _stays(item)
-            else item
-            for item in items
-        ]
-    # An account with anything planned is planned; the reason is about what is not.
-    finding = account_finding(result.account_id, items)
-    outcome_of_account = Outcome.PLANNED
-    if all(map(_stays, items)):
-        outcome_of_account = finding.outcome
-    return replace(result, outcome=outcome_of_account, reason=finding.reason, items=finding.items)
 
 
 def _stays(item: Item) -> bool:

@@ -42,15 +42,6 @@ _NOTHING_ELSE = {
     ChangeType.AUDITED_AGAIN: _WORST[ChangeType.AUDITED_AGAIN],
     ChangeType.NO_LONGER_AUDITED: _WORST[ChangeType.NO_LONGER_AUDITED],
 }
-# Changes that the reason in the account's row explains.
-_WITH_REASON = (
-    ChangeType.CREDENTIALS_APPEARED,
-    ChangeType.JOINED,
-    ChangeType.AUDITED_AGAIN,
-    ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED,
-    ChangeType.NO_LONGER_AUDITED,
-    ChangeType.CREDENTIALS_ACCEPTED,
-)
 _MAX_REASON_CHARACTERS = 400
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
@@ -270,7 +261,8 @@ def _is_explained(change: Change, result: AccountResult) -> bool:
 
     It says why the account was not audited, or until when and why its credentials are accepted.
     """
-    return change.type in _WITH_REASON or result.outcome is Outcome.ACCEPTED
+    is_good = change.type is ChangeType.CREDENTIALS_DISAPPEARED
+    return not is_good or result.outcome is Outcome.ACCEPTED
 
 
 def _reason(result: AccountResult, separator: str) -> str:
