@@ -15,20 +15,15 @@ from .words import credential_counts, item_counts, minute, title, words_of
 
 # A longer time is told in hours.
 _MAX_MINUTES = 120
-# The words of a summary for the accounts of an outcome: for one, and for several.
+# The words of a summary for the accounts of an outcome, for one and for several, unless these are
+# as for "is done" and "are done".
 _PREDICATES = {
-    Outcome.UNPROTECTED: ("is unprotected", "are unprotected"),
     Outcome.HAS_CREDENTIALS: ("has credentials", "have credentials"),
-    Outcome.UNKNOWN: ("is unknown", "are unknown"),
     Outcome.FAILED: ("failed", "failed"),
     Outcome.INACCESSIBLE: ("was inaccessible", "were inaccessible"),
-    Outcome.PLANNED: ("is planned", "are planned"),
     Outcome.IN_USE: ("has only credentials in use", "have only credentials in use"),
     Outcome.ACCEPTED: ("has accepted credentials", "have accepted credentials"),
-    Outcome.DONE: ("is done", "are done"),
     Outcome.NOTHING_TO_DO: ("had nothing to do", "had nothing to do"),
-    Outcome.PROTECTED: ("is guarded", "are guarded"),
-    Outcome.CLEAN: ("is clean", "are clean"),
     Outcome.SKIPPED: ("was skipped", "were skipped"),
 }
 
@@ -76,7 +71,8 @@ def _sentence_of_counts(report: Report, *, without: Collection[Outcome]) -> str:
     for outcome, count in report.totals.items():
         if outcome in without:
             continue
-        singular, plural = _PREDICATES[outcome]
+        by_default = (f"is {outcome.words}", f"are {outcome.words}")
+        singular, plural = _PREDICATES.get(outcome, by_default)
         # Only the first one says what is counted.
         subject = f"{count:,}" if counts else quantity(count, "account")
         predicate = singular if count == 1 else plural
