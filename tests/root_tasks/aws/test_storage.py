@@ -1,19 +1,17 @@
 """The bucket: nothing is overwritten, altered or lost without notice."""
 
 import io
-import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.response import StreamingBody
 from moto import mock_aws
+from urllib3.exceptions import ProtocolError
 
 from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
@@ -37,6 +35,8 @@ from root_tasks.model.run_documents import (
     Work,
 )
 from support.accounts import MANAGEMENT, MEMBER, OTHER_MEMBER
+from support.faults.clients import inject
+from support.faults.vocabulary import error_response
 from support.function import FakeTime
 from support.reports import STARTED_AT, report_of
 
@@ -96,36 +96,9 @@ def storage(s3: Any, time: FakeTime) -> Storage:
     return Storage(Bucket(aws=aws, name=BUCKET, account_id=BUCKET_OWNER))
 
 
-def fail_first_calls(s3: Any, operation: str, *failures: tuple[int, str]) -> list[str]:
-    """Have the first calls of an operation fail.
-
-    Args:
-        s3: The client.
-        operation: The operation, as the SDK names it.
-        failures: The HTTP status and S3's code of each call that fails; the later ones succeed.
-
-    Returns:
-        The keys of all calls, to which each call adds its own.
-    """
-    left = list(failures)
-    called: list[str] = []
-
-    def respond(params: dict[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
-        called.append(params["url"].partition(f"{BUCKET}")[2])
-        if not left:
-            return None
-        status, code = left.pop(0)
-        error = {"Code": code, "Message": "said the test"}
-        return (
-            AWSResponse(params["url"], status, HTTPHeaders(), None),
-            {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}},
-        )
-
-    s3.meta.events.register(f"before-call.s3.{operation}", respond)
-    return called
-
-
-ANOTHER_WRITE_IS_UNDER_WAY = (409, "ConditionalRequestConflict")
+def fail_calls(s3: Any, action: str, code: str, *, times: int = 1) -> None:
+    """Have the next calls fail; the later ones succeed."""
+    inject(s3.meta.events.register, action, error_response(code), times=times)
 
 
 def stored_objects(s3: Any) -> dict[str, bytes]:
@@ -137,17 +110,18 @@ def stored_objects(s3: Any) -> dict[str, bytes]:
     }
 
 
-def not_none(key: str | None) -> str:
-    """Return the hash or the reference of a document, which has to be stored."""
-    assert key is not None
-    return key
+def store_run(storage: Storage, run: Run) -> str:
+    """Store a run, and return its hash."""
+    checksum = storage.runs.write_run(run)
+    assert checksum is not None
+    return checksum
 
 
 # Runs
 
 
 def test_a_run_of_another_execution_is_never_replaced(s3: Any, storage: Storage) -> None:
-    checksum = not_none(storage.runs.write_run(RUN))
+    checksum = store_run(storage, RUN)
     # Step Functions lets a name be used again after 90 days.
     for other in (
         replace(RUN, started_at=STARTED_AT + timedelta(days=90)),
@@ -160,7 +134,7 @@ def test_a_run_of_another_execution_is_never_replaced(s3: Any, storage: Storage)
 def test_a_retry_replaces_its_own_run_and_takes_nothing_over(s3: Any, storage: Storage) -> None:
     storage.runs.write_run(RUN)
     again = replace(RUN, batches=((MEMBER,),))
-    checksum = not_none(storage.runs.write_run(again))
+    checksum = store_run(storage, again)
     assert storage.runs.read(Run, "run-1", checksum=checksum) == again
 
 
@@ -187,7 +161,7 @@ def test_a_plan_is_claimed_by_one_execution(storage: Storage) -> None:
 def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
     runs = storage.runs
     documents: dict[str, tuple[str, Document]] = {
-        "run": (not_none(runs.write_run(RUN)), RUN),
+        "run": (store_run(storage, RUN), RUN),
         "work": (runs.write(WORK), WORK),
         "plan": (runs.write(PLAN), PLAN),
     }
@@ -209,7 +183,7 @@ def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: S
 
 
 def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage: Storage) -> None:
-    reference = not_none(storage.backups.write(BACKUP))
+    reference = storage.backups.write(BACKUP)
     assert storage.backups.read(reference) == BACKUP
     assert (
         reference == f"backups/run-1/{MEMBER}/locked/{sha256(stored_objects(s3)[reference])}.json"
@@ -226,21 +200,21 @@ def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage:
 def test_a_backup_that_is_not_there_is_none_also_where_s3_denies_it(
     s3: Any, storage: Storage, code: str
 ) -> None:
-    reference = not_none(storage.backups.write(BACKUP))
+    reference = storage.backups.write(BACKUP)
     missing = reference.replace("locked", "lock")
-    fail_first_calls(s3, "GetObject", (404 if code == "NoSuchKey" else 403, code))
+    fail_calls(s3, "s3:GetObject", code)
     assert storage.backups.read(missing) is None
 
 
 def test_a_backup_that_is_there_and_denied_is_an_error(s3: Any, storage: Storage) -> None:
-    reference = not_none(storage.backups.write(BACKUP))
-    fail_first_calls(s3, "GetObject", (403, "AccessDenied"))
+    reference = storage.backups.write(BACKUP)
+    fail_calls(s3, "s3:GetObject", "AccessDenied")
     with pytest.raises(CallError):
         storage.backups.read(reference)
 
 
 def test_a_backup_is_stored_whatever_is_at_its_key(s3: Any, storage: Storage) -> None:
-    reference = not_none(storage.backups.write(BACKUP))
+    reference = storage.backups.write(BACKUP)
     s3.put_object(Bucket=BUCKET, Key=reference, Body=b"planted")
     assert storage.backups.write(BACKUP) == reference
     assert storage.backups.read(reference) == BACKUP
@@ -252,12 +226,11 @@ def test_a_backup_is_stored_whatever_is_at_its_key(s3: Any, storage: Storage) ->
 def test_a_conflict_or_a_missing_key_does_not_mean_that_another_has_claimed_a_plan(
     s3: Any, storage: Storage
 ) -> None:
-    written = fail_first_calls(
-        s3, "PutObject", ANOTHER_WRITE_IS_UNDER_WAY, ANOTHER_WRITE_IS_UNDER_WAY, (404, "NoSuchKey")
-    )
+    # A conflict is retried.
+    fail_calls(s3, "s3:PutObject", "ConditionalRequestConflict", times=2)
+    fail_calls(s3, "s3:PutObject", "NoSuchKey")
     with pytest.raises(CallError):
         storage.runs.claim_plan("run-1", EXECUTION_MARK)
-    assert len(written) == 3, "a conflict is retried"
     assert storage.runs.claim_plan("run-1", EXECUTION_MARK)
 
 
@@ -266,11 +239,13 @@ def test_a_conflict_or_a_missing_key_does_not_mean_that_another_has_claimed_a_pl
 
 def test_a_body_that_is_cut_off_is_read_again(s3: Any, storage: Storage) -> None:
     checksum = storage.runs.write_result(WORK, 0, RESULT)
-    get_object = s3.get_object
-    cut_off = [{"Body": StreamingBody(io.BytesIO(b'{"kind":'), content_length=100)}]
-    s3.get_object = lambda **arguments: cut_off.pop() if cut_off else get_object(**arguments)
+    (key,) = stored_objects(s3)
+    cut_off = {"Body": StreamingBody(io.BytesIO(b'{"kind":'), content_length=100)}
+    # botocore lets this one through if the body of an error breaks off.
+    broken = ProtocolError("Connection broken")
+    whole = s3.get_object(Bucket=BUCKET, Key=key)
+    s3.get_object = Mock(side_effect=[cut_off, broken, whole])
     assert storage.runs.read_result(RUN, 0, checksum=checksum) == RESULT
-    assert cut_off == []
 
 
 def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
@@ -278,7 +253,7 @@ def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
 ) -> None:
     checksum = storage.runs.write_result(WORK, 0, RESULT)
     (key,) = stored_objects(s3)
-    fail_first_calls(s3, "GetObject", (403, "AccessDenied"))
+    fail_calls(s3, "s3:GetObject", "AccessDenied")
     with pytest.raises(CallError):
         storage.runs.read_result(RUN, 0, checksum=checksum)
     s3.put_object(Bucket=BUCKET, Key=key, Body=stored_objects(s3)[key] + b" ")
@@ -286,8 +261,8 @@ def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
         storage.runs.read_result(RUN, 0, checksum=checksum)
     s3.delete_object(Bucket=BUCKET, Key=key)
     # S3 denies an object that is not there to a role that may not list the whole bucket.
-    for failure in ((403, "AccessDenied"), (404, "NoSuchKey")):
-        fail_first_calls(s3, "GetObject", failure)
+    for code in ("AccessDenied", "NoSuchKey"):
+        fail_calls(s3, "s3:GetObject", code)
         with pytest.raises(ChecksumMismatchError):
             storage.runs.read_result(RUN, 0, checksum=checksum)
 
@@ -312,7 +287,7 @@ def test_a_latest_report_that_s3_refuses_to_return_can_be_replaced(
 ) -> None:
     storage.reports.write(b"old", replaces=LatestReport())
     # S3 denies it, for example, if someone has encrypted it with another key.
-    fail_first_calls(s3, "GetObject", (403, "AccessDenied"))
+    fail_calls(s3, "s3:GetObject", "AccessDenied")
     unread = storage.reports.read(since=SINCE)
     problem = "latest/report.json cannot be read: AccessDenied."
     assert (unread.body, unread.problem) == (None, problem)
@@ -326,52 +301,19 @@ def test_a_latest_report_that_s3_refuses_to_return_can_be_replaced(
 @pytest.mark.parametrize(
     ("lost", "is_written"),
     [
-        (ANOTHER_WRITE_IS_UNDER_WAY, True),
-        ((404, "NoSuchKey"), False),
-        ((412, "PreconditionFailed"), False),
+        ("ConditionalRequestConflict", True),
+        ("NoSuchKey", False),
+        ("PreconditionFailed", False),
     ],
     ids=["another write is under way", "it was removed", "it was replaced"],
 )
 def test_a_lost_write_of_the_latest_report_is_noticed(
-    s3: Any, storage: Storage, lost: tuple[int, str], *, is_written: bool
+    s3: Any, storage: Storage, lost: str, *, is_written: bool
 ) -> None:
     storage.reports.write(b"old", replaces=LatestReport())
-    fail_first_calls(s3, "PutObject", lost)
+    fail_calls(s3, "s3:PutObject", lost)
     latest = storage.reports.read(since=SINCE)
     assert storage.reports.write(b"new", replaces=latest) is is_written
-
-
-# The connection
-
-
-def test_an_error_whose_body_breaks_off_is_retried_like_any_other(time: FakeTime) -> None:
-    responses = [
-        b"HTTP/1.1 503 Slow Down\r\nContent-Length: 300\r\n\r\n<Error>",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
-    ]
-
-    def respond(listener: socket.socket) -> None:
-        """Respond to a connection each, and close it."""
-        for response in responses:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(response)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=respond, args=(listener,), daemon=True)
-        thread.start()
-        client = boto3.client(
-            "s3",
-            region_name="us-east-1",
-            endpoint_url=f"http://127.0.0.1:{listener.getsockname()[1]}",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-            config=one_attempt(),
-        )
-        aws = AwsCalls(clients=lambda service: client, budget=time.budget(seconds=300))
-        assert Bucket(aws=aws, name=BUCKET, account_id=BUCKET_OWNER).read("key") == b"body"
-        thread.join(timeout=10)
 
 
 # The owner
