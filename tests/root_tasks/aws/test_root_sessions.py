@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import heapq
 import io
 import random
 import re
@@ -11,17 +10,16 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from aws_calls.failures import CallError, FailureKind
@@ -29,19 +27,16 @@ from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import Clock, one_attempt
 from common.arn import Arn
 from local_aws.emulation import LocalOrganization
-from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, RunClients
+from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import NoRootSessionError, SessionClients
 from root_tasks.aws.sessions import RootSession, open_session
-from root_tasks.model.report_schema import Outcome, Task
-from root_tasks.model.run_documents import Assignment, Finding, Mode, Work
-from root_tasks.run.account_runner import AccountRunner
-from root_tasks.tasks import DEFINITIONS
-from root_tasks.tasks.task_definition import AccountTask
+from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import call_counts
 from support.function import FakeTime
 from support.reports import STARTED_AT
+from support.responding import client_error
 from support.root_tasks import RootTasks, calls_in_root_sessions
 
 if TYPE_CHECKING:
@@ -250,44 +245,46 @@ def test_a_region_has_one_client_and_their_number_has_a_bound() -> None:
     assert clients.client("sqs", region="eu-west-1") is not sqs
 
 
+def throttled(operation: str) -> Mock:
+    """Return a function of a client that AWS always throttles."""
+    return Mock(side_effect=client_error("Throttling", operation=operation))
+
+
 def test_the_calls_in_a_session_end_before_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    time = FakeTime()
-    durations: list[float] = []
-
-    class Sts:
-        def assume_root(self, *, DurationSeconds: int, **_: object) -> dict[str, Any]:  # noqa: N803
-            durations.append(DurationSeconds)
-            return {"Credentials": credentials_of(MEMBER)}
-
-    def fail() -> dict[str, Any]:
-        raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "GetUser")
-
-    monkeypatch.setattr(SessionClients, "client", lambda *_, **__: SimpleNamespace(get_user=fail))
+    time, sts = FakeTime(), Mock()
+    sts.assume_root.return_value = {"Credentials": credentials_of(MEMBER)}
+    iam = SimpleNamespace(get_user=throttled("GetUser"))
+    monkeypatch.setattr(SessionClients, "client", lambda *_, **__: iam)
     with ThreadPoolExecutor(1) as executor:
-        session = open_audit_session(Sts(), time.clock(), executor)
+        session = open_audit_session(sts, time.clock(), executor)
         with pytest.raises(CallError):
             session.call("iam:GetUser")
-    (duration,) = durations
+    duration = sts.assume_root.call_args.kwargs["DurationSeconds"]
     # The last attempt and the call that opened the session take up to 20 seconds each.
     assert time.starts[-1] + 40 < duration
     assert duration <= 300, "no longer than it is needed: AWS allows 900"
 
 
-def test_a_session_is_opened_while_there_is_time_for_its_calls() -> None:
-    time = FakeTime()
-    calls: list[float] = []
-
-    class Sts:
-        def assume_root(self, **_: object) -> dict[str, Any]:
-            calls.append(time.seconds)
-            raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "AssumeRoot")
-
+def throttled_attempts(*, jitter: float = 0.5) -> list[float]:
+    """Return when AssumeRoot is attempted again, if AWS always throttles it."""
+    time, sts = FakeTime(), Mock(assume_root=throttled("AssumeRoot"))
+    clock = replace(time.clock(), random=lambda: jitter)
     with ThreadPoolExecutor(1) as executor, pytest.raises(CallError) as raised:
-        open_audit_session(Sts(), time.clock(), executor)
+        open_audit_session(sts, clock, executor)
     assert raised.value.failure.kind is FailureKind.RETRYABLE
+    return time.starts
+
+
+def test_a_session_is_opened_while_there_is_time_for_its_calls() -> None:
     # A minute before the deadline is kept for the calls in the session, and the time of an attempt
     # before it. The throttled call is repeated until then, every few seconds.
-    assert 400 < calls[-1] < DEADLINE - ATTEMPT_RESERVE_SECONDS - 30
+    assert 400 < throttled_attempts()[-1] < DEADLINE - ATTEMPT_RESERVE_SECONDS - 30
+
+
+def test_accounts_that_were_throttled_together_are_not_attempted_together_again() -> None:
+    """Otherwise few accounts of many would get a session where batches share a limit of STS."""
+    early, late = (throttled_attempts(jitter=jitter)[0] for jitter in (0.0, 0.9))
+    assert late > 1.5 * early
 
 
 # Calls in parallel
@@ -349,130 +346,6 @@ def test_an_account_with_every_credential_takes_three_round_trips(
     calls = Counter(call.partition(" ")[2] for call in calls_in_root_sessions(organization))
     # Those of two keys, once in the audit and once in the plan.
     assert calls["GetAccessKeyLastUsed"] == 4
-
-
-# The limit of STS
-
-
-class VirtualTime:
-    """A clock that goes on only when all threads that it counts sleep or have ended.
-
-    Then it goes on to the moment in which the first of them wakes up, so nothing takes real time.
-
-    Args:
-        threads: How many threads there are.
-    """
-
-    def __init__(self, *, threads: int) -> None:
-        self.seconds = 0.0
-        self._lock = threading.Lock()
-        self._awake = threads
-        # When each sleeper wakes up, a number that orders those of the same moment, and its signal.
-        self._sleepers: list[tuple[float, int, threading.Event]] = []
-        self._random = random.Random(0)
-
-    def clock(self) -> Clock:
-        """Return the clock."""
-        return Clock(
-            now=lambda: self.seconds,
-            utc_now=lambda: datetime.now(UTC),
-            sleep=self.sleep,
-            random=self._random.random,
-        )
-
-    def sleep(self, seconds: float) -> None:
-        """Let the calling thread sleep until the clock has gone on by so many seconds."""
-        event = threading.Event()
-        with self._lock:
-            heapq.heappush(self._sleepers, (self.seconds + seconds, id(event), event))
-            self._count_less_awake()
-        event.wait()
-
-    def end_thread(self) -> None:
-        """Count the calling thread as ended: the clock does not wait for it any more."""
-        with self._lock:
-            self._count_less_awake()
-
-    def _count_less_awake(self) -> None:
-        """Count the calling thread as asleep or ended, and if it was the last one awake, go on.
-
-        To go on is to set the clock to the moment of the first sleeper, and to wake that one up.
-        """
-        self._awake -= 1
-        if self._awake == 0 and self._sleepers:
-            self.seconds, _, event = heapq.heappop(self._sleepers)
-            self._awake += 1
-            event.set()
-
-
-class LimitedSts:
-    """An STS with a token bucket for AssumeRoot, which all who call it share.
-
-    Args:
-        time: Its time; each call takes some of it.
-        burst: The tokens of a full bucket.
-        rate: The tokens a second that are added.
-    """
-
-    def __init__(self, time: VirtualTime, *, burst: int, rate: float) -> None:
-        self.throttled = 0
-        self._time = time
-        self._burst, self._rate = burst, rate
-        self._tokens, self._filled_at = float(burst), 0.0
-        self._lock = threading.Lock()
-
-    def assume_root(self, *, TargetPrincipal: str, **_: object) -> dict[str, Any]:  # noqa: N803
-        """Take a token and return credentials, or throttle the call if there is none."""
-        # Each call takes a tenth of a second.
-        self._time.sleep(0.1)
-        with self._lock:
-            now = self._time.seconds
-            self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
-            self._filled_at = now
-            if self._tokens < 1:
-                self.throttled += 1
-                error = {"Code": "Throttling", "Message": "Rate exceeded"}
-                raise ClientError({"Error": error}, "AssumeRoot")  # type: ignore[typeddict-item]
-            self._tokens -= 1
-        return {"Credentials": credentials_of(TargetPrincipal)}
-
-
-@pytest.mark.parametrize(
-    ("burst", "rate"), [(100, 20.0), (1, 0.4)], ids=["some are throttled", "nearly all are"]
-)
-def test_no_account_is_lost_where_batches_share_a_limit_of_sts(
-    burst: int, rate: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A batch works on up to 25 accounts at once, each in a thread that the clock counts.
-    batches, size = 5, 25
-    virtual = VirtualTime(threads=batches * size)
-    sts = LimitedSts(virtual, burst=burst, rate=rate)
-
-    def find_nothing(task: AccountTask) -> Finding:
-        virtual.end_thread()
-        return Finding(account_id=task.session.account_id, outcome=Outcome.CLEAN)
-
-    monkeypatch.setitem(
-        DEFINITIONS, Task.AUDIT, replace(DEFINITIONS[Task.AUDIT], plan=find_nothing)
-    )
-    ids_by_batch = [
-        [f"{batch:06}{number:06}" for number in range(size)] for batch in range(batches)
-    ]
-    # The batches run at once, as functions of their own do, and call the same STS.
-    run = functools.partial(run_batch, sts, virtual.clock())
-    with ThreadPoolExecutor(batches) as pool:
-        findings = [finding for batch in pool.map(run, ids_by_batch) for finding in batch]
-    assert Counter(finding.outcome for finding in findings) == {Outcome.CLEAN: batches * size}
-    assert sts.throttled, "otherwise this tests nothing"
-
-
-def run_batch(sts: Any, clock: Clock, account_ids: Iterable[str]) -> list[Finding]:
-    """Audit the accounts of a batch, as a function does."""
-    work = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=())
-    runner = AccountRunner(aws=aws_with_sts(sts, clock), work=work, back_up=lambda backup: "")
-    assignments = [Assignment(account_id=id_) for id_ in account_ids]
-    with ThreadPoolExecutor(MAX_ACCOUNTS_IN_PARALLEL) as accounts, ThreadPoolExecutor(1) as calls:
-        return list(accounts.map(functools.partial(runner.run, executor=calls), assignments))
 
 
 # The start of a run
