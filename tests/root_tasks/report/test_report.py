@@ -609,6 +609,24 @@ def test_the_page_says_what_run_it_was(report: Report, words: list[str]) -> None
     assert ("This is a plan" in before_the_data) is is_plan
 
 
+@pytest.mark.parametrize(
+    ("planner", "executor", "said"),
+    [
+        ("jane", "jane", "jane, the same principal that planned it"),
+        ("jane", "john", "john; planned by jane"),
+        ("jane", None, "an unknown principal; planned by jane"),
+        (None, "john", "john; planned by an unknown principal"),
+        (None, None, "an unknown principal; planned by an unknown principal"),
+    ],
+    ids=["the same", "another", "not stated", "no planner", "neither"],
+)
+def test_the_page_of_an_execution_says_who_asked_for_it_and_who_planned_it(
+    planner: str | None, executor: str | None, said: str
+) -> None:
+    execution = replace(example_execution(), planned_by=planner, requested_by=executor)
+    assert f"<dd>{said}, as the command states</dd>" in html_page_of(execution)
+
+
 def change_in_first(type_: ChangeType, *credentials: ItemType, audited: bool = True) -> Change:
     """A change in the first account."""
     return Change(type=type_, account_id=FIRST_ID, credentials=credentials, audited=audited)
