@@ -35,6 +35,7 @@ from root_tasks.model.report_schema import (
 )
 from root_tasks.report.audit_notice import audit_notice, change_message
 from root_tasks.report.changes import changes, with_history
+from root_tasks.report.plan_warnings import warnings_before_execution
 from root_tasks.report.render import as_csv, as_html, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
@@ -305,45 +306,30 @@ def test_the_worst_root_users_come_first_and_skipped_accounts_last() -> None:
     assert [result.outcome for result in report.results] == outcomes
 
 
-USED_RECENTLY = RootCredentials(password=False, access_keys=(access_key(1, used=89),))
-URGENT_FIRST = {
-    "an active key used yesterday": RootCredentials(
-        password=False, access_keys=(access_key(1, used=1),)
-    ),
-    "an active key used recently": USED_RECENTLY,
-    "a password used recently": RootCredentials(
-        password=True,
-        password_last_used_at=STARTED_AT - timedelta(days=2),
-        mfa_devices=("a device",),
-    ),
-    "an active key whose last use could not be read": RootCredentials(
-        password=False, access_keys=(replace(access_key(1), last_use_unread=True),)
-    ),
-    "an active key used long ago": RootCredentials(
-        password=False, access_keys=(access_key(1, used=400),)
-    ),
-    "an active key that was never used": RootCredentials(
-        password=False, access_keys=(access_key(1),)
-    ),
-    "a password without MFA": RootCredentials(password=True),
-    "a password with MFA that could not be listed": RootCredentials(
-        password=True, mfa_devices=None
-    ),
-    "an inactive key": RootCredentials(
-        password=False, access_keys=(access_key(1, active=False, used=500),)
-    ),
-    "a device alone": RootCredentials(password=False, mfa_devices=("a device",)),
+# The credentials of a root user, by what is urgent in them.
+URGENT_FIRST: dict[str, dict[str, Any]] = {
+    "an active key used yesterday": {"access_keys": (access_key(1, used=1),)},
+    "an active key used recently": {"access_keys": (access_key(1, used=89),)},
+    "a password used recently": {
+        "password": True,
+        "password_last_used_at": STARTED_AT - timedelta(days=2),
+        "mfa_devices": ("a device",),
+    },
+    "an active key whose last use could not be read": {
+        "access_keys": (replace(access_key(1), last_use_unread=True),)
+    },
+    "an active key used long ago": {"access_keys": (access_key(1, used=400),)},
+    "an active key that was never used": {"access_keys": (access_key(1),)},
+    "a password without MFA": {"password": True},
+    "a password with MFA that could not be listed": {"password": True, "mfa_devices": None},
+    "an inactive key": {"access_keys": (access_key(1, active=False, used=500),)},
+    "a device alone": {"mfa_devices": ("a device",)},
 }
 
 
 def test_the_most_urgent_credentials_come_first() -> None:
     urgent_last = [
-        account_result(
-            f"{300000000000 + place}",
-            Outcome.HAS_CREDENTIALS,
-            name=name,
-            credentials=URGENT_FIRST[name],
-        )
+        account_with_credentials(f"{300000000000 + place}", name, **URGENT_FIRST[name])
         for place, name in enumerate(reversed(URGENT_FIRST))
     ]
     report = report_of(account_result(FIRST_ID, name="clean"), *urgent_last)
@@ -607,6 +593,21 @@ def test_the_page_says_what_run_it_was(report: Report, words: list[str]) -> None
     assert [each for each in words if each not in before_the_data] == []
     is_plan = report.task is not Task.AUDIT and report.executed_plan is None
     assert ("This is a plan" in before_the_data) is is_plan
+
+
+def test_the_plan_of_a_recovery_says_who_can_become_root() -> None:
+    item = Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED)
+    account = account_result(FIRST_ID, Outcome.PLANNED, items=(item,))
+    plan_of_one, plan_of_many = (
+        report_of(*accounts, task=Task.RECOVER) for accounts in ([account], [account] * 6)
+    )
+    assert 'class="notice warn"' in html_page_of(plan_of_one)
+    one, many = (" ".join(warnings_before_execution(plan)) for plan in (plan_of_one, plan_of_many))
+    assert one.startswith(f"Anyone who reads {account.email} can become root in {FIRST_ID}. ")
+    # Under a guardrail the recovery does not help: an approver learns it only here.
+    assert "A policy that denies root users, such as RootUserGuardrail's" in one
+    # More than five addresses are not named.
+    assert "Anyone who reads the e-mail address of an account can become root in it." in many
 
 
 @pytest.mark.parametrize(

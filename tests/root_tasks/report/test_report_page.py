@@ -557,24 +557,6 @@ def test_the_first_line_that_changes_is_seen_without_scrolling_inside_anything(
     assert page.evaluate("document.querySelectorAll('.unfold').length") == 0
 
 
-def test_the_page_of_a_recovery_says_who_can_become_root(show_page: Show) -> None:
-    item = Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED)
-    account = account_result("300000000001", Outcome.PLANNED, items=(item,))
-    account = dataclasses.replace(account, email="<b>\u202e@example.com")
-    plan = dataclasses.replace(
-        report_of(account, task=Task.RECOVER), plan_expires_at=STARTED_AT + timedelta(days=1)
-    )
-    (notice,) = texts(show_page(plan), ".notice.warn")
-    email = r"<b>\u202e@example.com"
-    assert f" Anyone who reads {email} can become root in 300000000001. " in notice
-    # Under a guardrail the recovery does not help: an approver learns it only here.
-    assert "A policy that denies root users, such as RootUserGuardrail's" in notice
-    # More than five addresses are not named.
-    many = dataclasses.replace(plan, results=(account,) * 6)
-    (notice,) = texts(show_page(many), ".notice.warn")
-    assert "Anyone who reads the e-mail address of an account can become root in it." in notice
-
-
 def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(show_page: Show) -> None:
     def plan(hours: float) -> Report:
         return dataclasses.replace(
