@@ -210,12 +210,15 @@ def logged_events(root_tasks: RootTasks) -> list[object]:
     return [event.get("event") for event in root_tasks.log]
 
 
-def test_one_latest_report_with_a_command_for_an_id_never_silences_a_later_audit(
-    root_tasks: RootTasks,
+# In a foreign report, and in one with commands for IDs.
+@pytest.mark.parametrize("key", ["organizationId", "accountId"])
+def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
+    root_tasks: RootTasks, key: str
 ) -> None:
     root_tasks.run()
-    latest = root_tasks.read_object("latest/report.json")
-    root_tasks.write_object("latest/report.json", latest.replace(MEMBER.encode(), SECRET.encode()))
+    latest = root_tasks.read_object("latest/report.json").decode()
+    spoiled = re.sub(f'"{key}":"[^"]+"', f'"{key}":"{SECRET}"', latest)
+    root_tasks.write_object("latest/report.json", spoiled.encode())
     root_tasks.advance(hours=1)
     audit = root_tasks.run()
     assert_is_the_latest(root_tasks, audit)
