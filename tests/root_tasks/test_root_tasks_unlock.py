@@ -85,23 +85,15 @@ class LockedResource:
         }
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
-    def attach(self, sid: str) -> None:
-        """Attach the policy of this name."""
-        if self.kind == "bucket":
-            self._client.put_bucket_policy(
-                Bucket=RESOURCE_ID["bucket"], Policy=self.policy_text(sid)
-            )
+    def attach(self, sid: str | None) -> None:
+        """Attach the policy of this name, or none."""
+        text = self.policy_text(sid) if sid else ""
+        if self.kind == "queue":
+            self._client.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": text})
+        elif text:
+            self._client.put_bucket_policy(Bucket=RESOURCE_ID["bucket"], Policy=text)
         else:
-            self._client.set_queue_attributes(
-                QueueUrl=self._url, Attributes={"Policy": self.policy_text(sid)}
-            )
-
-    def detach(self) -> None:
-        """Remove the policy."""
-        if self.kind == "bucket":
             self._client.delete_bucket_policy(Bucket=RESOURCE_ID["bucket"])
-        else:
-            self._client.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": ""})
 
     def delete(self) -> None:
         """Delete the bucket or the queue."""
@@ -282,27 +274,21 @@ def test_no_backup_no_removal_and_time_to_store_that_result(
 
 
 @pytest.mark.parametrize("replaces", [False, True], ids=["to remove", "to replace"])
-@pytest.mark.parametrize("change", ["attached", "removed"])
+@pytest.mark.parametrize("left", ["Another", None], ids=["attached", "removed"])
 @pytest.mark.parametrize("when", ["since the plan", "while it is backed up"])
 def test_a_policy_that_has_changed_since_the_plan_stays(
-    locked: LockedResource, replaces: bool, change: str, when: str
+    locked: LockedResource, replaces: bool, left: str | None, when: str
 ) -> None:
     plan = locked.plan_replacement() if replaces else locked.plan()
 
-    def change_policy() -> None:
-        if change == "removed":
-            locked.detach()
-        else:
-            locked.attach("Another")
-
     if when == "since the plan":
-        change_policy()
+        locked.attach(left)
     else:
-        locked.root_tasks.change_before("s3:PutObject", change_policy, url="backups/")
-    is_done = change == "removed" and not replaces
+        locked.root_tasks.change_before("s3:PutObject", lambda: locked.attach(left), url="backups/")
+    is_done = left is None and not replaces
     expected = ("NOTHING_TO_DO", None) if is_done else ("FAILED", CHANGED_SINCE_PLAN)
     assert locked.outcome_and_message(locked.execute(plan)) == expected
-    assert locked.policy == (None if change == "removed" else "Another")
+    assert locked.policy == left
     assert len(locked.backups) == (when == "while it is backed up")
 
 
@@ -466,7 +452,7 @@ def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: Lock
 def test_a_policy_is_set_where_there_is_none_unless_one_is_attached_since(
     locked: LockedResource,
 ) -> None:
-    locked.detach()
+    locked.attach(None)
     plan, late = locked.plan_replacement(), locked.plan_replacement()
     shown = locked.item(plan)
     assert locked.outcome_and_message(plan) == ("PLANNED", SENTENCE_OF_EACH_POLICY)
