@@ -83,13 +83,12 @@ def accepted_recoveries(
         try:
             entry = _find_recovery(aws, storage, account_id)
         except (CallError, DecodingError, ChecksumMismatchError) as error:
+            warning = recovery_unread(recovery_key(account_id), error)
             if task is Task.DELETE:
                 raise RunRefusedError(
-                    RefusalReason.RECOVERY_UNREAD,
-                    warning=recovery_unread(recovery_key(account_id), error),
-                    account_id=account_id,
+                    RefusalReason.RECOVERY_UNREAD, warning=warning, account_id=account_id
                 ) from error
-            warnings.append(recovery_unread(recovery_key(account_id), error))
+            warnings.append(warning)
             continue
         if entry is not None:
             accepted.append(entry)
