@@ -80,8 +80,7 @@ def deploy(aws: LocalAws, folder: Path, name: str, **parameters: str) -> None:
     s3.create_bucket(Bucket="code")
     for file in (folder / f"{name}.template.json", *folder.glob("*.zip")):
         s3.put_object(Bucket="code", Key=f"releases/1/{file.name}", Body=file.read_bytes())
-    template = json.loads((folder / f"{name}.template.json").read_text())
-    if "CodeBucket" in template["Parameters"]:
+    if "CodeBucket" in written_template(folder, name)["Parameters"]:
         parameters |= {"CodeBucket": "code", "CodePrefix": "releases/1/"}
     cloudformation = aws.client("cloudformation")
     cloudformation.create_stack(

@@ -10,7 +10,6 @@ import pytest
 
 from aws_calls.failures import CallError
 from local_aws.emulation import LocalOrganization
-from root_tasks.aws.checksums import sha256
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.codec import encode
@@ -414,8 +413,7 @@ def test_a_run_says_who_asks_for_it_and_who_planned_it(root_tasks: RootTasks) ->
 def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[str, object]:
     """Store a finding as the result of the first batch of run "a", and return its output."""
     body = encode(BatchResult(findings=(finding,), finished_at=root_tasks.now))
-    root_tasks.write_object(f"runs/a/results/{task}/00000-{sha256(body)}.json", body)
-    return {"batch": 0, "sha256": sha256(body)}
+    return root_tasks.write_result(f"runs/a/results/{task}/", body)
 
 
 def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(root_tasks: RootTasks) -> None:

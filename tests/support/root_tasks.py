@@ -18,6 +18,7 @@ from common.arn import Arn
 from common.errors import RootAccessError
 from local_aws.emulation import LocalOrganization, Organization
 from local_aws.services import LocalAws
+from root_tasks.aws.checksums import sha256
 from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
@@ -192,6 +193,12 @@ class StoredReports:
     def write_object(self, key: str, body: bytes) -> None:
         """Write an object of the bucket."""
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def write_result(self, folder: str, body: bytes) -> dict[str, object]:
+        """Write the result of a run's first batch, and return what the batch returns."""
+        checksum = sha256(body)
+        self.write_object(f"{folder}00000-{checksum}.json", body)
+        return {"batch": 0, "sha256": checksum}
 
     def object_keys(self, prefix: str = "") -> list[str]:
         """The keys of the bucket."""

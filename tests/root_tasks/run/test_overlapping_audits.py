@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from aws_calls.failures import CallError
 from common.typed_json import format_time
 from local_aws.emulation import LocalOrganization
-from root_tasks.aws.checksums import sha256
 from root_tasks.aws.latest_report_store import WriteContentionError
 from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Outcome, RootCredentials, Task
@@ -84,13 +83,11 @@ class Audits:
 
     def end_batch(self, name: str) -> None:
         """Store the result of an audit's batch again, as if the batch ended now."""
-        folder = f"runs/{name}/results/audit/00000-"
+        folder = f"runs/{name}/results/audit/"
         (result,) = self.results[name]
-        body = self.root_tasks.read_json(f"{folder}{result['sha256']}.json")
+        body = self.root_tasks.read_json(f"{folder}00000-{result['sha256']}.json")
         body["finishedAt"] = format_time(self.root_tasks.now)
-        written = json.dumps(body).encode()
-        self.root_tasks.write_object(f"{folder}{sha256(written)}.json", written)
-        self.results[name] = [{"batch": 0, "sha256": sha256(written)}]
+        self.results[name] = [self.root_tasks.write_result(folder, json.dumps(body).encode())]
 
     def report(self, name: str) -> None:
         """Let the last function of an audit write its report, and publish it."""
@@ -511,8 +508,7 @@ def store_result(
         )
     ]
     body = encode(BatchResult(findings=tuple(findings), finished_at=at))
-    root_tasks.write_object(f"runs/{run['runId']}/results/audit/00000-{sha256(body)}.json", body)
-    return {"batch": 0, "sha256": sha256(body)}
+    return root_tasks.write_result(f"runs/{run['runId']}/results/audit/", body)
 
 
 def test_an_audit_that_is_withheld_imports_nothing_and_says_so(audits: Audits) -> None:
