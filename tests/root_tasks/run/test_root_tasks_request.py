@@ -106,6 +106,7 @@ NOT_BUCKET_NAMES = [
     ".abc",
     "abc.",
     "a/b",
+    "a%b",
     "bücket",
     "abc\n",
 ]
