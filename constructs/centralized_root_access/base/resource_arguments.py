@@ -72,7 +72,8 @@ def parse_session_roles(roles: Iterable[iam.IRole | str]) -> list[iam.IRole | st
         TypeError: The argument is not a list, a tuple or a set, or an element is neither a role nor
             a string.
     """
-    argument, remedy = "session_roles", f"Write {_EXAMPLE_ROLES}, for example."
+    argument = "session_roles"
+    remedy = f"Write {_EXAMPLE_ROLES}, for example."
     if not isinstance(roles, list | tuple | set | frozenset):
         raise wrong_type(argument, roles, expected="a list, a tuple or a set", remedy=remedy)
     # A role's token does not sort, its place in the app does.

@@ -88,8 +88,8 @@ class RootUseAlarm(Construct):
 
     One alarm is for root users that are used other than through AssumeRoot, the other for
     AssumeRoot by any other principal than the session roles. An audit by :class:`RootTasks` fires
-    neither, and nor do stolen credentials of one of its session roles. The alarms look at
-    the log group of an organization trail: events of member accounts are nowhere else in one place.
+    neither, and stolen credentials of its session roles do not either. The alarms look at the log
+    group of an organization trail: events of member accounts are nowhere else in one place.
 
     **The stack is deployed in the account and the Region of that log group.**
 

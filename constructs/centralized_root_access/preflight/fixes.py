@@ -26,8 +26,6 @@ _PATH = "/centralized-root-access/"
 # https://docs.aws.amazon.com/controlcatalog/latest/APIReference/API_ControlParameter.html
 _CONTROL_TOWER_PREFIX = "aws-guardrails-"
 _RESTRICT_ROOT_USER_SID = "GRRESTRICTROOTUSER"
-# An account, a call that is denied in it, and one of the causes.
-_DeniedCall = tuple[str, str, Cause]
 
 
 class Keep(StrEnum):
@@ -77,6 +75,27 @@ class StatementFix:
     keep: Keep | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _DeniedCall:
+    """A call that is denied in an account, and one of the causes."""
+
+    account_id: str
+    action: str
+    cause: Cause
+
+    @property
+    def fix_key(self) -> tuple[object, ...]:
+        """What the denials that one fix removes have in common.
+
+        It is a statement, wherever it is attached, or a level without an Allow.
+        """
+        if self.cause.policy is None or self.cause.statement is None:
+            # Calls in root sessions and the call that opens them need two statements: no one
+            # condition is met by both.
+            return self.cause.level.target_id, self.action == ASSUME_ROOT
+        return self.cause.policy.policy_id, self.cause.statement.number
+
+
 def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Iterator[StatementFix]:
     """Yield what would fix each denial, once for all accounts that it is in.
 
@@ -86,26 +105,10 @@ def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Ite
     """
     roles = _role_patterns(opener)
     by_fix: dict[object, list[_DeniedCall]] = {}
-    for account in accounts:
-        for denial in account.causes:
-            if denial.decision is Decision.DENIED:
-                for action in denial.calls:
-                    denied_call = (account.account.account_id, action, denial.cause)
-                    by_fix.setdefault(_fix_key(denial.cause, action), []).append(denied_call)
+    for denied_call in _denied_calls(accounts):
+        by_fix.setdefault(denied_call.fix_key, []).append(denied_call)
     for denied_calls in by_fix.values():
         yield _fix_of(denied_calls, roles)
-
-
-def _fix_key(cause: Cause, action: str) -> tuple[object, ...]:
-    """Return what the denials that one fix removes have in common.
-
-    It is a statement, wherever it is attached, or a level without an Allow.
-    """
-    if cause.policy is None or cause.statement is None:
-        # Calls in root sessions and the call that opens them need two statements: no one condition
-        # is met by both.
-        return cause.level.target_id, action == ASSUME_ROOT
-    return cause.policy.policy_id, cause.statement.number
 
 
 def _fix_of(calls: Sequence[_DeniedCall], roles: Sequence[str]) -> StatementFix:
@@ -115,8 +118,8 @@ def _fix_of(calls: Sequence[_DeniedCall], roles: Sequence[str]) -> StatementFix:
         calls: The denied calls, which have the same fix.
         roles: The ARNs of the roles that open root sessions, or patterns of them.
     """
-    _, _, cause = calls[0]
-    actions = {action for _, action, _ in calls}
+    cause = calls[0].cause
+    actions = {call.action for call in calls}
     current, keep = None, None
     if cause.policy is None or cause.statement is None:
         suggested: dict[str, Any] | None = _missing_allow(actions, roles)
@@ -128,11 +131,22 @@ def _fix_of(calls: Sequence[_DeniedCall], roles: Sequence[str]) -> StatementFix:
             suggested = _statement_with_exemption(current, actions, roles)
     return StatementFix(
         cause=cause,
-        account_ids=tuple(sorted({account_id for account_id, _, _ in calls})),
+        account_ids=tuple(sorted({call.account_id for call in calls})),
         statement=current,
         suggested=suggested,
         keep=keep,
     )
+
+
+def _denied_calls(accounts: Iterable[AccountVerdict]) -> Iterator[_DeniedCall]:
+    """Yield each denied call of each account, once for each of its causes."""
+    for account in accounts:
+        for denial in account.causes:
+            if denial.decision is Decision.DENIED:
+                for action in denial.calls:
+                    yield _DeniedCall(
+                        account_id=account.account.account_id, action=action, cause=denial.cause
+                    )
 
 
 def _role_patterns(opener: SessionOpener) -> list[str]:

@@ -41,8 +41,8 @@ def with_unit_names(units: UnitTree, members: Mapping[str, Account]) -> dict[str
 
 def _find_units_of(units: UnitTree, account_ids: Set[str]) -> None:
     """Read which units accounts are in: of a few one by one, of many by the lists of all units."""
-    # An account that was listed by its unit has its parent there already. A few are as many as one
-    # page of a list has.
+    # The parent of an account that was listed by its unit is known already. A few are as many as
+    # one page of a list has.
     unknown = account_ids - units.parent_ids.keys()
     if len(unknown) <= MAX_ENTRIES_PER_PAGE:
         for account_id in sorted(account_ids):

@@ -73,21 +73,23 @@ def collect_results(
     checksums = _values_by_batch(returned, "sha256")
     errors = _values_by_batch(returned, "error")
 
-    def read_batch(batch: int) -> _Batch:
-        why, problem = messages.no_result(errors.get(batch)), None
-        if batch in checksums:
-            try:
-                result = runs.read_result(run, batch, checksum=checksums[batch])
-            except (ChecksumMismatchError, DecodingError) as error:
-                problem = str(error)
-            else:
-                if [finding.account_id for finding in result.findings] == list(run.batches[batch]):
-                    return _Batch(findings=result.findings, ended_at=result.finished_at)
-                problem = "Its accounts are not those of the batch."
-            aws.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
-            why = messages.DAMAGED_RESULT
+    def batch_without_result(batch: int, why: str, problem: str | None = None) -> _Batch:
         findings = [_unknown_finding(run, id_, why, backups) for id_ in run.batches[batch]]
         return _Batch(findings=findings, problem=problem)
+
+    def read_batch(batch: int) -> _Batch:
+        if batch not in checksums:
+            return batch_without_result(batch, messages.no_result(errors.get(batch)))
+        try:
+            result = runs.read_result(run, batch, checksum=checksums[batch])
+        except (ChecksumMismatchError, DecodingError) as error:
+            problem = str(error)
+        else:
+            if [finding.account_id for finding in result.findings] == list(run.batches[batch]):
+                return _Batch(findings=result.findings, ended_at=result.finished_at)
+            problem = "Its accounts are not those of the batch."
+        aws.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
+        return batch_without_result(batch, messages.DAMAGED_RESULT, problem)
 
     # The results come back in the order of the batches, so the warnings have that order, too.
     with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -37,11 +38,19 @@ _COLUMNS = (
     "calls", "undecided",
 )  # fmt: skip
 _NEWLY = {TaskResult.DENIED: "denied", TaskResult.PARTLY: "partly denied"}
-# A result and the cells of a row that say why: tasks, the policy with its statement, and its place.
-_Reason = tuple[TaskResult, str, str, str]
 
 
 # As a table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reason:
+    """The cells of a row that say why: accounts with the same reasons share their rows."""
+
+    result: TaskResult
+    tasks: str
+    policy: str
+    place: str
 
 
 def show_table(verdict: OrganizationVerdict) -> None:
@@ -70,14 +79,19 @@ def _table(verdict: OrganizationVerdict) -> Table:
         table.add_column(name, overflow="fold", no_wrap=name in ("result", "account"))
     # Accounts in which nothing is denied have no reasons, and so no row.
     for reasons, accounts in groups.items():
-        account_cells = _account_cells(accounts)
-        for result, *why in reasons:
-            cells = [screen.safe_text(text) for text in account_cells + why]
-            table.add_row(screen.safe_text(result.words, _STYLES[result]), *cells)
+        account_cells = [screen.safe_text(text) for text in _account_cells(accounts)]
+        for reason in reasons:
+            table.add_row(
+                screen.safe_text(reason.result.words, _STYLES[reason.result]),
+                *account_cells,
+                screen.safe_text(reason.tasks),
+                screen.safe_text(reason.policy),
+                screen.safe_text(reason.place),
+            )
     return table
 
 
-def _account_cells(accounts: Sequence[AccountVerdict]) -> list[str]:
+def _account_cells(accounts: Sequence[AccountVerdict]) -> tuple[str, str, str]:
     """Return an account, its name and its unit; of several their number and their units."""
     units = sorted({account.account.organizational_unit or "" for account in accounts})
     named = units[:_MAX_UNITS]
@@ -85,9 +99,9 @@ def _account_cells(accounts: Sequence[AccountVerdict]) -> list[str]:
         named.append("...")
     in_units = ", ".join(named)
     if len(accounts) > 1:
-        return [quantity(len(accounts), "account"), "", in_units]
+        return quantity(len(accounts), "account"), "", in_units
     account = accounts[0].account
-    return [account.account_id, account.name or "", in_units]
+    return account.account_id, account.name or "", in_units
 
 
 def _reason(denial: DenialCause, verdict: OrganizationVerdict) -> _Reason:
@@ -100,7 +114,9 @@ def _reason(denial: DenialCause, verdict: OrganizationVerdict) -> _Reason:
     tasks = ", ".join(denial.tasks)
     if len(denial.tasks) == len(verdict.tasks) > 1:
         tasks = "all"
-    return denial.result, tasks, policy, _name_and_id_of_level(denial.cause)
+    return _Reason(
+        result=denial.result, tasks=tasks, policy=policy, place=_name_and_id_of_level(denial.cause)
+    )
 
 
 def _policy_and_statement(cause: Cause) -> str:
