@@ -53,9 +53,6 @@ Annotations.of(root_access).acknowledge_warning(
   deploying disables it for the whole organization.
 - `centralized-root-access:noDelegatedAdministrators`: `delegated_administrators` is empty, so
   deploying deregisters every delegated administrator for IAM.
-- `centralized-root-access:tasksNeedRootCredentialsManagement` and
-  `centralized-root-access:tasksNeedRootSessions`: `features` leaves out the named feature, and a
-  `RootTasks` of the app lists tasks that AWS refuses without it.
 - `centralized-root-access:noAlarmAction`: no alarm of the construct has an action, so no one hears
   of it. Give the construct a `notification_topic`, or add actions to its alarms.
 - `centralized-root-access:notOffered`: as far as known,

@@ -32,5 +32,6 @@ RootUseAlarm(
     session_roles=tasks.session_roles,
     notification_topic=topic,
     root_user_notices=True,
+    management_account=stack.account,
 )
 app.synth()

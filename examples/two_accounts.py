@@ -54,6 +54,7 @@ RootUseAlarm(
     session_roles=SESSION_ROLES,
     notification_topic=news,
     root_user_notices=True,
+    management_account=MANAGEMENT,
     emergency_policy=True,
 )
 

@@ -37,6 +37,7 @@ from support.templates import (
     arguments_in_stack,
     bootstrap_stack,
     new_key,
+    new_topic,
     only_resource,
     template_of,
 )
@@ -554,10 +555,18 @@ REFUSED: dict[str, tuple[AddConstruct, str, Any, str]] = {
         AUDIT,
     ),
     "notices without a topic": (
-        add_root_use_alarm,
+        functools.partial(add_root_use_alarm, management_account="111111111111"),
         "root_user_notices",
         True,
-        "publishes what root users do. Add a notification_topic",
+        "needs a notification_topic, and the management_account",
+    ),
+    "notices without the management account": (
+        lambda stack, **notices: add_root_use_alarm(
+            stack, notification_topic=new_topic(stack), **notices
+        ),
+        "root_user_notices",
+        True,
+        "needs a notification_topic, and the management_account",
     ),
     "a FIFO topic": (
         add_root_tasks,

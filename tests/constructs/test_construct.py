@@ -119,10 +119,8 @@ def test_what_govcloud_offers_adds_no_warning() -> None:
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     stack = bootstrap_stack()
     add_all_arguments(stack)
-    # Its features leave one out, which its tasks need.
-    assert warning_ids(stack) == [
-        f"centralized-root-access:{id}RootCredentialsManagement" for id in ("disables", "tasksNeed")
-    ]
+    # Its features leave one out.
+    assert warning_ids(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
 
 
 def another_stack_of_the_account(stack: Stack) -> Stack:

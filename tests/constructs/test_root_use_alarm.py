@@ -3,16 +3,16 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from aws_cdk import App, Environment, Stack
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from centralized_root_access import RootTask, RootTasks
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.apps import read_page
 from support.filter_pattern import matches_filter_pattern
@@ -26,7 +26,6 @@ from support.root_events import (
     assume_root_event,
 )
 from support.templates import (
-    MANAGEMENT_ENVIRONMENT,
     add_root_use_alarm,
     arguments_in_stack,
     bootstrap_stack,
@@ -50,9 +49,9 @@ QUERIES = [
 ALARMS = ("RootUserUsed", "UnexpectedAssumeRoot")
 
 
-def alarm_stack(env: Environment | None = MANAGEMENT_ENVIRONMENT, **arguments: Any) -> Stack:
+def alarm_stack(**arguments: Any) -> Stack:
     """Return a stack with the alarms; a function among the arguments is given the stack."""
-    stack = bootstrap_stack(env=env)
+    stack = bootstrap_stack()
     add_root_use_alarm(stack, **arguments_in_stack(stack, arguments))
     return stack
 
@@ -173,7 +172,7 @@ def test_the_path_of_the_roles_is_one_pattern() -> None:
 
 
 def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -> None:
-    stack = notices_stack(MANAGEMENT_ENVIRONMENT, management_account=MANAGEMENT_ID)
+    stack = notices_stack(management_account=MANAGEMENT_ID)
     synthesized = template_of(stack)
     (subscription,) = resources_of_type(synthesized, "AWS::Logs::SubscriptionFilter").values()
     assert subscription["Properties"]["FilterPattern"] == patterns(stack)["RootUserUsed"]
@@ -184,54 +183,23 @@ def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -
     assert permission in subscription["DependsOn"]
 
 
-# The environment of a delegated administrator.
-SECURITY = Environment(account="222222222222", region="us-east-1")
-
-
 @pytest.mark.parametrize(
-    ("env", "env_of_root_access", "argument", "expected"),
-    [
-        (MANAGEMENT_ENVIRONMENT, MANAGEMENT_ENVIRONMENT, None, MANAGEMENT_ID),
-        (SECURITY, MANAGEMENT_ENVIRONMENT, None, MANAGEMENT_ID),
-        (None, None, None, {"Ref": "AWS::AccountId"}),
-        (SECURITY, None, MANAGEMENT_ID, MANAGEMENT_ID),
-    ],
-    ids=["of its own account", "of another stack", "known at deployment", "the argument"],
+    ("argument", "expected"),
+    [(MANAGEMENT_ID, MANAGEMENT_ID), (Aws.ACCOUNT_ID, {"Ref": "AWS::AccountId"})],
+    ids=["known", "a token"],
 )
-def test_the_notices_know_the_management_account(
-    env: Environment | None,
-    env_of_root_access: Environment | None,
-    argument: str | None,
-    expected: object,
-) -> None:
-    stack = notices_stack(env, management_account=argument)
-    add_root_access_in_another_stack(stack, env=env_of_root_access)
+def test_the_notices_know_the_management_account(argument: str, expected: object) -> None:
+    stack = notices_stack(management_account=argument)
     (function,) = properties_of_type(template_of(stack), "AWS::Lambda::Function").values()
     # Settings are a text, in which a reference is a part.
     as_part_of_text = text_with_references({"Fn::Join": ["", [expected]]})
     assert settings_of_function(function)["managementAccount"] == as_part_of_text
 
 
-def add_root_access_in_another_stack(stack: Stack, *, env: Environment | None) -> None:
-    app = cast("App", stack.node.root)
-    CentralizedRootAccess(Stack(app, "Root", env=env), "RootAccess")
-
-
-@pytest.mark.parametrize("has_root_access", [False, True], ids=["none", "of an unknown account"])
-def test_notices_that_would_not_know_the_management_account_are_refused(
-    has_root_access: bool,
-) -> None:
-    stack = notices_stack(SECURITY)
-    if has_root_access:
-        add_root_access_in_another_stack(stack, env=None)
-    with pytest.raises(RuntimeError, match=r"root_user_notices needs.*management_account="):
-        template_of(stack)
-
-
-def notices_stack(env: Environment | None, **arguments: Any) -> Stack:
+def notices_stack(**arguments: Any) -> Stack:
     """Return a stack with the alarms and the notices."""
     topic = {"notification_topic": lambda stack: sns.Topic(stack, "Topic")}
-    return alarm_stack(env, root_user_notices=True, **topic, **arguments)
+    return alarm_stack(root_user_notices=True, **topic, **arguments)
 
 
 @pytest.mark.parametrize("emergency_policy", [True, False])

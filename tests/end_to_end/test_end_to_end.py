@@ -92,6 +92,7 @@ def deployed(
             session_roles=tasks.session_roles,
             notification_topic=sns.Topic(stack, "RootUseTopic"),
             root_user_notices=True,
+            management_account=stack.account,
         )
 
     organization.clear_calls()

@@ -93,6 +93,7 @@ def add_all_arguments(
         session_roles=root_tasks.session_roles,
         notification_topic=topic,
         root_user_notices=True,
+        management_account=stack.account,
         emergency_policy=True,
     )
     return root_access, root_tasks, root_use

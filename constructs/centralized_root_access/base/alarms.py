@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import jsii
 from aws_cdk import Annotations, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
+from constructs import Construct, IValidation
 
-from .app_checks import AppCheck
 from .code import runbook_line
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
-    from constructs import Construct
 
 NAMESPACE = "CentralizedRootAccess"
 
@@ -134,7 +134,7 @@ def alarms_of(construct: Construct) -> list[cloudwatch.Alarm]:
 def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
     """Send the changes of a construct's alarms to a topic, or warn if no one hears them."""
     if topic is None:
-        construct.node.add_validation(AppCheck(lambda: _warn_of_unheard_alarms(construct)))
+        construct.node.add_validation(_WarningOfUnheardAlarms(construct))
         return
     # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
     # Other alarms of the account may rely on that: the condition names the account, not these
@@ -151,22 +151,25 @@ def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
         alarm.add_ok_action(actions.SnsAction(topic))
 
 
-def _warn_of_unheard_alarms(construct: Construct) -> list[str]:
-    """Warn at synth, when an app may have added actions of its own to the alarms.
+@jsii.implements(IValidation)
+class _WarningOfUnheardAlarms:
+    """A warning at synth, when an app may have added actions of its own to a construct's alarms."""
 
-    Returns:
-        No problems, which would fail the synth: this is an :class:`AppCheck` that only warns.
-    """
-    for alarm in alarms_of(construct):
-        # One alarm with an action is enough: its app knows that alarms need actions.
-        if Stack.of(alarm).resolve(_cfn_alarm(alarm).alarm_actions):
-            return []
-    Annotations.of(construct).add_warning_v2(
-        "centralized-root-access:noAlarmAction",
-        f"The alarms of {construct.node.path} notify no one. Give it a notification_topic with a "
-        "subscription, or add actions to its alarms.",
-    )
-    return []
+    def __init__(self, construct: Construct) -> None:
+        self._construct = construct
+
+    def validate(self) -> list[str]:
+        """Add the warning, and return no problems, which would fail the synth."""
+        for alarm in alarms_of(self._construct):
+            # One alarm with an action is enough: its app knows that alarms need actions.
+            if Stack.of(alarm).resolve(_cfn_alarm(alarm).alarm_actions):
+                return []
+        Annotations.of(self._construct).add_warning_v2(
+            "centralized-root-access:noAlarmAction",
+            f"The alarms of {self._construct.node.path} notify no one. Give it a "
+            "notification_topic with a subscription, or add actions to its alarms.",
+        )
+        return []
 
 
 def _cfn_alarm(alarm: cloudwatch.Alarm) -> cloudwatch.CfnAlarm:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack
 from constructs import Construct
 
-from ..base.app_checks import SessionRoleOwner, missing_session_roles
 from ..base.arguments import (
     parse_account_ids,
     parse_members,
     parse_targets,
     require_region_with_root_access,
 )
-from ..base.enums import TASK_POLICIES, RootTask, read_only_session
+from ..base.enums import TASK_POLICIES, RootTask
 from ..base.organization_policies import OrganizationPolicyType, create_policy
 from ..base.resource_arguments import parse_session_roles, role_arn
 
@@ -69,8 +68,7 @@ class RootSessionGuardrail(Construct):
 
     Raises:
         ValueError: An argument is malformed; no role, no task, or neither an account nor a target
-            is listed; or the stack is in a China Region. Also at synth, if the policies would deny
-            a session to a :class:`RootTasks` of the same app or stage.
+            is listed; or the stack is in a China Region.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -92,10 +90,10 @@ class RootSessionGuardrail(Construct):
                 "session_roles is empty: nothing could open a root session. List a role."
             )
         self._tasks = parse_members("tasks", tasks, RootTask)
-        self._delegates = parse_account_ids("delegated_administrators", delegated_administrators)
+        delegates = parse_account_ids("delegated_administrators", delegated_administrators)
         # The root needs no opt-in, as in RootUserGuardrail: only AssumeRoot is denied.
-        self._targets = parse_targets(targets, allow_organization_root=True, stack=stack)
-        if not (self._delegates or self._targets):
+        attached_to = parse_targets(targets, allow_organization_root=True, stack=stack)
+        if not (delegates or attached_to):
             raise ValueError(
                 "targets and delegated_administrators are empty. List r-a1b2, for example."
             )
@@ -104,13 +102,13 @@ class RootSessionGuardrail(Construct):
             "DelegatePolicy",
             OrganizationPolicyType.SERVICE_CONTROL,
             part="Delegates-",
-            target_ids=self._delegates,
+            target_ids=delegates,
         )
         self.member_policy: organizations.CfnPolicy | None = self._create_policy(
             "MemberPolicy",
             OrganizationPolicyType.RESOURCE_CONTROL,
             part="Members-",
-            target_ids=self._targets,
+            target_ids=attached_to,
         )
 
     def _create_policy(
@@ -144,17 +142,3 @@ class RootSessionGuardrail(Construct):
             target_ids=target_ids,
             part=part,
         )
-
-    def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
-        """Yield what the policies would deny to a RootTasks of the same app."""
-        # A policy that is attached to other accounts denies it nothing.
-        if not (self._targets or Stack.of(root_tasks).account in self._delegates):
-            return
-        # A plan may open a session of another task, which only reads.
-        needed = {
-            session for task in root_tasks.tasks for session in (task, read_only_session(task))
-        }
-        denied = sorted(needed.difference(self._tasks))
-        if denied:
-            yield f"tasks lacks {', '.join(denied)}, which {root_tasks.node.path} needs. Add it."
-        yield from missing_session_roles(self._roles, root_tasks)

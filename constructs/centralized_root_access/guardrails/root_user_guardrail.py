@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
 
-from ..base.app_checks import AppCheck, is_management_account
 from ..base.arguments import (
     parse_account_ids,
     parse_targets,
@@ -63,9 +62,7 @@ class RootUserGuardrail(Construct):
 
     Raises:
         ValueError: An argument is malformed; no target is listed; the organization's root is listed
-            without the argument for it; or the stack is in a China Region. Also at synth, if
-            ``targets`` or ``exempt_accounts`` lists the account of a :class:`CentralizedRootAccess`
-            of the same app: no policy applies to it.
+            without the argument for it; or the stack is in a China Region.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -111,27 +108,6 @@ class RootUserGuardrail(Construct):
         self.policy_id: str = policy.attr_id
         self.policy_arn: str = policy.attr_arn
         self.policy_name: str = policy.name
-        # At synth, when it is known which account of the app is the management account.
-        self.node.add_validation(
-            AppCheck(
-                lambda: self._management_account_listed(
-                    {"targets": attached_to, "exempt_accounts": exempt}
-                )
-            )
-        )
-
-    def _management_account_listed(
-        self, listed_by_argument: Mapping[str, Iterable[str]]
-    ) -> Iterator[str]:
-        """Yield a sentence for each argument that lists the management account."""
-        for argument, listed in listed_by_argument.items():
-            for account in listed:
-                if is_management_account(self, account):
-                    yield (
-                        f"{argument} lists {account}, the management account, to which no service "
-                        "control policy applies. Leave it out. RootUseAlarm reports the use of its "
-                        "root user."
-                    )
 
 
 def root_user_denial(exempt_accounts: Sequence[str] = ()) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import jsii
-from aws_cdk import Duration, IStableStringProducer, Lazy, Names, Stack
+from aws_cdk import Duration, Names, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -19,7 +18,6 @@ from ..base.alarms import (
     create_alarm,
     notify_of_alarms,
 )
-from ..base.app_checks import AppCheck, SessionRoleOwner, missing_session_roles
 from ..base.arguments import parse_account_ids, require_bool, require_region_with_root_access
 from ..base.function import LogSettings, log_group, python_function
 from ..base.organization_policies import OrganizationPolicyType, create_policy
@@ -31,7 +29,6 @@ from ..base.resource_arguments import (
     role_arn,
 )
 from ..guardrails.root_user_guardrail import ROOT_USER_DENIAL, root_user_denial
-from ..root_access.root_access import management_account_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
@@ -119,11 +116,10 @@ class RootUseAlarm(Construct):
             an imported topic, and that of its key, must let ``cloudwatch.amazonaws.com`` publish,
             because the CDK cannot change them. Default: none.
         root_user_notices: True to publish notices of the events on which ``root_user_alarm`` fires.
-            They need a ``notification_topic``, and one of the log group's two subscription filters.
-            Default: no notices.
+            They need a ``notification_topic``, the ``management_account``, and one of the log
+            group's two subscription filters. Default: no notices.
         management_account: The organization's management account, for the notices: no policy binds
-            its root user. Default: the account of the :class:`CentralizedRootAccess` in the same
-            app; without one, ``root_user_notices`` needs it.
+            its root user. It may be a token. Default: none, and no notices.
         emergency_policy: True to create a service control policy that denies root users every
             action, attached to nothing, so that it is there before it is needed: the first alarm
             and the notices have the command that attaches it to an account. The stack then has to
@@ -143,10 +139,9 @@ class RootUseAlarm(Construct):
         emergency_policy: The service control policy. None without the argument.
 
     Raises:
-        ValueError: ``root_user_notices`` without a ``notification_topic``; the topic is a FIFO
-            topic; the topic or the log group is in another Region or account; the stack is in a
-            China Region. Also at synth, if the notices would not know the management account, or if
-            ``session_roles`` lists roles but none of a :class:`RootTasks` of the same app or stage.
+        ValueError: ``root_user_notices`` without a ``notification_topic`` or a
+            ``management_account``; an argument is malformed; the topic is a FIFO topic; the topic
+            or the log group is in another Region or account; the stack is in a China Region.
         TypeError: An argument has another type.
     """
 
@@ -167,14 +162,15 @@ class RootUseAlarm(Construct):
         require_topic(notification_topic, stack=Stack.of(self))
         require_bool("root_user_notices", root_user_notices)
         require_bool("emergency_policy", emergency_policy)
-        if root_user_notices and notification_topic is None:
+        if root_user_notices and None in (notification_topic, management_account):
             raise ValueError(
-                "root_user_notices publishes what root users do. Add a notification_topic."
+                "root_user_notices needs a notification_topic, and the management_account, whose "
+                "root user no policy binds. Add both."
             )
-        if management_account is not None:
+        if management_account is not None and not Token.is_unresolved(management_account):
             # To check it: one account is a list of one.
             parse_account_ids("management_account", [management_account])
-        self._session_roles = parse_session_roles(session_roles)
+        roles = parse_session_roles(session_roles)
         require_region_with_root_access(self)
         self.emergency_policy: organizations.CfnPolicy | None = None
         # What to do first: an alarm's description has no room for what the runbook says after it.
@@ -212,7 +208,7 @@ class RootUseAlarm(Construct):
         self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
             "UnexpectedAssumeRoot",
             trail_log_group,
-            pattern=_assume_root_pattern(self._session_roles),
+            pattern=_assume_root_pattern(roles),
             what="Another principal than the session roles called AssumeRoot.",
             steps=[
                 "Ask the caller. If no one intended it, in the management account:",
@@ -229,21 +225,15 @@ class RootUseAlarm(Construct):
         # Notices without a topic were refused above.
         if root_user_notices and notification_topic is not None:
             self.notices_alarm = self._build_notices(
-                trail_log_group, notification_topic, _ManagementAccount(self, management_account)
+                trail_log_group, notification_topic, management_account
             )
         notify_of_alarms(notification_topic, self)
-
-    def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
-        """Yield a sentence if sessions of a RootTasks of the same app would set off the alarm."""
-        # Without a list every AssumeRoot is to set it off.
-        if self._session_roles:
-            yield from missing_session_roles(self._session_roles, root_tasks)
 
     def _build_notices(
         self,
         trail_log_group: logs.ILogGroup,
         topic: sns.ITopic,
-        management_account: _ManagementAccount,
+        management_account: str | None,
     ) -> cloudwatch.Alarm:
         """Build the function that publishes notices, and return the alarm for when it fails."""
         # Loaded only where it is needed, as it takes a while.
@@ -265,11 +255,10 @@ class RootUseAlarm(Construct):
             timeout=Duration.minutes(1),
             settings={
                 "notificationTopicArn": topic.topic_arn,
-                "managementAccount": Lazy.string(management_account),
+                "managementAccount": management_account,
                 "emergencyPolicyId": emergency_policy_id,
             },
         )
-        self.node.add_validation(AppCheck(management_account.problems))
         topic.grant_publish(function)
         logs.SubscriptionFilter(
             self,
@@ -362,31 +351,6 @@ def _alarm_of_silence(scope: Construct, log_group: logs.ILogGroup) -> cloudwatch
         ),
         interval=Duration.hours(1),
     )
-
-
-@jsii.implements(IStableStringProducer)
-class _ManagementAccount:
-    """The management account, which the CDK asks for at synth, when the app is complete.
-
-    The app may create its CentralizedRootAccess after the RootUseAlarm.
-    """
-
-    def __init__(self, alarm: RootUseAlarm, argument: str | None) -> None:
-        """Take the account that was passed as an argument, or look for it in the alarm's app."""
-        self._alarm = alarm
-        self._argument = argument
-
-    def produce(self) -> str | None:
-        """Return the account, as the CDK asks for it at synth; None if it is not known."""
-        return self._argument or management_account_of(self._alarm)
-
-    def problems(self) -> Iterator[str]:
-        """Yield a sentence if the account is not known."""
-        if not self.produce():
-            yield (
-                "root_user_notices needs to know the management account, whose root user no policy "
-                'binds: add management_account="111111111111", for example.'
-            )
 
 
 def _assume_root_pattern(roles: Sequence[iam.IRole | str]) -> str:

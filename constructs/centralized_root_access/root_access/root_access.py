@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Annotations, CustomResource, Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ..base.app_checks import SessionRoleOwner, add_management_account
 from ..base.arguments import (
     GOVCLOUD,
-    are_known,
     parse_delegated_administrators,
     parse_members,
     require_region_with_root_access,
     require_text,
 )
-from ..base.enums import UNLOCK_TASKS, RootAccessFeature
+from ..base.enums import RootAccessFeature
 from ..base.function import function_role, log_group, python_function
 from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
-    from constructs import IConstruct
 
 
 # CloudFormation's event is asynchronous: if the response could not be delivered, Lambda runs the
@@ -107,9 +104,7 @@ class CentralizedRootAccess(Construct):
 
     Raises:
         ValueError: An argument is malformed; the stack is in a China Region; the app already has
-            the construct for the account, or the stack has one. Also at synth, if
-            ``delegated_administrators`` lacks the account of a :class:`RootTasks` of the same app
-            or stage.
+            the construct for the account, or the stack has one.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -234,33 +229,14 @@ class CentralizedRootAccess(Construct):
         if not Token.is_unresolved(stack.account):
             holder, key = cast("Construct", self.node.root), stack.account
             where = f"account {stack.account}"
-        if not add_management_account(holder, key):
+        # An empty construct, which is not in the template.
+        mark = f"CentralizedRootAccess in {key}"
+        if holder.node.try_find_child(mark):
             raise ValueError(
                 f"{self.node.path} is a second CentralizedRootAccess for {where}. Root access is "
                 "an organization-wide setting. Use one construct and configure it there."
             )
-
-    def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
-        """Yield what keeps a RootTasks of the same app from opening sessions; warn of features."""
-        for feature in RootAccessFeature:
-            unlocks = feature is RootAccessFeature.ROOT_SESSIONS
-            tasks = [task for task in root_tasks.tasks if (task in UNLOCK_TASKS) is unlocks]
-            if tasks and feature not in self._features:
-                Annotations.of(root_tasks).add_warning_v2(
-                    f"centralized-root-access:tasksNeed{feature}",
-                    f"{self.node.path} leaves out {feature}, without which AWS refuses these "
-                    f"tasks: {', '.join(tasks)}. Add it to features, or remove the tasks.",
-                )
-        own, account = Stack.of(self).account, Stack.of(root_tasks).account
-        # Which accounts are registered is then not this app's, so it is not known.
-        if self._delegated_administrators is None:
-            return
-        accounts_with_access = [own] + self._delegated_administrators
-        if account not in accounts_with_access and are_known(account, *accounts_with_access):
-            yield (
-                f"delegated_administrators lacks {account}, the account of {root_tasks.node.path}: "
-                "it could open no root session. Add it."
-            )
+        Construct(holder, mark)
 
     def _add_warnings(self) -> None:
         """Warn of what a list that leaves something out does to the whole organization."""
@@ -323,25 +299,3 @@ class CentralizedRootAccess(Construct):
         # before the first event.
         resource.node.add_dependency(function_role(function), function)
         return resource
-
-
-def management_account_of(construct: IConstruct) -> str | None:
-    """Return the management account of a construct, by the CentralizedRootAccess of its app.
-
-    Returns:
-        None if there is none, if there are several, or if it may be in any account.
-    """
-    # That of the construct's own stack, if one is there; otherwise the only one.
-    own = Stack.of(construct).account
-    everything = construct.node.root.node.find_all()
-    accounts = {
-        Stack.of(node).account for node in everything if isinstance(node, CentralizedRootAccess)
-    }
-    if own in accounts:
-        return own
-    if len(accounts) != 1:
-        return None
-    (account,) = accounts
-    if Token.is_unresolved(account):
-        return None
-    return account

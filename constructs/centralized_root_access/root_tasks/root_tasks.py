@@ -11,7 +11,6 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from ..base.alarms import create_alarm, notify_of_alarms
-from ..base.app_checks import AppCheck, problems_of
 from ..base.arguments import (
     parse_members,
     require_bool,
@@ -289,7 +288,6 @@ class RootTasks(Construct):
         self._build_alarms(audit_interval, rule=rule)
         notify_of_alarms(notification_topic, self)
         self._build_outputs()
-        self.node.add_validation(AppCheck(lambda: problems_of(self)))
 
     def grant_plan(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the commands ``audit`` and ``plan``.
