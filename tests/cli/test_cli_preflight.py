@@ -1,6 +1,5 @@
 """`preflight`: which root tasks policies deny, where the policy is attached, and how to fix it."""
 
-import csv
 import json
 import re
 
@@ -142,18 +141,6 @@ def test_a_statement_that_denies_some_tasks_and_a_part_of_others_has_a_row_for_e
         ("partly", "audit, delete", ": iam:GetUser"),
     ]
     assert (shown.exit_code, shown.lines[-1]) == (1, "Denied: 1 account, allowed: 2 accounts.")
-    listed = csv.DictReader(command_line.run("preflight", "--format", "csv").stdout.splitlines())
-    services = {
-        row["task"]: {call.partition(":")[0] for call in row["calls"].split()}
-        for row in listed
-        if row["calls"]
-    }
-    assert services == {
-        "audit": {"iam"},
-        "delete": {"iam"},
-        "unlock-bucket": {"s3"},
-        "unlock-queue": {"sqs"},
-    }
 
 
 def test_a_member_without_a_delegation_is_told_that_its_account_is_wrong(
@@ -197,34 +184,6 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     assert command_line.run("preflight", "--organizational-unit", "Root").exit_code == 0
 
 
-def test_the_csv_has_a_row_for_each_account_and_task(
-    command_line: CommandLine, organization: LocalOrganization
-) -> None:
-    policy_id = attach_policy(
-        organization,
-        MEMBER,
-        {**DENY_ROOT, "Sid": "", "Action": ["sqs:*", "s3:*"]},
-        {**DENY_ROOT, "Action": "s3:*"},
-    )
-    shown = command_line.run("preflight", "--format", "csv")
-    rows = list(csv.DictReader(shown.stdout.splitlines()))
-    # Three accounts with five tasks each, and a second statement that denies one of these.
-    assert len(rows) == 16
-    assert {row["accountId"] for row in rows} == {MEMBER, OTHER_MEMBER, THIRD_MEMBER}
-    # Sessions can be opened: what is denied are calls in them.
-    assert {row["session"] for row in rows} == {"ALLOWED"}
-    denials = {
-        (row["result"], row["task"], row["policyId"], row["statement"])
-        for row in rows
-        if row["policyId"]
-    }
-    assert denials == {
-        ("DENIED", "unlock-queue", policy_id, "1"),
-        ("DENIED", "unlock-bucket", policy_id, "1"),
-        ("DENIED", "unlock-bucket", policy_id, "DenyRootUsers"),
-    }
-
-
 def test_without_policies_everything_is_allowed(command_line: CommandLine) -> None:
     shown = command_line.run("preflight")
     assert shown.exit_code == 0
@@ -244,7 +203,7 @@ def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing
             client.meta.events.register, "organizations:DescribePolicy", fault
         ),
     )
-    for format_ in ("table", "csv", "json"):
+    for format_ in ("table", "json"):
         shown = command_line.run("preflight", "--task", "audit", "--format", format_)
         assert shown.exit_code == 2
         assert all(id_ in shown.stdout for id_ in (MEMBER, unread))
@@ -277,7 +236,7 @@ def test_policies_that_may_not_be_read_are_a_sentence(
     assert shown.json["error"] in shown.stderr
 
 
-@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+@pytest.mark.parametrize("format_", ["table", "json"])
 def test_names_reach_no_terminal_unescaped(
     command_line: CommandLine, organization: LocalOrganization, format_: str
 ) -> None:

@@ -22,7 +22,7 @@ from ..base.options import (
     run_id_or_key,
     target_options,
 )
-from ..base.terminal import CSV, JSON, TABLE, print_note, progress_bar
+from ..base.terminal import JSON, TABLE, print_note, progress_bar
 
 if TYPE_CHECKING:
     from ...preflight.organization_verdict import OrganizationVerdict
@@ -79,7 +79,7 @@ def role_arn(value: str) -> str:
     help="Check the task of this plan, in the accounts in which something is planned.",
 )
 @account_options(all_accounts=False)
-@format_option(TABLE, JSON, CSV)
+@format_option(TABLE, JSON)
 @target_options
 def preflight(
     *,
@@ -120,6 +120,7 @@ def preflight(
         from ...preflight.organization_verdict import judge_organization
         from ...preflight.policy_change import parse_change
         from ..base.caller import find_caller
+        from ..show.preflight_output import show_table, to_json
 
         # Find out what to check.
         change = None
@@ -148,22 +149,13 @@ def preflight(
                 session_roles=session_roles,
                 show=update,
             )
-        _show(verdict, format_)
+        if format_ == JSON:
+            click.echo(to_json(verdict))
+        else:
+            show_table(verdict)
         for note in _notes(verdict, has_roles=bool(session_roles)):
             print_note(note)
         return _exit_code(verdict)
-
-
-def _show(verdict: OrganizationVerdict, format_: str) -> None:
-    """Write the verdict to stdout in one of the formats."""
-    from ..show.preflight_output import show_table, to_csv, to_json
-
-    if format_ == JSON:
-        click.echo(to_json(verdict))
-    elif format_ == CSV:
-        click.echo(to_csv(verdict), nl=False)
-    else:
-        show_table(verdict)
 
 
 def _session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The output of the pre-flight: a table for people, JSON and CSV for programs."""
+"""The output of the pre-flight: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rich.table import Table
 
 from root_tasks.messages import quantity
 from root_tasks.model.task import ASSUME_ROOT
-from root_tasks.report.render import csv_table
 
 from ...preflight.evaluate import Cause, Reason
 from ...preflight.fixes import StatementFix
@@ -32,11 +31,6 @@ _STYLES = {
     TaskResult.PARTLY: "red",
     TaskResult.UNKNOWN: "yellow",
 }
-_COLUMNS = (
-    "accountId", "name", "organizationalUnit", "task", "result", "session",
-    "policyType", "policyId", "policyName", "statement", "attachedToId", "attachedToName",
-    "calls", "undecided",
-)  # fmt: skip
 _NEWLY = {TaskResult.DENIED: "denied", TaskResult.PARTLY: "partly denied"}
 
 
@@ -207,7 +201,7 @@ def _summary(verdict: OrganizationVerdict) -> str:
     return " ".join(sentences)
 
 
-# For programs
+# As JSON
 
 
 def to_json(verdict: OrganizationVerdict) -> str:
@@ -286,36 +280,3 @@ def _json_of_cause(cause: Cause) -> dict[str, Any]:
         members["statement"] = cause.statement.number
         members["sid"] = cause.statement.sid or None
     return members
-
-
-def to_csv(verdict: OrganizationVerdict) -> str:
-    """Return a row for each account, task and statement that denies it or may deny it."""
-    rows = [row for account in verdict.accounts for row in _csv_rows(account)]
-    return csv_table(_COLUMNS, ([row.get(column) for column in _COLUMNS] for row in rows))
-
-
-def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
-    """Yield a row for each task of an account and each statement that denies it or may deny it."""
-    for task in account.tasks:
-        row = {
-            "accountId": account.account.account_id,
-            "name": account.account.name,
-            "organizationalUnit": account.account.organizational_unit,
-            "task": task.task,
-            "result": task.result,
-            "session": task.session,
-        }
-        denials = [denial for denial in account.causes if task.task in denial.tasks]
-        if not denials:
-            yield row
-        # A statement can deny several tasks, and different calls of each.
-        calls_of_task = {verdict.call.action for verdict in task.calls}
-        for denial in denials:
-            cause = _json_of_cause(denial.cause)
-            yield {
-                **cause,
-                "statement": cause["sid"] or cause["statement"],
-                "calls": " ".join(call for call in denial.calls if call in calls_of_task),
-                "undecided": "; ".join(denial.cause.undecided),
-                **row,
-            }
