@@ -160,13 +160,6 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
     return RootTasks(organization=organization)
 
 
-@pytest.fixture(params=[True, False], ids=["with paths", "without paths"])
-def with_and_without_account_paths(root_tasks: RootTasks, request: pytest.FixtureRequest) -> None:
-    """Run a test with the paths of accounts, and without: botocore has them since 1.42.80."""
-    if not request.param:
-        root_tasks.omit_member_of_accounts("Paths")
-
-
 @pytest.fixture
 def other_services_unchanged(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test of `organization` that changes another service's access or delegates."""

@@ -100,14 +100,8 @@ CASES = (
             (
                 "DescribeAccount",
                 "describe an account",
-                {"Account": {**_ACCOUNT, "Id": DELEGATE}},
+                {"Account": {**_ACCOUNT, "Id": DELEGATE, "Paths": ["{each}", "{text}"]}},
                 {"AccountId": DELEGATE},
-            ),
-            (
-                "ListParents",
-                "list what an account is in",
-                {"Parents": [{"Id": "{text}", "Type": "{text}"}]},
-                {"ChildId": DELEGATE},
             ),
             (
                 "ListPoliciesForTarget",

@@ -88,9 +88,8 @@ _ORGANIZATION = [
     ),
 ]
 
-_DESCRIBE_ACCOUNT, _PARENTS, _POLICIES = (
-    f"organizations:{operation}"
-    for operation in ("DescribeAccount", "ListParents", "ListPoliciesForTarget")
+_DESCRIBE_ACCOUNT, _POLICIES = (
+    f"organizations:{operation}" for operation in ("DescribeAccount", "ListPoliciesForTarget")
 )
 _SCPS: dict[str, Any] = {"Filter": "SERVICE_CONTROL_POLICY"}
 
@@ -112,12 +111,6 @@ _ACCOUNT_BY_ACCOUNT = (
             AccountId=MEMBER,
         ),
         _case(
-            _PARENTS,
-            "an account is in one unit or root",
-            succeeds({"Parents": [{"Id": "{text}", "Type": "{text}"}]}),
-            ChildId=MEMBER,
-        ),
-        _case(
             _POLICIES,
             "the policies of an account are listed",
             succeeds({"Policies": "{any}"}),
@@ -133,12 +126,6 @@ _ACCOUNT_BY_ACCOUNT = (
                 "an account of another organization is not found",
                 "AccountNotFoundException",
                 {"AccountId": STRANGER},
-            ),
-            (
-                _PARENTS,
-                "an account of another organization has no parents",
-                "ChildNotFoundException",
-                {"ChildId": STRANGER},
             ),
             (
                 _POLICIES,

@@ -204,12 +204,6 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         ids = self.organization.account_ids_under(parent_id)
         return self._list("Accounts", ids, self.organization.describe_accounts)
 
-    def list_parents(self) -> str:
-        """ListParents."""
-        if not self.organization.is_policy_target(str(self._get_param("ChildId"))):
-            raise AwsError("ChildNotFoundException", "You specified a child that doesn't exist.")
-        return str(super().list_parents())
-
     # Policies
 
     def create_policy(self) -> str:

@@ -194,7 +194,7 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
     assert [call for call in root_sessions if call.error is None] == []
     assert traces_of_run(organization) == before
     assert acceptance_command.snapshots() == []
-    organization.deny(MANAGEMENT, "organizations:ListParents")
+    organization.deny(MANAGEMENT, "organizations:DescribeOrganizationalUnit")
     different = acceptance_command.run_level(Level.READ)
     # In other states the cases of that call are not seen.
     assert different.exit_code == int(features is None)

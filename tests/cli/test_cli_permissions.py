@@ -42,13 +42,11 @@ class Person:
         permissions: What IAM allows them.
         requests: What they were allowed to call. Nobody needs a permission to ask who they are.
         denied: What they were not.
-        omits_paths: Whether the SDK leaves out where accounts are, as before botocore 1.42.80.
     """
 
     permissions: tuple[PolicyStatement, ...] = ()
     requests: list[PolicyRequest] = field(default_factory=list)
     denied: list[PolicyRequest] = field(default_factory=list)
-    omits_paths: bool = False
 
     @property
     def unused(self) -> tuple[str, ...]:
@@ -72,15 +70,8 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Person:
             if not person.authorize(policy_request(service, operation, parameters)):
                 raise client_error("AccessDenied", "You may not.", operation=operation)
 
-        def omit_paths(parsed: dict[str, Any], **_: object) -> None:
-            listed = parsed.get("Accounts", [parsed.get("Account", {})])
-            for account in listed if person.omits_paths else ():
-                account.pop("Paths", None)
-
         # A call is denied before the emulated AWS gets it.
         respond_to(client, decide, first=True)
-        for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
-            client.meta.events.register(f"after-call.organizations.{operation}", omit_paths)
 
     change_each_client(monkeypatch, guard)
     monkeypatch.setattr("webbrowser.open", lambda url: True)
@@ -349,15 +340,13 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
     organization.put_root_credentials(MEMBER, password=True)
     add_unit(organization, "Workloads", MEMBER)
     person.permissions = policy_on_page("audit --from-here")
-    # Where the SDK leaves out an account's path, other calls say which units it is in.
-    for person.omits_paths in (False, True):
-        for options in (
-            (),
-            ("--organizational-unit", "Root/Workloads"),
-            ("--account", MEMBER, "--account", OTHER_MEMBER),
-        ):
-            shown = command_line.run("audit", "--from-here", *options)
-            assert shown.exit_code == 1, shown.stderr
+    for options in (
+        (),
+        ("--organizational-unit", "Root/Workloads"),
+        ("--account", MEMBER, "--account", OTHER_MEMBER),
+    ):
+        shown = command_line.run("audit", "--from-here", *options)
+        assert shown.exit_code == 1, shown.stderr
     assert (person.denied, person.unused) == ([], ())
 
 
@@ -370,16 +359,14 @@ def test_the_pre_flight_needs_exactly_what_is_documented(
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(policy_document(statement(Action="ec2:*"))))
     person.permissions = policy_on_page("preflight")
-    # Where the SDK leaves out an account's path, other calls say which units it is in.
-    for person.omits_paths in (False, True):
-        for options in (
-            (),
-            ("--organizational-unit", "Root/Workloads"),
-            ("--account", MEMBER),
-            ("--policy", str(policy), "--target", organization.root_id),
-        ):
-            shown = command_line.run("preflight", *options)
-            assert shown.exit_code == 0, shown.stderr
+    for options in (
+        (),
+        ("--organizational-unit", "Root/Workloads"),
+        ("--account", MEMBER),
+        ("--policy", str(policy), "--target", organization.root_id),
+    ):
+        shown = command_line.run("preflight", *options)
+        assert shown.exit_code == 0, shown.stderr
     assert (person.denied, person.unused) == ([], ())
 
 

@@ -106,8 +106,6 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         root_tasks.client("securityhub").enable_security_hub()
         # Every batch is run twice, as after a lost response.
         root_tasks.run_batches_twice = True
-        # Where the SDK knows the paths, fewer calls are made.
-        root_tasks.omit_member_of_accounts("Paths")
         unit_id = add_unit(organization, "Workloads", MEMBER)
         _audit_in_every_way(root_tasks)
         # Executions that end well, and those that do not.
@@ -122,10 +120,11 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
                 _unlock_and_give_back(root_tasks, task, **named)
         # A second run of each batch would request nothing else, and take as long as the first.
         root_tasks.run_batches_twice = False
-        # More accounts than StartRun reads one by one, of which one is in a unit.
+        # More accounts than StartRun reads one by one, of which two are in units.
         *many, last = add_accounts(organization, 102)
+        add_unit(organization, "Sandbox", many[0])
         organization.client("organizations").move_account(
-            AccountId=many[0], SourceParentId=organization.root_id, DestinationParentId=unit_id
+            AccountId=many[1], SourceParentId=organization.root_id, DestinationParentId=unit_id
         )
         if RootTask.DELETE in tasks:
             for account_id in (*many, last):

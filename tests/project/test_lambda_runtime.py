@@ -22,16 +22,18 @@ from support.pythons import own_dependencies
 
 # AWS does not publish which boto3 the python3.14 runtime has; it differs by Region and over time.
 # The lowest one that this project allows knows the state of an account, which one that the runtime
-# had does not.
+# had does not. Neither knows the path to it.
 LOWEST = Path(sys.prefix) / "lowest"
 OLDEST = Path(sys.prefix) / "oldest-sdk"
-# moto's responses are of the SDK's model, too: AWS sends the state whatever the SDK knows.
+# moto's responses are of the SDK's model, too: AWS sends states and paths whatever the SDK knows.
 RUN_TESTS = """
 import sys, botocore, pytest
 print(botocore.__version__)
 from moto.core.utils import get_service_model
 shapes = get_service_model("organizations")._service_description["shapes"]
+shapes.setdefault("Paths", {"type": "list", "member": {"shape": "AccountName"}})
 shapes["Account"]["members"].setdefault("State", {"shape": "AccountStatus"})
+shapes["Account"]["members"].setdefault("Paths", {"shape": "Paths"})
 sys.exit(pytest.main(sys.argv[1:]))
 """
 # The packages of the tests that have a build for WebAssembly.
@@ -48,6 +50,7 @@ AWS_FILES = (
     "test_organization.py",
     "test_root_tasks.py",
     "test_root_tasks_credentials.py",
+    "test_root_tasks_units.py",
     "test_root_tasks_unlock.py",
     "test_storage.py",
     "test_task_registry.py",

@@ -174,8 +174,7 @@ class Operator:
         for id_ in in_situation[Situation.DENIED_IN_PART]:
             organization.deny(id_, "iam:ListMFADevices")
         if scene.units_are_denied:
-            for call in ("ListParents", "ListOrganizationalUnitsForParent"):
-                organization.deny(MANAGEMENT, f"organizations:{call}")
+            organization.deny(MANAGEMENT, "organizations:ListOrganizationalUnitsForParent")
         iam = organization.client("iam")
         for feature in scene.disabled:
             getattr(iam, xform_name(f"DisableOrganizations{feature}"))()

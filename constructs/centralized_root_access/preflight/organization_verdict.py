@@ -280,15 +280,12 @@ def _opener(
         return SessionOpener(
             account_id=account_id, is_in_management_account=True, principal_arns=session_roles
         )
-    try:
-        unit_ids = directory.units.parents_of(account_id)
-    except CallError as error:
-        if error.failure.name != "ChildNotFound":
-            raise
-        raise PreflightError(
-            f"{account_id}: not in organization {organization.organization_id}."
-        ) from error
-    return SessionOpener(account_id=account_id, unit_ids=unit_ids, principal_arns=session_roles)
+    opener = directory.find_by_ids([account_id]).get(account_id)
+    if opener is None:
+        raise PreflightError(f"{account_id}: not in organization {organization.organization_id}.")
+    return SessionOpener(
+        account_id=account_id, unit_ids=opener.unit_ids, principal_arns=session_roles
+    )
 
 
 def _target_names(directory: MemberDirectory, members: Mapping[str, Account]) -> dict[str, str]:
@@ -329,8 +326,9 @@ def _with_target_ids(
 
 def _delegates_bound_by(target_ids: Collection[str], directory: MemberDirectory) -> tuple[str, ...]:
     """Return the delegated administrators for IAM that inherit the policies of some targets."""
+    delegates = directory.find_by_ids(list_delegated_administrators(directory.aws))
     return tuple(
         account_id
-        for account_id in list_delegated_administrators(directory.aws)
-        if _inherits_from(target_ids, account_id, directory.units.parents_of(account_id))
+        for account_id, delegate in delegates.items()
+        if _inherits_from(target_ids, account_id, delegate.unit_ids)
     )

@@ -70,7 +70,12 @@ class RootTaskFunctions:
             "StartRun",
             description="Starts an audit or a plan of a root task.",
             handler="start_run",
-            statements=[permissions.organization_statement()],
+            # Only its input names units.
+            statements=[
+                permissions.organization_statement(
+                    "organizations:ListAccountsForParent", "organizations:ListRoots"
+                )
+            ],
             settings=self._settings(
                 "tasks", "protectedAccounts", "acceptedCredentials", "allowPolicyOverride"
             ),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions as sfn
 
 
-def organization_statement() -> iam.PolicyStatement:
+def organization_statement(*more_actions: str) -> iam.PolicyStatement:
     """Return the statement by which the functions that start runs read the organization."""
     return allow(
         "ReadOrganization",
@@ -25,10 +25,8 @@ def organization_statement() -> iam.PolicyStatement:
             "organizations:DescribeOrganization",
             "organizations:DescribeOrganizationalUnit",
             "organizations:ListAccounts",
-            "organizations:ListAccountsForParent",
             "organizations:ListOrganizationalUnitsForParent",
-            "organizations:ListParents",
-            "organizations:ListRoots",
+            *more_actions,
         ],
     )
 

@@ -41,7 +41,7 @@ class RunClients(Clients):
                 events = client.meta.events
                 events.register_first("before-send.sts.AssumeRoot", self._name_run)
             if service == "organizations":
-                _add_account_states(client)
+                _add_members_of_accounts(client)
             return client
 
         super().__init__(create_and_prepare)
@@ -79,14 +79,18 @@ def create_clients() -> RunClients:
     return RunClients(create, sessions=SessionClients(new_session(), config=config))
 
 
-def _add_account_states(client: Any) -> None:
-    """Add the state of accounts to an SDK's model without it: the SDK drops what it does not know.
+def _add_members_of_accounts(client: Any) -> None:
+    """Add what an SDK's model of accounts lacks: the SDK drops what it does not know.
 
-    The last SDK of Lambda's python3.14 that was seen in public is one: botocore 1.40.4, in May
-    2026. From 1.40.27 on it is there. AWS has returned the state since September 2025.
+    The last SDK of Lambda's python3.14 that was seen in public lacks both members: botocore 1.40.4,
+    in May 2026. It has the state from 1.40.27 on, and the paths of units from 1.42.80 on. AWS
+    returns both: https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
 
     The attribute is not public: a client without it is left unchanged.
     """
     with suppress(AttributeError):
         shapes = client.meta.service_model._service_description["shapes"]
-        shapes["Account"]["members"].setdefault("State", {"shape": "AccountStatus"})
+        shapes.setdefault("Paths", {"type": "list", "member": {"shape": "AccountName"}})
+        members = shapes["Account"]["members"]
+        members.setdefault("State", {"shape": "AccountStatus"})
+        members.setdefault("Paths", {"shape": "Paths"})

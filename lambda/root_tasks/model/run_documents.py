@@ -163,8 +163,7 @@ class Account:
         protected: Whether no run makes changes in it; only the report needs it.
         joined_at: When it joined the organization; only the report needs it.
         unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if
-            they are not known: SDKs before botocore 1.42.80 leave them out, and reading them in
-            another way takes time.
+            they are not known.
     """
 
     account_id: str

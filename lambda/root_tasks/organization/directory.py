@@ -202,7 +202,7 @@ class MemberDirectory:
         if all_accounts:
             yield from self._pages_of_all()
             return
-        members = self._find_by_ids(account_ids)
+        members = self.find_by_ids(account_ids)
         if organizational_units:
             members |= self.in_units(organizational_units)
         yield members
@@ -219,10 +219,13 @@ class MemberDirectory:
         """Yield every account as AWS lists it, which is a call for every 20 of them."""
         return self.aws.entries(_LIST_ACCOUNTS, items="Accounts")
 
-    def _find_by_ids(self, account_ids: Collection[str]) -> dict[str, Account]:
-        """Return some accounts: a few by a call for each, many out of the list of all.
+    def find_by_ids(self, account_ids: Collection[str]) -> dict[str, Account]:
+        """Return those of some accounts that are members: a few by a call for each, or by the list.
 
         Whichever is faster: that list takes a call for every 20 accounts of the organization.
+
+        Raises:
+            CallError: A read failed.
         """
         if len(account_ids) <= _MAX_DESCRIBED:
             return self._describe_each(account_ids)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import require
-from aws_calls.failures import CallError, incomplete_response
+from aws_calls.failures import CallError
 
 from ..aws.invocation import LIST_ROOTS, Aws
 from ..refusals import RefusalReason, RunRefusedError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
 LIST_ACCOUNTS_OF_PARENT = "organizations:ListAccountsForParent"
-_LIST_PARENTS = "organizations:ListParents"
 _DESCRIBE_UNIT = "organizations:DescribeOrganizationalUnit"
 # AWS names it, and there is no call to rename it.
 ROOT_NAME = "Root"
@@ -52,13 +51,11 @@ class UnitTree:
         names_by_parent: For the ID of each unit or root that was listed, the names of the units
             directly in it, by their IDs.
         described_names: The name of each unit that was described by itself, by its ID.
-        parent_ids: What each account or unit is in directly, by its ID.
     """
 
     aws: Aws
     names_by_parent: dict[str, dict[str, str]] = field(default_factory=dict)
     described_names: dict[str, str] = field(default_factory=dict)
-    parent_ids: dict[str, str] = field(default_factory=dict)
 
     def read_by(self, aws: Aws) -> UnitTree:
         """Return the same units, with all that was read of them, as another budget reads them."""
@@ -91,7 +88,6 @@ class UnitTree:
                 unit_id = require(unit, "Id", operation=_LIST_UNITS)
                 names[unit_id] = require(unit, "Name", operation=_LIST_UNITS)
             self.names_by_parent[parent_id] = names
-            self.parent_ids.update(dict.fromkeys(names, parent_id))
         return self.names_by_parent[parent_id]
 
     def read_name(self, unit_id: str) -> None:
@@ -110,29 +106,7 @@ class UnitTree:
         Raises:
             CallError: The read failed.
         """
-        accounts = list(
-            self.aws.entries(LIST_ACCOUNTS_OF_PARENT, items="Accounts", ParentId=parent_id)
-        )
-        self.parent_ids.update((account["Id"], parent_id) for account in accounts)
-        return accounts
-
-    def parents_of(self, child_id: str) -> tuple[str, ...]:
-        """Return the IDs of the units that an account or a unit is in, from the root down.
-
-        Raises:
-            CallError: A read failed, or no parent came back.
-        """
-        # The ID of a root, which has no parent.
-        if child_id.startswith("r-"):
-            return ()
-        if child_id not in self.parent_ids:
-            # AWS returns one parent, as a list.
-            for parent in self.aws.entries(_LIST_PARENTS, items="Parents", ChildId=child_id):
-                self.parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
-        if child_id not in self.parent_ids:
-            raise incomplete_response(_LIST_PARENTS, "parent")
-        parent_id = self.parent_ids[child_id]
-        return self.parents_of(parent_id) + (parent_id,)
+        return list(self.aws.entries(LIST_ACCOUNTS_OF_PARENT, items="Accounts", ParentId=parent_id))
 
     def units_under(
         self, units: Iterable[Unit], *, is_wanted: Callable[[Unit], bool] = lambda _: True
@@ -207,18 +181,6 @@ class UnitTree:
             names |= listed
         return names | self.described_names
 
-    def known_parents(self, account_id: str) -> tuple[str, ...] | None:
-        """Return the IDs of an account's units, from the root down; None if not all are known."""
-        path: list[str] = []
-        child_id = account_id
-        # Up to the root, whose ID begins so.
-        while not child_id.startswith("r-"):
-            if child_id not in self.parent_ids:
-                return None
-            child_id = self.parent_ids[child_id]
-            path.insert(0, child_id)
-        return tuple(path)
-
     def known_path(self, unit_ids: Sequence[str]) -> str | None:
         """Return the names of units from the root down, each directly in the one before.
 
@@ -237,7 +199,7 @@ class UnitTree:
 def parse_path(paths: Iterable[str]) -> str | None:
     """Return the IDs of the units that an account is in, from the root down, joined by "/".
 
-    None if the response has no path: SDKs before botocore 1.42.80 leave it out.
+    None if the response has no path.
 
     Args:
         paths: What Organizations returns, such as

@@ -23,7 +23,6 @@ READS_OF_ACCOUNTS = {
     "ListAccounts",
     "ListAccountsForParent",
     "ListOrganizationalUnitsForParent",
-    "ListParents",
     "ListRoots",
 }
 PREFLIGHT_COMMAND = "`centralized-root-access preflight --account {}`"
@@ -88,7 +87,6 @@ def test_an_account_in_which_a_part_is_denied_has_the_command_as_well(
     assert PREFLIGHT_COMMAND.format(MEMBER) in result["hint"]
 
 
-@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_an_execution_says_item_by_item_what_aws_denies_and_does_the_rest(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:

@@ -35,7 +35,7 @@ MAX_DESCRIBED = 100
 LISTS = ("ListAccounts", "ListRoots", "ListOrganizationalUnitsForParent")
 
 
-def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str, Counter[str]]:
+def calls_of_each_run(*, accounts: int, units: int) -> dict[str, Counter[str]]:
     """Run everything that is about one account, and return the calls of each run by its name.
 
     The account is in the unit Root/Workloads/Prod, and has policies on its path as others have.
@@ -43,13 +43,10 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
     Args:
         accounts: How many accounts the organization has.
         units: How many other units it has.
-        has_paths: Whether AWS's accounts have the member Paths, which older SDKs leave out.
     """
     with mock_organization() as organization:
         enable_root_access(organization, ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS)
         root_tasks = RootTasks(organization=organization)
-        if not has_paths:
-            root_tasks.omit_member_of_accounts("Paths")
         prod = add_unit(organization, "Prod", MEMBER, parent_id=add_unit(organization, "Workloads"))
         for number in range(units):
             attach_policy(organization, add_unit(organization, f"unit-{number}"), HARMLESS)
@@ -83,20 +80,15 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         return calls_by_run
 
 
-@pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
 @pytest.mark.parametrize("accounts", [60, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(
-    accounts: int, has_paths: bool
-) -> None:
-    small = calls_of_each_run(accounts=10, units=0, has_paths=has_paths)
-    large = calls_of_each_run(accounts=accounts, units=40, has_paths=has_paths)
+def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(accounts: int) -> None:
+    small = calls_of_each_run(accounts=10, units=0)
+    large = calls_of_each_run(accounts=accounts, units=40)
     assert small == large
     for counts in large.values():
         assert not set(LISTS).intersection(counts)
         # The account, and the names of its two units.
         assert (counts["DescribeAccount"], counts["DescribeOrganizationalUnit"]) == (1, 2)
-        # Without its path, the parents of the account and of both units.
-        assert counts["ListParents"] == (0 if has_paths else 3)
 
 
 def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
@@ -123,7 +115,6 @@ def audit_results(root_tasks: RootTasks, input_: object) -> dict[str, dict[str, 
     return root_tasks.results(execution)
 
 
-@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
     root_tasks: RootTasks,
 ) -> None:
@@ -182,19 +173,3 @@ def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
         for name in ("Workloads", "Prod")
     }
     assert call_counts(organization)["ListAccounts"] == 0
-
-
-def test_a_run_of_named_accounts_does_without_units_that_cannot_be_read(
-    root_tasks: RootTasks,
-) -> None:
-    arrange_organization(root_tasks.organization)
-    # As an older SDK: the parents of the accounts have to be read.
-    root_tasks.omit_member_of_accounts("Paths")
-    root_tasks.fail_calls("organizations:ListParents", "AccessDeniedException")
-    results = root_tasks.results(root_tasks.run({"accounts": [THIRD_MEMBER]}))
-    assert results[THIRD_MEMBER]["outcome"] == "CLEAN"
-    assert results[THIRD_MEMBER]["organizationalUnit"] is None
-    (event,) = [
-        event for event in root_tasks.log if event.get("event") == "organizational_units_unread"
-    ]
-    assert "organizations:ListParents" in str(event["reason"])

@@ -47,7 +47,6 @@ def test_a_unit_is_named_by_its_path_or_the_end_of_it(
         assert sorted(root_tasks.outcomes(execution)) == account_ids, names
 
 
-@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_accounts_and_units_are_left_out_and_the_run_is_then_not_a_full_audit(
     root_tasks: RootTasks, unit_ids: Mapping[str, str]
 ) -> None:
@@ -103,7 +102,6 @@ def test_a_name_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
         assert reason is expected
 
 
-@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
     root_tasks: RootTasks, unit_ids: Mapping[str, str]
 ) -> None:
@@ -118,7 +116,6 @@ def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
     )
 
 
-@pytest.mark.usefixtures("with_and_without_account_paths")
 def test_the_report_has_the_names_of_each_accounts_units(
     root_tasks: RootTasks, unit_ids: Mapping[str, str]
 ) -> None:
@@ -135,7 +132,6 @@ def test_the_report_has_the_names_of_each_accounts_units(
     }
 
 
-@pytest.mark.usefixtures("with_and_without_account_paths")
 @pytest.mark.parametrize("code", ["AccessDeniedException", "TooManyRequestsException"])
 def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
     root_tasks: RootTasks, unit_ids: Mapping[str, str], code: str
