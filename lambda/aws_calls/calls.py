@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -127,10 +126,6 @@ class AwsCalls:
     def within(self, seconds: float) -> Self:
         """Return the same, which starts no call later than so many seconds from now."""
         return self.with_budget(self.budget.within(seconds))
-
-    def until(self, event: threading.Event) -> Self:
-        """Return the same, which starts no call once the event is set."""
-        return self.with_budget(replace(self.budget, stopped=event))
 
 
 def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:

@@ -12,7 +12,7 @@ from root_access.organization import OrganizationIdentity, list_delegated_admini
 from root_tasks.aws.invocation import Aws
 from root_tasks.model.run_documents import Account
 from root_tasks.model.task import Task
-from root_tasks.organization.directory import MemberDirectory
+from root_tasks.organization.directory import MemberDirectory, merged
 from root_tasks.organization.unit_names import with_unit_names
 from root_tasks.organization.units import ROOT_NAME
 from root_tasks.run.prepare import with_skip_reasons
@@ -247,7 +247,7 @@ def _read_members(
             organizational_units=organizational_units,
             account_ids=account_ids,
         )
-        members = {id_: member for page in pages for id_, member in page.items()}
+        members = merged(pages)
     except CallError as error:
         # A missing permission has "not authorized" in its message; AWS denies an account that may
         # not see the organization without these words.

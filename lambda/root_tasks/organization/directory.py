@@ -7,14 +7,12 @@ for a run that is about all of them.
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import Response, require
+from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, ignoring
 from common.untrusted import ACCOUNT_ID
 from root_access.organization import LIST_FEATURES, OrganizationIdentity, identify_organization
@@ -42,31 +40,6 @@ _MAX_DESCRIBED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
-    """An organization in which a run's task is possible, while the run's accounts are read.
-
-    Attributes:
-        pages: The accounts by their IDs, page by page: a page is listed while the one before is
-            taken.
-    """
-
-    organization: OrganizationIdentity
-    pages: Iterator[Page]
-
-    def members(self) -> dict[str, Account]:
-        """Return the accounts of all pages.
-
-        Raises:
-            RunRefusedError: There is no such unit, or more than one.
-            CallError: A read failed.
-        """
-        members: dict[str, Account] = {}
-        for page in self.pages:
-            members |= page
-        return members
-
-
-@dataclass(frozen=True, kw_only=True)
 class MemberDirectory:
     """The organization, as its management account or a delegated administrator sees it.
 
@@ -83,49 +56,25 @@ class MemberDirectory:
         """Return the organization as an account sees it."""
         return cls(aws=aws, units=UnitTree(aws=aws))
 
-    @contextmanager
-    def survey(self, request: Request) -> Iterator[Survey]:
-        """Read the organization and a run's accounts, all at once, and stop that at the end.
+    def survey(self, request: Request) -> tuple[OrganizationIdentity, Iterator[Page]]:
+        """Return the organization, and a run's accounts by their IDs, which are read page by page.
 
         Args:
             request: What the run is to do. Accounts that are not members are left out.
 
         Raises:
             RunRefusedError: The task is not possible from this account; the message says what to
-                deploy.
-            CallError: A read failed.
+                deploy. While the pages are read: there is no such unit, or more than one.
+            CallError: A read failed, also while the pages are read.
         """
-        # Once this is set, no call is retried any more.
-        ended = threading.Event()
-        aws = self.aws.until(ended)
-        pages = MemberDirectory(aws=aws, units=self.units.read_by(aws)).pages(
+        organization = self.identify()
+        self._refuse_if_feature_is_missing(request.task, organization)
+        pages = self.pages(
             all_accounts=request.selection.all_accounts,
             organizational_units=request.selection.organizational_units,
             account_ids=request.member_ids,
         )
-        # A thread for each read that begins at once: the features, the organization, a page.
-        pool = ThreadPoolExecutor(max_workers=3)
-        waits_for_calls = True
-
-        def read_page() -> Future[Page | None]:
-            return pool.submit(next, pages, None)
-
-        try:
-            features = pool.submit(aws.call, LIST_FEATURES)
-            organization = pool.submit(self.identify)
-            first = read_page()
-            self._refuse_if_feature_is_missing(request.task, organization.result(), features)
-            yield Survey(
-                organization=organization.result(), pages=_read_one_ahead(first, read_page)
-            )
-        except KeyboardInterrupt:
-            # A person does not wait for the calls that are under way.
-            waits_for_calls = False
-            raise
-        finally:
-            # A run that is refused reads no list to its end.
-            ended.set()
-            pool.shutdown(wait=waits_for_calls, cancel_futures=True)
+        return organization, pages
 
     def identify(self) -> OrganizationIdentity:
         """Return which organization it is, also if nothing is enabled in it.
@@ -139,17 +88,15 @@ class MemberDirectory:
             raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id)
         return identity
 
-    def _refuse_if_feature_is_missing(
-        self, task: Task, organization: OrganizationIdentity, features: Future[Response]
-    ) -> None:
+    def _refuse_if_feature_is_missing(self, task: Task, organization: OrganizationIdentity) -> None:
         """Refuse a task whose feature is not enabled, by AWS's list of the enabled features."""
         data = {"management_account_id": organization.management_account_id}
-        account_id = self.aws.account_id
         enable_access = Step(operation=Operation.ENABLE_TRUSTED_ACCESS).command
         try:
-            enabled = features.result().require("EnabledFeatures")
+            enabled = self.aws.call(LIST_FEATURES).require("EnabledFeatures")
         except CallError as error:
             if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
+                account_id = self.aws.account_id
                 register = Step(operation=Operation.REGISTER, account_id=account_id).command
                 raise RunRefusedError(
                     RefusalReason.NOT_AN_ADMINISTRATOR,
@@ -184,7 +131,7 @@ class MemberDirectory:
         all_accounts: bool,
         organizational_units: Collection[str] = (),
         account_ids: Collection[str] = (),
-    ) -> Iterator[dict[str, Account]]:
+    ) -> Iterator[Page]:
         """Yield the accounts that a run is about, by their IDs.
 
         All accounts come page by page, others at once. An ID that is not a member's is left out.
@@ -300,17 +247,6 @@ def _by_id(
     }
 
 
-def _read_one_ahead(
-    first: Future[Page | None], begin_to_read: Callable[[], Future[Page | None]]
-) -> Iterator[Page]:
-    """Yield pages, and begin to read the next one before each.
-
-    Args:
-        first: The first page, which is being read; None in it stands for no more pages.
-        begin_to_read: Begins to read the next page.
-    """
-    page = first.result()
-    while page is not None:
-        following = begin_to_read()
-        yield page
-        page = following.result()
+def merged(pages: Iterable[Page]) -> Page:
+    """Return the accounts of all pages."""
+    return {account_id: account for page in pages for account_id, account in page.items()}

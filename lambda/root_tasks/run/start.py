@@ -17,7 +17,7 @@ from ..aws.storage import Storage
 from ..model.codec import DecodingError
 from ..model.run_documents import RUN_ID, Run, Work
 from ..model.task import Task
-from ..organization.directory import MemberDirectory
+from ..organization.directory import MemberDirectory, merged
 from ..organization.unit_names import with_unit_names
 from ..refusals import RefusalReason, RunRefusedError, StartFailedError
 from ..tasks.request import Request
@@ -61,10 +61,10 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
     )
     directory = MemberDirectory.of(aws.with_budget(patient_budget))
-    with directory.survey(request) as survey:
-        members = survey.members()
-        require_members(request, organization=survey.organization, members=members)
-        members = directory.without(request.selection.exclude, members)
+    organization, pages = directory.survey(request)
+    members = merged(pages)
+    require_members(request, organization=organization, members=members)
+    members = directory.without(request.selection.exclude, members)
     members = with_unit_names(directory.units, members)
 
     # What stays in them on purpose, and what recoveries brought.
@@ -76,7 +76,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         request,
         execution=execution,
         account_id=aws.account_id,
-        organization=survey.organization,
+        organization=organization,
         members=members,
         protected_accounts=settings.protected_accounts,
         accepted_credentials=(*settings.accepted_credentials, *recovered),
@@ -116,14 +116,13 @@ def start_execution(
 
     # Its accounts, as they are now.
     directory = MemberDirectory.of(aws)
-    with directory.survey(request) as survey:
-        members = survey.members()
+    organization, pages = directory.survey(request)
     run, work = prepare(
         request,
         execution=execution,
         account_id=aws.account_id,
-        organization=survey.organization,
-        members=with_unit_names(directory.units, members),
+        organization=organization,
+        members=with_unit_names(directory.units, merged(pages)),
         plan=plan,
         expires_at=expires_at,
         protected_accounts=settings.protected_accounts,

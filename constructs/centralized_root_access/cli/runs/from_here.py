@@ -13,19 +13,19 @@ from contextlib import closing
 from dataclasses import replace
 
 from aws_calls.failures import CallError
+from root_access.organization import OrganizationIdentity
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.aws.executions import Execution
 from root_tasks.aws.invocation import Aws
 from root_tasks.model.report_schema import Report, Task
 from root_tasks.model.run_documents import Account, Assignment, Finding, Mode, Work
-from root_tasks.organization.directory import MemberDirectory, Survey
+from root_tasks.organization.directory import MemberDirectory
 from root_tasks.organization.unit_names import with_unit_names
 from root_tasks.run.account_runner import AccountRunner
 from root_tasks.run.make_report import make_report
 from root_tasks.run.parse_input import parse_request
 from root_tasks.run.prepare import prepare, require_members, with_skip_reasons
 from root_tasks.run.read_management_account import read_own_root_user
-from root_tasks.tasks.request import Request
 
 from ..base.caller import Caller
 
@@ -59,16 +59,30 @@ def audit_from_here(
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
     audits = _Audits(aws, run_id=name, show=show)
     try:
-        with directory.survey(request) as survey, closing(audits):
+        with closing(audits):
+            organization, pages = directory.survey(request)
             # The organization was read while AWS said whose the credentials are. Nothing else is
             # done before that is known.
             request = replace(request, requested_by=caller.arn)
-            members = _begin_audits(audits, request, directory, survey)
+            members: dict[str, Account] = {}
+            for page in pages:
+                # AWS may list an account twice while others are added or removed: the first time
+                # counts.
+                new = {id_: page[id_] for id_ in page if id_ not in members}
+                members |= new
+                if request.full:
+                    audits.begin(_audited(new, organization))
+            if not request.full:
+                # Others begin together, once it is known that each that is named exists and which
+                # are left out.
+                require_members(request, organization=organization, members=members)
+                members = directory.without(request.selection.exclude, members)
+                audits.begin(_audited(members, organization))
             run, _ = prepare(
                 request,
                 execution=execution,
                 account_id=caller.account_id,
-                organization=survey.organization,
+                organization=organization,
                 members=members,
             )
             # What only the report needs is read while the accounts are audited.
@@ -88,33 +102,11 @@ def audit_from_here(
         raise
 
 
-def _begin_audits(
-    audits: _Audits, request: Request, directory: MemberDirectory, survey: Survey
-) -> dict[str, Account]:
-    """Begin the audits of a request's accounts, and return the accounts by their IDs.
-
-    All accounts of the organization are audited page by page, while the next page is listed.
-    Others begin together, once it is known that each that is named exists and which are left out.
-    """
-    members: dict[str, Account] = {}
-    for page in survey.pages:
-        # AWS may list an account twice while others are added or removed: the first time counts.
-        new = {account_id: page[account_id] for account_id in page if account_id not in members}
-        members |= new
-        if request.full:
-            audits.begin(_audited(new, survey))
-    if not request.full:
-        require_members(request, organization=survey.organization, members=members)
-        members = directory.without(request.selection.exclude, members)
-        audits.begin(_audited(members, survey))
-    return members
-
-
-def _audited(members: Mapping[str, Account], survey: Survey) -> list[str]:
+def _audited(members: Mapping[str, Account], organization: OrganizationIdentity) -> list[str]:
     """Return the IDs of the accounts in which an audit opens a root session."""
     accounts = with_skip_reasons(
         members.values(),
-        management_account_id=survey.organization.management_account_id,
+        management_account_id=organization.management_account_id,
         audits=True,
     )
     return [account.account_id for account in accounts if account.skip_reason is None]
