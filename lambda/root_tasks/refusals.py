@@ -114,10 +114,6 @@ class RefusalReason(Enum):
         "There is no organizational unit {unit}. Name a unit by its ID, its name or its path, as "
         "in Root/Workloads. No account was accessed."
     )
-    SIMILAR_UNITS = (
-        "There is no organizational unit {unit}. Units with similar names: {candidates}. "
-        "No account was accessed."
-    )
     SEVERAL_UNITS = (
         "{unit} means several units: {candidates}. Use an ID or a longer path. "
         "No account was accessed."

@@ -290,7 +290,7 @@ def _opener(
 
 def _target_names(directory: MemberDirectory, members: Mapping[str, Account]) -> dict[str, str]:
     """Return the names of accounts and of their units, as far as these were read, by their IDs."""
-    names = directory.units.known_names()
+    names = dict(directory.units.names)
     for account_id, member in members.items():
         names[account_id] = member.name or ""
         if member.unit_ids:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,18 +48,16 @@ class UnitTree:
         aws: The account that sees them.
         names_by_parent: For the ID of each unit or root that was listed, the names of the units
             directly in it, by their IDs.
-        described_names: The name of each unit that was described by itself, by its ID.
+        names: The name of each unit that was read, by its ID.
     """
 
     aws: Aws
     names_by_parent: dict[str, dict[str, str]] = field(default_factory=dict)
-    described_names: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     def read_by(self, aws: Aws) -> UnitTree:
         """Return the same units, with all that was read of them, as another budget reads them."""
         return replace(self, aws=aws)
-
-    # Calls
 
     def roots(self) -> list[Unit]:
         """Return the roots, of which an organization has one.
@@ -88,6 +84,7 @@ class UnitTree:
                 unit_id = require(unit, "Id", operation=_LIST_UNITS)
                 names[unit_id] = require(unit, "Name", operation=_LIST_UNITS)
             self.names_by_parent[parent_id] = names
+            self.names.update(names)
         return self.names_by_parent[parent_id]
 
     def read_name(self, unit_id: str) -> None:
@@ -98,7 +95,7 @@ class UnitTree:
         """
         response = self.aws.call(_DESCRIBE_UNIT, OrganizationalUnitId=unit_id)
         unit = response.require("OrganizationalUnit")
-        self.described_names[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
+        self.names[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
 
     def accounts_in(self, parent_id: str) -> list[AccountTypeDef]:
         """Return the accounts directly in a unit or root.
@@ -154,45 +151,19 @@ class UnitTree:
             everywhere = self.units_under(self.roots())
             found = [unit for unit in everywhere if unit.path.endswith(f"/{value}")]
         if not found:
-            raise self._not_found(value)
+            raise RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value)
         if len(found) > 1:
             candidates = sorted(f"{unit.id} ({unit.path})" for unit in found)
             raise RunRefusedError(RefusalReason.SEVERAL_UNITS, unit=value, candidates=candidates)
         return found[0].id
 
-    def _not_found(self, value: str) -> RunRefusedError:
-        """Return the refusal of a unit that does not exist, with those of similar names."""
-        paths_by_name: dict[str, list[str]] = {}
-        for unit in self.units_under(self.roots()):
-            name = unit.path.rpartition("/")[2].lower()
-            paths_by_name.setdefault(name, []).append(unit.path)
-        names = difflib.get_close_matches(value.rpartition("/")[2].lower(), paths_by_name)
-        similar = sorted(path for name in names for path in paths_by_name[name])
-        if not similar:
-            return RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value)
-        return RunRefusedError(RefusalReason.SIMILAR_UNITS, unit=value, candidates=similar)
-
-    # What was read
-
-    def known_names(self) -> dict[str, str]:
-        """Return the name of each unit that was read, by its ID."""
-        names: dict[str, str] = {}
-        for listed in self.names_by_parent.values():
-            names |= listed
-        return names | self.described_names
-
     def known_path(self, unit_ids: Sequence[str]) -> str | None:
-        """Return the names of units from the root down, each directly in the one before.
-
-        None if a name is not known, or a unit is no longer in the one before.
-        """
+        """Return the names of units from the root down; None if one of them is not known."""
         names = [ROOT_NAME]
-        for parent_id, unit_id in itertools.pairwise(unit_ids):
-            listed = self.names_by_parent.get(parent_id, {})
-            name = self.described_names.get(unit_id) or listed.get(unit_id)
-            if name is None:
+        for unit_id in unit_ids[1:]:
+            if unit_id not in self.names:
                 return None
-            names.append(name)
+            names.append(self.names[unit_id])
         return "/".join(names)
 
 
