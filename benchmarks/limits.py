@@ -35,9 +35,8 @@ ORGANIZATIONS = {
 ASSUME_ROOT = Limit(rate=600, burst=600)
 
 
-@dataclass(kw_only=True)
 class TokenBucket:
-    """What is left of a limit.
+    """What is left of a limit: at first all that it lets through at once.
 
     Attributes:
         limit: The limit.
@@ -45,9 +44,10 @@ class TokenBucket:
         updated_at: When the tokens were counted, on a clock that never goes back.
     """
 
-    limit: Limit
-    tokens: float
-    updated_at: float
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.tokens = limit.burst
+        self.updated_at = 0.0
 
     def take(self, now: float) -> bool:
         """Take a token, and return whether there was one."""

@@ -94,16 +94,8 @@ class Meter:
         self, scenario: Scenario, chosen: Sequence[str], expected: Mapping[str, Outcome]
     ) -> Figures:
         """Audit accounts by the command line; none chosen stands for all."""
-        accounts = [argument for account_id in chosen for argument in ("--account", account_id)]
-        command = (
-            "-m",
-            "centralized_root_access",
-            "audit",
-            "--from-here",
-            "--format",
-            "json",
-            *accounts,
-        )
+        command = ["-m", "centralized_root_access", "audit", "--from-here", "--format", "json"]
+        command += [f"--account={account_id}" for account_id in chosen]
         # An account has credentials.
         report, figures = self._run_command(
             scenario, sys.executable, *command, exit_code=1, accounts=len(expected)

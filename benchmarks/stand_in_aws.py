@@ -42,8 +42,6 @@ UNITS = {
     **dict.fromkeys(_TOP_UNITS, "Root"),
     **{f"{parent} {number}": parent for parent in _TOP_UNITS for number in (1, 2, 3)},
 }
-# What a call of Organizations is about.
-_SUBJECTS = ("ParentId", "OrganizationalUnitId")
 # AWS's responses have these, and clients parse them.
 _HEADERS = (
     "x-amzn-RequestId: 2f9c1d0e-6a52-4b1c-9a57-0c4d2f1b7e63\r\n"
@@ -77,8 +75,8 @@ class Aws:
         self.scenario = scenario
         self._calls: Counter[str] = Counter()
         self._throttled: Counter[str] = Counter()
-        self._limits = {**ORGANIZATIONS, "AssumeRoot": scenario.assume_root}
-        self._buckets: dict[str, TokenBucket] = {}
+        limits = {**ORGANIZATIONS, "AssumeRoot": scenario.assume_root}
+        self._buckets = {operation: TokenBucket(limit) for operation, limit in limits.items()}
         self._responses = _recorded_responses()
         _, listed = self._responses["ListAccounts", MANAGEMENT_ACCOUNT_ID]
         management, *recorded = json.loads(listed)["Accounts"]
@@ -121,17 +119,14 @@ class Aws:
             return 200, _page_of_accounts(parameters, list(self._accounts.values()))
         if operation == "DescribeAccount":
             return 200, json.dumps({"Account": self._accounts[parameters["AccountId"]]}).encode()
-        subjects = [parameters[name] for name in _SUBJECTS if name in parameters]
-        return self._responses[operation, subjects[0] if subjects else MANAGEMENT_ACCOUNT_ID]
+        # What the call is about; without it, the organization.
+        subject = parameters.get("ParentId") or parameters.get("OrganizationalUnitId")
+        return self._responses[operation, subject or MANAGEMENT_ACCOUNT_ID]
 
     def _take_token(self, operation: str, now: float) -> bool:
         """Return whether the limit of an operation lets a call through, and count it."""
-        limit = self._limits.get(operation)
-        if limit is None:
-            return True
-        if operation not in self._buckets:
-            self._buckets[operation] = TokenBucket(limit=limit, tokens=limit.burst, updated_at=now)
-        return self._buckets[operation].take(now)
+        bucket = self._buckets.get(operation)
+        return bucket is None or bucket.take(now)
 
 
 @functools.cache

@@ -28,15 +28,10 @@ _ACCESS_DENIED = refusal("AccessDeniedException", http=400)
 _ACCOUNT: dict[str, Any] = {"Id": "{any}", "State": "{any}", "{and more}": True}
 _NO_DELEGATES = succeeds({"DelegatedAdministrators": []})
 
-_DESCRIBE, _ACCOUNTS, _TRUSTED, _DELEGATES = (
-    f"organizations:{operation}"
-    for operation in (
-        "DescribeOrganization",
-        "ListAccounts",
-        "ListAWSServiceAccessForOrganization",
-        "ListDelegatedAdministrators",
-    )
-)
+_DESCRIBE = "organizations:DescribeOrganization"
+_ACCOUNTS = "organizations:ListAccounts"
+_TRUSTED = "organizations:ListAWSServiceAccessForOrganization"
+_DELEGATES = "organizations:ListDelegatedAdministrators"
 
 _ORGANIZATION = [
     _case(
@@ -88,9 +83,8 @@ _ORGANIZATION = [
     ),
 ]
 
-_DESCRIBE_ACCOUNT, _POLICIES = (
-    f"organizations:{operation}" for operation in ("DescribeAccount", "ListPoliciesForTarget")
-)
+_DESCRIBE_ACCOUNT = "organizations:DescribeAccount"
+_POLICIES = "organizations:ListPoliciesForTarget"
 _SCPS: dict[str, Any] = {"Filter": "SERVICE_CONTROL_POLICY"}
 
 _ACCOUNT_BY_ACCOUNT = (

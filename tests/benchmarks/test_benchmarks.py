@@ -44,7 +44,7 @@ def test_an_audit_counts_only_with_the_right_outcome_for_each_account_once(
 
 
 def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
-    bucket = TokenBucket(limit=Limit(rate=2, burst=3), tokens=3, updated_at=0.0)
+    bucket = TokenBucket(Limit(rate=2, burst=3))
     assert [bucket.take(0.0) for _ in range(4)] == [True, True, True, False]
     # At two a second, the next token is there after half a second.
     assert [bucket.take(0.4), bucket.take(0.5), bucket.take(0.6)] == [False, True, False]
