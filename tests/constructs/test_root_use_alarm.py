@@ -251,6 +251,20 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
     ]
 
 
+def test_a_log_group_that_gets_no_event_of_the_trail_for_three_hours_fires_an_alarm() -> None:
+    alarms = properties_of_type(template_of(alarm_stack()), "AWS::CloudWatch::Alarm", "TrailSilent")
+    (silent,) = alarms.values()
+    (events,) = [metric["MetricStat"] for metric in silent["Metrics"] if "MetricStat" in metric]
+    # By AWS's name: a misspelled metric would have no values either.
+    assert events["Metric"] == {
+        "Namespace": "AWS/Logs",
+        "MetricName": "IncomingLogEvents",
+        "Dimensions": [{"Name": "LogGroupName", "Value": "organization-trail"}],
+    }
+    assert (events["Stat"], events["Period"]) == ("SampleCount", 3600)
+    assert (silent["EvaluationPeriods"], silent["TreatMissingData"]) == (3, "breaching")
+
+
 # What the documentation says of other rules
 
 
