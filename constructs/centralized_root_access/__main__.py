@@ -24,10 +24,9 @@ def main() -> int:
     # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
     try:
-        from .cli.base.terminal import Environment
         from .cli.main import run
 
-        exit_code = run(sys.argv[1:], environment=Environment())
+        exit_code = run(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
         exit_code = _INTERRUPTED

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -16,6 +16,7 @@ from common.next_step import NextStep
 
 from .calls import AwsCalls
 from .failures import CallError, Failure, describe_response
+from .invocation import Invocation
 
 PUBLISH = "sns:Publish"
 MAX_LISTED = 20
@@ -141,20 +142,16 @@ def publish(notice: Notice, *, aws: AwsCalls, topic_arn: str) -> None:
 def publish_or_fail(
     notice: Notice,
     *,
-    aws: AwsCalls,
+    aws: Invocation,
     topic_arn: str,
-    log: Callable[..., None],
-    account_id: str,
     consequence: str,
 ) -> None:
     """Publish a notice, and log it if the topic does not accept it.
 
     Args:
         notice: The notice.
-        aws: The account that publishes it.
+        aws: The function that publishes it.
         topic_arn: The topic.
-        log: Writes one event, given as keyword arguments.
-        account_id: The ID of that account, for the error.
         consequence: What is left without the notice, for the error.
 
     Raises:
@@ -163,10 +160,10 @@ def publish_or_fail(
     try:
         publish(notice, aws=aws, topic_arn=topic_arn)
     except CallError as error:
-        log(event="not_published", topicArn=topic_arn, code=error.failure.code)
+        aws.log(event="not_published", topicArn=topic_arn, code=error.failure.code)
         raise NotPublishedError(
             failure=error.failure,
-            account_id=account_id,
+            account_id=aws.account_id,
             topic_arn=topic_arn,
             consequence=consequence,
         ) from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Self, TypeVar
+from typing import TypeVar
+
+from common.clock import Clock
 
 from .failures import CallError, Failure, FailureKind, error_of_call
-from .runtime import Clock, LambdaContext
 
 T = TypeVar("T")
 
@@ -48,12 +49,6 @@ class RetryBudget:
     stopped: threading.Event = field(default_factory=threading.Event)
     waits_for: Callable[[Failure, float], bool] = lambda failure, seconds: True  # noqa: ARG005
     _started: float = field(init=False)
-
-    @classmethod
-    def of_invocation(cls, context: LambdaContext, *, clock: Clock) -> Self:
-        """Return the budget that ends with an invocation."""
-        remaining = context.get_remaining_time_in_millis() / 1000
-        return cls(clock=clock, deadline=clock.now() + remaining)
 
     def __post_init__(self) -> None:
         self._started = self.clock.now()

@@ -1,15 +1,11 @@
-"""Lambda's context, the clock and the SDK's clients, which every function uses."""
+"""Lambda's context and the SDK's clients, which every function uses."""
 
 from __future__ import annotations
 
 import functools
-import random
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from botocore.config import Config
@@ -26,23 +22,6 @@ class LambdaContext(Protocol):
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda ends this invocation."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clock:
-    """Time, as the caller has it.
-
-    Attributes:
-        now: Seconds on a clock that never goes back.
-        utc_now: The date and time, in UTC.
-        sleep: Waits for a number of seconds.
-        random: A number from 0 up to 1, for the jitter.
-    """
-
-    now: Callable[[], float]
-    utc_now: Callable[[], datetime]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
 
 
 def one_attempt() -> Config:
@@ -138,13 +117,3 @@ def _tls_context(authorities: str | bool) -> Any:  # noqa: ARG001 (cached by it)
 
     context.load_verify_locations = load_once
     return context
-
-
-def system_clock() -> Clock:
-    """Return the system's clock."""
-    return Clock(
-        now=time.monotonic,
-        utc_now=lambda: datetime.now(UTC),
-        sleep=time.sleep,
-        random=random.random,
-    )

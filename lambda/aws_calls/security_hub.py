@@ -15,8 +15,8 @@ from common.arn import Arn
 from common.typed_json import format_time
 from common.untrusted import printable
 
-from .calls import AwsCalls
 from .failures import CallError
+from .invocation import Invocation
 
 IMPORT_FINDINGS = "securityhub:BatchImportFindings"
 _MAX_BATCH = 100
@@ -132,22 +132,19 @@ class ImportResult:
     refusals: Sequence[str]
 
 
-def import_findings(
-    findings: Iterable[SecurityFinding], *, aws: AwsCalls, importer: Arn
-) -> ImportResult:
+def import_findings(findings: Iterable[SecurityFinding], *, aws: Invocation) -> ImportResult:
     """Import findings, a hundred per call. A call that fails is the last one, and raises nothing.
 
     Args:
         findings: The findings.
-        aws: The account that imports them.
-        importer: The function that imports them.
+        aws: The function that imports them.
     """
     waiting = list(findings)
     imported = 0
     refusals: list[str] = []
     while waiting:
         batch, waiting = waiting[:_MAX_BATCH], waiting[_MAX_BATCH:]
-        in_format = [finding.as_asff(importer) for finding in batch]
+        in_format = [finding.as_asff(aws.function) for finding in batch]
         try:
             response = aws.call(IMPORT_FINDINGS, Findings=in_format)
         except CallError as error:

@@ -20,7 +20,6 @@ class Convergence:
     Attributes:
         plan: Returns the steps that an observed state lacks.
         retry_advice: The way to try again, for an error; empty: that happens by itself.
-        log: Takes one event as keyword arguments.
         applied: The steps that changed something, in the order in which they were applied last.
         possibly_applied: The steps whose response was lost.
         observed: The state that was observed last; None before the first observation.
@@ -32,7 +31,6 @@ class Convergence:
     organization: Organization
     plan: Callable[[RootAccess], tuple[Step, ...]]
     retry_advice: str
-    log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
     possibly_applied: list[Step] = field(default_factory=list, init=False)
     observed: RootAccess | None = field(default=None, init=False)
@@ -76,7 +74,7 @@ class Convergence:
         return ConvergenceError(
             failure=failure,
             step=self._failed_step,
-            account_id=self.organization.account_id,
+            account_id=self.organization.aws.account_id,
             retry_advice=self.retry_advice,
             applied=tuple(self.applied),
             possibly_applied=tuple(self.possibly_applied),
@@ -118,26 +116,26 @@ class Convergence:
             self._failed_step = step
             if error.failure.may_have_taken_effect and step not in self.possibly_applied:
                 self.possibly_applied.append(step)
-            self.log(event="failed", step=str(step), code=error.failure.code)
+            self.organization.aws.log(event="failed", step=str(step), code=error.failure.code)
             raise
         self._confirmed.add(step)
         if not changed:
             # An earlier call whose response was lost may have changed it, or someone else.
-            self.log(event="already_applied", step=str(step))
+            self.organization.aws.log(event="already_applied", step=str(step))
             return
         # A step that is applied again comes last.
         for noted in (self.possibly_applied, self.applied):
             if step in noted:
                 noted.remove(step)
         self.applied.append(step)
-        self.log(event="applied", step=str(step))
+        self.organization.aws.log(event="applied", step=str(step))
 
     def _observe(self) -> RootAccess:
         """Observe the organization, and log its state."""
         # If this fails, the error is about a read, and about no earlier step.
         self._failed_step = None
         self.observed = self.organization.observe()
-        self.log(event="observed", **self.observed.to_dict())
+        self.organization.aws.log(event="observed", **self.observed.to_dict())
         return self.observed
 
     def _reobserve_after_backoff(self, error: CallError) -> RootAccess:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from aws_calls.calls import AwsCalls
-from aws_calls.retry import RetryBudget
-from aws_calls.runtime import Clock, LambdaContext
-from common.arn import Arn
+from aws_calls.invocation import Invocation
 
 from .converge import Convergence
 from .organization import Organization
@@ -24,22 +21,13 @@ _NEW_PERMISSIONS_SECONDS = 90.0
 
 
 def apply_request(
-    event: Mapping[str, Any],
-    context: LambdaContext,
-    *,
-    clients: Callable[[str], Any],
-    clock: Clock,
-    log: Callable[..., None],
-    abandoned: threading.Event,
+    event: Mapping[str, Any], *, aws: Invocation, abandoned: threading.Event
 ) -> dict[str, Any]:
     """Bring the organization to the state that a Create or an Update asks for.
 
     Args:
         event: CloudFormation's request.
-        context: Lambda's context.
-        clients: Returns the client of a service, which makes one attempt per call.
-        clock: The time, for waiting.
-        log: Takes one event as keyword arguments.
+        aws: The function.
         abandoned: Once it is set it is too late: no call starts after that.
 
     Returns:
@@ -65,20 +53,18 @@ def apply_request(
     # created the function's role, whose policy takes a moment to be effective: at first a denied
     # call is repeated.
     budget = replace(
-        RetryBudget.of_invocation(context, clock=clock),
+        aws.budget,
         stopped=abandoned,
-        new_permissions_until=clock.now() + _NEW_PERMISSIONS_SECONDS,
+        new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS,
     )
     organization = Organization(
-        aws=AwsCalls(clients=clients, budget=budget),
-        account_id=Arn.parse(context.invoked_function_arn).account_id,
+        aws=aws.with_budget(budget),
         delegates_managed=desired.delegated_administrators is not None,
     )
     root_access = Convergence(
         organization=organization,
         plan=lambda observed: plan(desired=desired, observed=observed),
         retry_advice="Deploy again.",
-        log=log,
     ).run()
 
     # Respond with what AWS reports, not with what was asked for.

@@ -90,22 +90,13 @@ def _handle(
     event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
 ) -> dict[str, Any]:
     """Do what a Create or an Update asks for, and return the members of the response about it."""
-    import botocore
-
-    from aws_calls.runtime import create_clients, system_clock
+    from aws_calls.invocation import Invocation
+    from aws_calls.runtime import create_clients
 
     from .custom_resource import apply_request
 
-    # The runtime brings the SDK, and changes it.
-    _write_line(event="sdk", botocore=botocore.__version__)
-    return apply_request(
-        event,
-        context,
-        clients=create_clients(),
-        clock=system_clock(),
-        log=_write_line,
-        abandoned=abandoned,
-    )
+    aws = Invocation.begin(context, clients=create_clients())
+    return apply_request(event, aws=aws, abandoned=abandoned)
 
 
 def _outcome(

@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_calls.calls import AwsCalls, require
 from aws_calls.failures import CallError, FailureKind, error_of_call, ignoring
+from aws_calls.invocation import Invocation
 
 from .root_access_errors import (
     NotAllFeaturesError,
@@ -93,13 +94,11 @@ class Organization:
 
     Attributes:
         aws: The calls of the account, with the time for retries.
-        account_id: The account.
         delegates_managed: Whether the stack lists delegated administrators. Otherwise they may stay
             unknown.
     """
 
-    aws: AwsCalls
-    account_id: str
+    aws: Invocation
     delegates_managed: bool = True
 
     def observe(self) -> RootAccess:
@@ -142,7 +141,7 @@ class Organization:
         Raises:
             RootAccessError: As for `observe`.
         """
-        observed_at = self.aws.budget.clock.utc_now()
+        observed_at = self.aws.clock.utc_now()
         # First of all the account is judged: in a member account AWS denies the other reads.
         identity = self._managed_organization
         iam_entry = self._read_trusted_access()
@@ -164,16 +163,16 @@ class Organization:
         """The organization, of which this has to be the management account."""
         identity = identify_organization(self.aws)
         if identity is None:
-            raise NotInAnOrganizationError(account_id=self.account_id)
-        if identity.management_account_id != self.account_id:
+            raise NotInAnOrganizationError(account_id=self.aws.account_id)
+        if identity.management_account_id != self.aws.account_id:
             raise NotTheManagementAccountError(
-                account_id=self.account_id,
+                account_id=self.aws.account_id,
                 organization_id=identity.organization_id,
                 management_account_id=identity.management_account_id,
             )
         if not identity.has_all_features:
             raise NotAllFeaturesError(
-                account_id=self.account_id, organization_id=identity.organization_id
+                account_id=self.aws.account_id, organization_id=identity.organization_id
             )
         return identity
 

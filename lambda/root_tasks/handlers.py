@@ -11,14 +11,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from aws_calls.retry import RetryBudget
-from aws_calls.runtime import LambdaContext, system_clock
-from common.arn import Arn
+from aws_calls.runtime import LambdaContext
 from common.function_settings import FunctionSettings
-from common.log import log_sdk_version, write_line
 
 from .aws.clients import create_clients
 from .aws.invocation import Aws
@@ -43,23 +39,11 @@ def _handler(
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Run the function with its settings, which the environment has."""
+        aws = Aws.begin(context, clients=create_clients())
         given = settings.from_environment(os.environ)
-        return run(_aws(context), event, settings=given)
+        return run(aws, event, settings=given)
 
     return handle
-
-
-def _aws(context: LambdaContext) -> Aws:
-    """Return what the functions' code works with in one invocation, and log the SDK's version."""
-    log_sdk_version()
-    function = Arn.parse(context.invoked_function_arn)
-    return Aws(
-        clients=create_clients(),
-        budget=RetryBudget.of_invocation(context, clock=system_clock()),
-        find_function=lambda: function,
-        now=lambda: datetime.now(UTC),
-        log=write_line,
-    )
 
 
 # Audits and plans

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_calls.calls import AwsCalls
+from aws_calls.invocation import Invocation
 from aws_calls.notices import MAX_LISTED, Notice, bullets, paragraphs, publish_or_fail
-from aws_calls.retry import RetryBudget
-from aws_calls.runtime import LambdaContext, create_clients, system_clock
+from aws_calls.runtime import LambdaContext, create_clients
 from common.arn import Arn
 from common.function_settings import FunctionSettings
-from common.log import log_sdk_version, write_line
 from common.untrusted import UNKNOWN
 
 from .root_use_events import RootUse, Use, read_delivery
@@ -49,33 +47,20 @@ def on_delivery(event: object, context: LambdaContext) -> None:
     Raises:
         NotPublishedError: The topic did not accept the notice.
     """
-    log_sdk_version()
-    budget = RetryBudget.of_invocation(context, clock=system_clock())
     notify(
         event,
         settings=Settings.from_environment(os.environ),
-        aws=AwsCalls(clients=create_clients(), budget=budget),
-        arn=Arn.parse(context.invoked_function_arn),
-        log=write_line,
+        aws=Invocation.begin(context, clients=create_clients()),
     )
 
 
-def notify(
-    event: object,
-    *,
-    settings: Settings,
-    aws: AwsCalls,
-    arn: Arn,
-    log: Callable[..., None],
-) -> None:
+def notify(event: object, *, settings: Settings, aws: Invocation) -> None:
     """Publish a notice of root use, with everything that is needed passed in.
 
     Args:
         event: What CloudWatch Logs delivers to a subscribed function.
         settings: What the construct configures.
-        aws: The calls of the function, until the invocation ends.
-        arn: The function, which is in the account and the Region of the trail's log group.
-        log: Takes one event as keyword arguments.
+        aws: The function, which is in the account and the Region of the trail's log group.
 
     Raises:
         NotPublishedError: The topic did not accept the notice.
@@ -89,18 +74,19 @@ def notify(
     if not isinstance(log_events, list) or not log_events:
         log_events = [None]
     uses = [RootUse.parse(log_event) for log_event in log_events]
-    log(event="root_use", events=len(uses), eventIds=[use.event_id for use in uses[:MAX_LISTED]])
+    event_ids = [use.event_id for use in uses[:MAX_LISTED]]
+    aws.log(event="root_use", events=len(uses), eventIds=event_ids)
     publish_or_fail(
-        _notice(uses, log_group=delivery.get("logGroup"), arn=arn, settings=settings),
+        _notice(uses, log_group=delivery.get("logGroup"), function=aws.function, settings=settings),
         aws=aws,
         topic_arn=settings.notification_topic_arn,
-        log=log,
-        account_id=arn.account_id,
         consequence="Lambda tries three times. The alarm of root use has the query for the events.",
     )
 
 
-def _notice(uses: Sequence[RootUse], *, log_group: object, arn: Arn, settings: Settings) -> Notice:
+def _notice(
+    uses: Sequence[RootUse], *, log_group: object, function: Arn, settings: Settings
+) -> Notice:
     """Return the notice of the events of a delivery, of which there is at least one."""
     # In a list that is cut, calls that were denied must not hide a sign-in. Use has its members in
     # this order.
@@ -115,13 +101,13 @@ def _notice(uses: Sequence[RootUse], *, log_group: object, arn: Arn, settings: S
     return Notice(
         subject=_subject(uses, management_account=management),
         # An organization's trail has one log group, so its account has one thread.
-        thread=f"{arn.account_id}-root-use",
+        thread=f"{function.account_id}-root-use",
         runbook="Root use",
         next_steps=next_steps(
             uses,
             management_account=management,
             emergency_policy_id=settings.emergency_policy_id,
-            trail=f"{log_group} in {arn.region} of account {arn.account_id}",
+            trail=f"{log_group} in {function.region} of account {function.account_id}",
         ),
         message=paragraphs(*message),
     )

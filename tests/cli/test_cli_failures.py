@@ -352,7 +352,7 @@ from centralized_root_access.__main__ import lambda_root, main
 sys.path.insert(0, str(lambda_root()))
 from centralized_root_access.cli import main as cli
 
-def run(arguments, *, environment):
+def run(arguments):
     threading.Thread(target=time.sleep, args=[60]).start()
     print("not read", file=sys.stderr)
     return 2

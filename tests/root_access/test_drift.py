@@ -69,7 +69,7 @@ def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(
         "trustedAccessEnabledAt": since,
         "features": sorted(BOTH_FEATURES),
         "delegatedAdministrators": [MEMBER],
-        "observedAt": "2026-12-02T00:00:00Z",
+        "observedAt": "2027-01-15T08:00:00Z",
         "deviations": [],
     }
     assert write_calls(organization) == []

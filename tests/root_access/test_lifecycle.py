@@ -30,7 +30,7 @@ from support.faults.vocabulary import (
     Fault,
     error_response,
 )
-from support.function import BOTH_FEATURES, CustomResourceFunction, FakeContext
+from support.function import BOTH_FEATURES, CustomResourceFunction
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 
@@ -273,10 +273,7 @@ def test_no_call_starts_once_the_response_is_sent(
     with pytest.raises(ConvergenceError):
         apply_request(
             {"RequestType": "Create", "ResourceProperties": {"Features": BOTH_FEATURES}},
-            FakeContext(time=function.time),
-            clients=function.client,
-            clock=function.time.clock(),
-            log=lambda **_: None,
+            aws=function.invocation(),
             abandoned=abandoned,
         )
     assert organization.calls == ()

@@ -19,8 +19,8 @@ from unittest.mock import patch
 import pytest
 
 from centralized_root_access.cli.base.caller import Caller
-from centralized_root_access.cli.base.terminal import Environment
 from centralized_root_access.cli.main import run
+from common.clock import Clock
 from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import ROOT_CREDENTIALS_MANAGEMENT, ROOT_SESSIONS, enable_root_access
@@ -312,23 +312,23 @@ class CommandLine:
     def run(self, *arguments: str, typed: str | None = None) -> CommandOutput:
         """Run a command to its end, at a terminal at which something is typed, or at none."""
         self.capsys.readouterr()
-        clock = [0.0]
+        passed = [0.0]
 
-        def monotonic() -> float:
+        def now() -> float:
             """Return a time that passes a little with each look at it."""
-            clock[0] += 0.001
-            return clock[0]
+            passed[0] += 0.001
+            return passed[0]
 
         def sleep(seconds: float) -> None:
             """Let seconds pass at once, and then whatever the test wants."""
-            clock[0] += seconds
+            passed[0] += seconds
             self.sleep(seconds)
 
         # A run's name ends in four of 31 characters: the first one in "2345", the next in "6789".
         numbers = iter(range(1_000_000))
-        environment = Environment(
-            now=lambda: self.now,
-            monotonic=monotonic,
+        clock = Clock(
+            now=now,
+            utc_now=lambda: self.now,
             sleep=sleep,
             random=lambda: next(numbers) % 31 / 31,
         )
@@ -336,7 +336,7 @@ class CommandLine:
         handler = signal.getsignal(signal.SIGINT)
         try:
             with patch("sys.stdin", stdin):
-                exit_code = run(arguments, environment=environment)
+                exit_code = run(arguments, clock=clock)
         finally:
             # An interrupted command ignores further interrupts, for its process ends.
             signal.signal(signal.SIGINT, handler)

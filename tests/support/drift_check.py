@@ -8,10 +8,8 @@ from typing import Any
 
 import boto3
 
-from aws_calls.calls import AwsCalls
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
-from common.arn import Arn
 from root_access.drift import check
 from root_access.drift.check import DriftCheckSettings
 from root_access.drift.repair import DESCRIBE_STACKS
@@ -133,19 +131,11 @@ class DriftCheck(NoticePublisher):
 
     def __call__(self, event: object = SCHEDULED_EVENT) -> list[Mapping[str, Any]]:
         """Run the check on an event, and return the lines that its checks have logged so far."""
+        time = self.function.time
+        time.utc_now = lambda: datetime.fromtimestamp(self.seconds, tz=UTC)
         # Lambda lets the function run for three minutes.
-        check.DriftCheck(
-            settings=self.settings or self._settings(),
-            aws=AwsCalls(clients=self.client, budget=self.function.time.budget(seconds=180)),
-            function=Arn(
-                partition="aws",
-                region="us-east-1",
-                account_id=MANAGEMENT,
-                resource="function:Drift",
-            ),
-            checked_at=datetime.fromtimestamp(self.seconds, tz=UTC),
-            log=self.write_log_line,
-        ).run(event)
+        aws = time.invocation(self.client, seconds=180, log=self.write_log_line)
+        check.DriftCheck(settings=self.settings or self._settings(), aws=aws).run(event)
         return self.checks()
 
     def checks(self) -> list[Mapping[str, Any]]:

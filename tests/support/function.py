@@ -8,9 +8,11 @@ from typing import Any
 
 import boto3
 
-from aws_calls.calls import AwsCalls
+from aws_calls.invocation import Invocation
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import Clock, LambdaContext, one_attempt
+from aws_calls.runtime import LambdaContext, one_attempt
+from common.arn import Arn
+from common.clock import Clock
 from root_access.custom_resource import apply_request
 from root_access.handler import respond
 from root_access.organization import Organization
@@ -28,10 +30,12 @@ class FakeTime:
     Attributes:
         seconds: The time.
         starts: When each sleep ended, which is when the next attempt starts.
+        utc_now: The date and time, which stay the same by default.
     """
 
     seconds: float = 0.0
     starts: list[float] = field(default_factory=list)
+    utc_now: Callable[[], datetime] = lambda: datetime(2026, 12, 2, tzinfo=UTC)
 
     def sleep(self, seconds: float) -> None:
         """Let seconds pass."""
@@ -42,7 +46,7 @@ class FakeTime:
         """Return the clock that the function takes; its jitter is always half."""
         return Clock(
             now=lambda: self.seconds,
-            utc_now=lambda: datetime(2026, 12, 2, tzinfo=UTC),
+            utc_now=self.utc_now,
             sleep=self.sleep,
             random=lambda: 0.5,
         )
@@ -50,6 +54,23 @@ class FakeTime:
     def budget(self, *, seconds: float) -> RetryBudget:
         """Return the budget of an invocation that ends after so many seconds."""
         return RetryBudget(clock=self.clock(), deadline=self.seconds + seconds)
+
+    def invocation(
+        self,
+        clients: Callable[[str], Any],
+        *,
+        seconds: float,
+        log: Callable[..., None] = lambda **_: None,
+        account_id: str = MANAGEMENT,
+    ) -> Invocation:
+        """Return what a function works with in an invocation that ends after so many seconds."""
+        function = Arn.parse(f"arn:aws:lambda:us-east-1:{account_id}:function:Function")
+        return Invocation(
+            clients=clients,
+            budget=self.budget(seconds=seconds),
+            find_function=lambda: function,
+            log=log,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +134,9 @@ class CustomResourceFunction:
         self, event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
     ) -> dict[str, Any]:
         """Do the work of the entry module's `handle`, and remember what came of it for the test."""
+        seconds = context.get_remaining_time_in_millis() / 1000
         try:
-            return apply_request(
-                event,
-                context,
-                clients=self.client,
-                clock=self.time.clock(),
-                log=self._record,
-                abandoned=abandoned,
-            )
+            return apply_request(event, aws=self.invocation(seconds), abandoned=abandoned)
         except Exception as error:
             self.error = error
             raise
@@ -150,5 +165,10 @@ class CustomResourceFunction:
 
     def organization(self) -> Organization:
         """Return the organization as the function sees it, with the budget of one invocation."""
-        aws = AwsCalls(clients=self.client, budget=self.time.budget(seconds=_TIMEOUT_SECONDS))
-        return Organization(aws=aws, account_id=self.account_id)
+        return Organization(aws=self.invocation())
+
+    def invocation(self, seconds: float = _TIMEOUT_SECONDS) -> Invocation:
+        """Return what the function works with in an invocation that ends after so many seconds."""
+        return self.time.invocation(
+            self.client, seconds=seconds, log=self._record, account_id=self.account_id
+        )

@@ -292,7 +292,8 @@ class RootTasks(StoredReports):
         self.s3.put_bucket_versioning(
             Bucket=REPORT_BUCKET, VersioningConfiguration={"Status": "Enabled"}
         )
-        set_clock(lambda: self.now)
+        self.time.utc_now = lambda: self.now
+        set_clock(self.time.utc_now)
 
     # Running
 
@@ -450,7 +451,6 @@ class RootTasks(StoredReports):
             find_function=lambda: Arn.parse(
                 f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks"
             ),
-            now=lambda: self.now,
             log=lambda **event: self.log.append(event),
         )
 

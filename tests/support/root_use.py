@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from aws_calls.calls import AwsCalls
-from common.arn import Arn
 from root_use.root_use_notice import Settings, notify
 from support.accounts import MANAGEMENT
 from support.drift_check import TOPIC_ARN, NoticePublisher
@@ -64,9 +62,7 @@ class RootUseNotices(NoticePublisher):
                 management_account=MANAGEMENT,
                 emergency_policy_id=self.emergency_policy_id,
             ),
-            aws=AwsCalls(clients=self.client, budget=FakeTime().budget(seconds=60)),
-            arn=Arn.parse(f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:Notices"),
-            log=self.write_log_line,
+            aws=FakeTime().invocation(self.client, seconds=60, log=self.write_log_line),
         )
 
 

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 import click
 
+from common.clock import Clock
 from common.untrusted import printable
 
 from .base.command_errors import ExitCode, InterruptedRunError, error_sentence
 from .base.options import example
-from .base.terminal import PROGRAM, Environment
+from .base.terminal import PROGRAM
 from .commands.audit import audit
 from .commands.execute import execute
 from .commands.plan import plan
@@ -53,17 +54,17 @@ for _command in (status, preflight, audit, plan, execute, report, runs, stop):
     main.add_command(_command)
 
 
-def run(arguments: Sequence[str], *, environment: Environment) -> int:
+def run(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     """Run a command, and return its exit code.
 
     Args:
         arguments: The command line, without the program's name.
-        environment: The machine: its time, its clock and its random numbers.
+        clock: The time. Default: the system's.
     """
     stdout = sys.stdout
     try:
         result = main.main(
-            args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=environment
+            args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=clock or Clock()
         )
     except click.Abort as error:
         # The second Ctrl-C must not cut off the sentence about the first; only the main thread gets

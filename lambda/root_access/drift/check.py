@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
+from aws_calls.invocation import Invocation
 from aws_calls.notices import Notice, publish_or_fail
-from aws_calls.retry import RetryBudget
-from aws_calls.runtime import LambdaContext, create_clients, system_clock
+from aws_calls.runtime import LambdaContext, create_clients
 from aws_calls.security_hub import SecurityFinding, import_findings
-from common.arn import Arn
 from common.function_settings import FunctionSettings
-from common.log import ORGANIZATION_ID, log_sdk_version, metric_line, write_line
+from common.log import ORGANIZATION_ID, metric_line
 from common.next_step import NextStep
 from common.untrusted import UNKNOWN, members
 
@@ -67,14 +65,9 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
     Raises:
         RootAccessError: As for `DriftCheck.run`.
     """
-    log_sdk_version()
-    budget = RetryBudget.of_invocation(context, clock=system_clock())
     DriftCheck(
         settings=DriftCheckSettings.from_environment(os.environ),
-        aws=AwsCalls(clients=create_clients(), budget=budget),
-        function=Arn.parse(context.invoked_function_arn),
-        checked_at=datetime.now(UTC),
-        log=write_line,
+        aws=Invocation.begin(context, clients=create_clients()),
     ).run(event)
 
 
@@ -84,18 +77,17 @@ class DriftCheck:
 
     Attributes:
         settings: What the construct configures.
-        aws: The calls of the function, until the invocation ends.
-        function: The function, whose account manages the organization.
-        checked_at: The time of all its metrics: a later 1 would end the alarm that a 0 set off.
-        log: Takes one event as keyword arguments.
+        aws: The function, whose account manages the organization.
+        _checked_at: The time of all its metrics: a later 1 would end the alarm that a 0 set off.
     """
 
     settings: DriftCheckSettings
-    aws: AwsCalls
-    function: Arn
-    checked_at: datetime
-    log: Callable[..., None]
+    aws: Invocation
+    _checked_at: datetime = field(init=False)
     _finding: SecurityFinding | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._checked_at = self.aws.clock.utc_now()
 
     @functools.cached_property
     def _desired(self) -> DesiredState:
@@ -113,7 +105,6 @@ class DriftCheck:
             seconds -= _NOTICE_RESERVE_SECONDS
         return Organization(
             aws=self.aws.within(seconds),
-            account_id=self.function.account_id,
             delegates_managed=self.settings.delegated_administrators is not None,
         )
 
@@ -191,11 +182,7 @@ class DriftCheck:
             RootAccessError: The repair failed.
         """
         # The state of the stack is read first: a deployment that begins later is noticed.
-        stack = WatchedStack(
-            stack_id=stack_id,
-            aws=self._organization.aws,
-            account_id=self.function.account_id,
-        )
+        stack = WatchedStack(stack_id=stack_id, aws=self._organization.aws)
         observed = self._observe()
         steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.error is None)
         if self._plan_repair(observed):
@@ -205,9 +192,7 @@ class DriftCheck:
 
     def _repair(self, observed: RootAccess, steps: Sequence[Step], stack: WatchedStack) -> None:
         """Enable what is missing, report again, and publish what was applied, or why it was not."""
-        repair = Repair(
-            organization=self._organization, stack=stack, plan=self._plan_repair, log=self.log
-        )
+        repair = Repair(organization=self._organization, stack=stack, plan=self._plan_repair)
         repair.attempt()
         # Only a repair that finished has a result to report.
         if repair.root_access:
@@ -234,7 +219,7 @@ class DriftCheck:
             return self._organization.observe()
         except CallError as error:
             raise CheckFailedError(
-                unread="root access", failure=error.failure, account_id=self.function.account_id
+                unread="root access", failure=error.failure, account_id=self.aws.account_id
             ) from error
 
     def _plan_repair(self, observed: RootAccess) -> tuple[Step, ...]:
@@ -256,9 +241,9 @@ class DriftCheck:
             metric = metric_line(
                 dimension_sets=[{ORGANIZATION_ID: root_access.organization_id}],
                 values={IN_DESIRED_STATE: int(not steps)},
-                timestamp=self.checked_at.timestamp(),
+                timestamp=self._checked_at.timestamp(),
             )
-        self.log(
+        self.aws.log(
             **metric,
             event="checked",
             trigger=trigger,
@@ -266,20 +251,20 @@ class DriftCheck:
             **root_access.to_dict(),
             deviations=[deviation(step) for step in steps],
         )
-        self._finding = drift_finding(root_access, steps, checked_at=self.checked_at)
+        self._finding = drift_finding(root_access, steps, checked_at=self._checked_at)
         return steps
 
     def _import_finding(self) -> None:
         """Import the finding of the last look; the check succeeds even if it is refused."""
         if self._finding is None or not self.settings.security_hub_findings:
             return
-        result = import_findings([self._finding], aws=self.aws, importer=self.function)
+        result = import_findings([self._finding], aws=self.aws)
         # One finding was imported, so at most one was refused.
         reason = next(iter(result.refusals), None)
         event = "finding_imported"
         if reason is not None:
             event = "finding_refused"
-        self.log(event=event, reason=reason)
+        self.aws.log(event=event, reason=reason)
 
     def _publish(self, notice: Notice) -> None:
         """Publish a notice, with how to see what differs now; without a topic there are none."""
@@ -290,7 +275,5 @@ class DriftCheck:
             replace(notice, next_steps=[see_status] + list(notice.next_steps)),
             aws=self.aws,
             topic_arn=self.settings.notification_topic_arn,
-            log=self.log,
-            account_id=self.function.account_id,
             consequence="The drift check itself succeeded: the log has its result.",
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aws_calls.calls import AwsCalls, require
+from aws_calls.calls import require
 from aws_calls.failures import CallError, Failure
+from aws_calls.invocation import Invocation
 from common.errors import RootAccessError
 
 from ..converge import Convergence
@@ -70,15 +71,13 @@ class WatchedStack:
 
     Attributes:
         stack_id: The ARN of the stack.
-        aws: The calls of the function.
-        account_id: The account of the function, for an error.
+        aws: The function.
         error: Why its state could not be read at the beginning; None: it could.
         _before: Its status at the beginning, and when its last update began.
     """
 
     stack_id: str
-    aws: AwsCalls
-    account_id: str
+    aws: Invocation
     error: CheckFailedError | None = field(default=None, init=False)
     _before: tuple[str, datetime | None] | None = field(default=None, init=False)
 
@@ -107,7 +106,7 @@ class WatchedStack:
         if now != self._before:
             raise _DeploymentError(reason="the stack was deployed during the check")
 
-    def _read(self, aws: AwsCalls) -> tuple[str, datetime | None]:
+    def _read(self, aws: Invocation) -> tuple[str, datetime | None]:
         """Return the stack's status, and when its last update began; None: it was only created."""
         try:
             (stack,) = aws.call(DESCRIBE_STACKS, StackName=self.stack_id).require("Stacks")
@@ -115,7 +114,7 @@ class WatchedStack:
             return status, stack.get("LastUpdatedTime")
         except CallError as error:
             raise CheckFailedError(
-                unread="the state of its stack", failure=error.failure, account_id=self.account_id
+                unread="the state of its stack", failure=error.failure, account_id=aws.account_id
             ) from error
 
 
@@ -157,7 +156,7 @@ class Repair(Convergence):
                 raise self.stack.error
             self.root_access = self.run()
         except _DeploymentError as deployment:
-            self.log(event="repair_skipped", reason=deployment.reason)
+            self.organization.aws.log(event="repair_skipped", reason=deployment.reason)
             self.deployment = deployment
         except RootAccessError as error:
             self.error = error

@@ -1,16 +1,13 @@
-"""AWS as one invocation uses it: calls in its account, with its time and log."""
+"""AWS as an invocation for root tasks uses it: also its root sessions, and lists of accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from aws_calls.calls import AwsCalls
 from aws_calls.failures import incomplete_response
-from aws_calls.runtime import Clock
-from common.arn import Arn
+from aws_calls.invocation import Invocation
 
 from .clients import RunClients
 
@@ -22,39 +19,14 @@ MAX_ORGANIZATIONS_CALLS_IN_PARALLEL = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aws(AwsCalls):
-    """AWS as one invocation of a function uses it, or one command on a person's machine.
+class Aws(Invocation):
+    """AWS as one invocation for root tasks uses it, or one command on a person's machine.
 
     Attributes:
-        budget: How long to retry transient failures; it ends with the invocation.
-        find_function: Returns an ARN with the partition, Region and account that it runs in.
-        now: Returns the time in UTC.
-        log: Writes one event, given as keyword arguments.
+        clients: Also has the clients of root sessions.
     """
 
     clients: RunClients
-    find_function: Callable[[], Arn]
-    now: Callable[[], datetime]
-    log: Callable[..., None]
-
-    @property
-    def clock(self) -> Clock:
-        """The time that waiting is measured by."""
-        return self.budget.clock
-
-    @property
-    def function(self) -> Arn:
-        """An ARN with the partition, Region and account that it runs in.
-
-        Raises:
-            CallError: This is a person's machine, and AWS refused to say whose the credentials are.
-        """
-        return self.find_function()
-
-    @property
-    def account_id(self) -> str:
-        """The account that the function or the command runs in."""
-        return self.function.account_id
 
     def entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
         """Yield the entries of a list of Organizations.

@@ -77,7 +77,7 @@ class AccountRunner:
 
     def _is_expired(self) -> bool:
         """Return whether it is too late for changes: a redrive can come days after the plan."""
-        return self.work.expires_at is not None and self.aws.now() > self.work.expires_at
+        return self.work.expires_at is not None and self.aws.clock.utc_now() > self.work.expires_at
 
     def _open_session(self, account_id: str, *, executor: Executor) -> RootSession:
         """Open the root session of an account, which ends in time to store the results."""

@@ -129,7 +129,7 @@ def _store(
     aws: Aws, runs: RunStore, work: Work, batch: int, findings: Sequence[Finding]
 ) -> dict[str, Any]:
     """Store the result of a batch, and return what the state machine holds of it."""
-    result = BatchResult(findings=tuple(findings), finished_at=aws.now())
+    result = BatchResult(findings=tuple(findings), finished_at=aws.clock.utc_now())
     checksum = runs.write_result(work, batch, result)
     counts = Counter(finding.outcome for finding in findings)
     aws.log(

@@ -107,7 +107,7 @@ def collect_results(
     # If no batch has a result, a read-only run has seen nothing since its start.
     ends = [batch.ended_at for batch in batches if batch.ended_at]
     if run.mode is Mode.EXECUTE and not ends:
-        ends.append(aws.now())
+        ends.append(aws.clock.utc_now())
     # The clock of a batch's function may be behind that of Step Functions, which gives the start.
     return Results(
         findings=findings,

@@ -77,7 +77,7 @@ def write_report(
         OutdatedRunError: The run is read-only, and started over a day ago.
         CallError: A result could not be read, or something could not be written or published.
     """
-    began = aws.now()
+    began = aws.clock.utc_now()
     storage = Storage.of(aws, settings.bucket)
     runs = storage.executions if makes_changes else storage.runs
     run = runs.read(Run, event["runId"], checksum=event["runSha256"])

@@ -141,7 +141,7 @@ def find_plan(
 
     # A plan expires by the clock, because an execution can be redriven days later.
     expires_at = expiry_of_plan(response.require("startDate"), until=plan.until)
-    if aws.now() > expires_at:
+    if aws.clock.utc_now() > expires_at:
         expired = minute(expires_at)
         raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id, expires_at=expired)
     # The stack may have been deployed with fewer tasks, or without other policies, since.

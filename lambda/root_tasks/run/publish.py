@@ -160,7 +160,9 @@ def _publication(aws: Aws, report: Report, latest: LatestReport) -> Publication:
     if problem is not None:
         aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
         report = report.with_warning(f"This audit was not compared with the latest one. {problem}")
-    report = changes.with_history(replace(report, published_at=aws.now()), previous=previous)
+    report = changes.with_history(
+        replace(report, published_at=aws.clock.utc_now()), previous=previous
+    )
     if overtaken:
         report = changes.without_doubt(report).with_warning(_COMPARED_IN_PART)
     return Publication(
@@ -209,7 +211,7 @@ def _import_findings(
     findings = findings_of(report)
     if publication.overtaken:
         findings = filter(is_open_failure, findings)
-    result = import_findings(findings, aws=import_aws, importer=aws.function)
+    result = import_findings(findings, aws=import_aws)
     refused = len(result.refusals)
     # Of many refusals, the reason of one is told.
     reason = next(iter(result.refusals), None)
@@ -271,7 +273,7 @@ def _log_metrics(
     # Alarms only look at recent minutes, so what sets one off has the time of now. What ends one
     # has the time of the last look into an account: another audit may have looked since, and has
     # set off an alarm that must not end. The minutes that the report has taken do not count.
-    now = aws.now()
+    now = aws.clock.utc_now()
     looked_at = report.finished_at + (now - began)
     alarming = _alarming(values)
     others = {name: value for name, value in values.items() if name not in alarming}

@@ -104,7 +104,7 @@ def _find_recovery(aws: Aws, storage: Storage, account_id: str) -> AcceptedCrede
         ChecksumMismatchError: It is not what an execution has stored.
     """
     recovery = storage.recoveries.read(account_id)
-    if recovery.until is None or aws.now() - recovery.until > _MAX_OVERDUE:
+    if recovery.until is None or aws.clock.utc_now() - recovery.until > _MAX_OVERDUE:
         return None
     # The bucket only says where to look: what Step Functions holds cannot be altered.
     execution = describe_with_report(aws, recovery.execution_arn)

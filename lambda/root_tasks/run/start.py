@@ -160,7 +160,7 @@ def start_or_refuse(
         metric = metric_line(
             dimension_sets=[{STATE_MACHINE_NAME: state_machine_name(execution.arn)}],
             values={"ExecutionsRefused": 1},
-            timestamp=aws.now().timestamp(),
+            timestamp=aws.clock.utc_now().timestamp(),
         )
         aws.log(event="run_refused", runId=execution.name, reason=error.reason.name, **metric)
         return error.output()

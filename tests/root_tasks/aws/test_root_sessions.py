@@ -23,8 +23,9 @@ from botocore.session import Session
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.runtime import Clock, one_attempt
+from aws_calls.runtime import one_attempt
 from common.arn import Arn
+from common.clock import Clock
 from local_aws.emulation import LocalOrganization
 from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
@@ -34,7 +35,6 @@ from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import call_counts
 from support.function import FakeTime
-from support.reports import STARTED_AT
 from support.responding import client_error
 from support.root_tasks import RootTasks, calls_in_root_sessions
 
@@ -151,7 +151,6 @@ def aws_with_sts(sts: Any, clock: Clock) -> Aws:
             partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""
         ),
         clients=RunClients(lambda service: sts, sessions=session_clients()),
-        now=lambda: STARTED_AT,
         log=lambda **event: None,
         budget=RetryBudget(clock=clock, deadline=DEADLINE + 60),
     )

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from aws_calls.calls import AwsCalls
-from aws_calls.retry import RetryBudget
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
 from common.arn import Arn
 from root_tasks.messages import PROTECTED_AUDIT
@@ -406,9 +404,8 @@ def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
         return {"FailedFindings": []}
 
     client: Any = SimpleNamespace(batch_import_findings=batch_import_findings)
-    budget = RetryBudget(clock=FakeTime().clock(), deadline=900)
-    aws = AwsCalls(clients=lambda service: client, budget=budget)
-    imported = import_findings(findings_of(audit), aws=aws, importer=FUNCTION)
+    aws = FakeTime().invocation(lambda service: client, seconds=900)
+    imported = import_findings(findings_of(audit), aws=aws)
     assert (imported.imported, imported.refusals) == (10_000, [])
     # Security Hub takes up to 100 findings in a call.
     assert batches == [100] * 100

@@ -13,9 +13,11 @@ from botocore.config import Config
 
 from aws_calls.calls import AwsCalls, Response
 from aws_calls.failures import Failure, call_errors
+from aws_calls.invocation import Invocation
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.runtime import Clients, Clock, new_client, new_session, one_attempt
+from aws_calls.runtime import Clients, new_client, new_session, one_attempt
 from common.arn import Arn
+from common.clock import Clock
 from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
@@ -85,26 +87,36 @@ class Caller:
         session.set_config_variable("region", self.region)
         config = one_attempt().merge(Config(max_pool_connections=connections))
         return Aws(
-            # The ARN of an identity has no Region.
-            find_function=lambda: replace(Arn.parse(self.arn), region=self.region),
             clients=RunClients(
                 functools.partial(self.client, config=config),
                 sessions=SessionClients(session, config=config),
             ),
-            now=self.clock.utc_now,
-            # The functions log for their operators; a person reads the report.
-            log=lambda **event: None,  # noqa: ARG005
             budget=retry_budget(self.clock, seconds=seconds),
+            find_function=self._find_function,
+            log=_log_nothing,
         )
 
-    def calls(self, *, seconds: float = MAX_WAIT_SECONDS) -> AwsCalls:
+    def calls(self, *, seconds: float = MAX_WAIT_SECONDS) -> Invocation:
         """Return calls to AWS, which are retried for so many seconds from now on."""
-        return AwsCalls(clients=self._clients, budget=retry_budget(self.clock, seconds=seconds))
+        return Invocation(
+            clients=self._clients,
+            budget=retry_budget(self.clock, seconds=seconds),
+            find_function=self._find_function,
+            log=_log_nothing,
+        )
+
+    def _find_function(self) -> Arn:
+        """Return what stands for a function's ARN; the ARN of an identity has no Region."""
+        return replace(Arn.parse(self.arn), region=self.region)
 
     @functools.cached_property
     def _clients(self) -> Clients:
         """The clients that all calls of this caller share: one for each service."""
         return Clients(self.client)
+
+
+def _log_nothing(**_: object) -> None:
+    """Log nothing: the functions log for their operators; a person reads the report."""
 
 
 def find_caller(target: TargetOptions) -> Caller:
@@ -132,13 +144,6 @@ def load_caller(target: TargetOptions) -> Caller:
     Raises:
         CallError: The credentials cannot be loaded.
     """
-    environment = target.environment
-    clock = Clock(
-        now=environment.monotonic,
-        utc_now=environment.now,
-        sleep=environment.sleep,
-        random=environment.random,
-    )
     with call_errors(_GET_CALLER_IDENTITY):
         session = new_session(target.profile)
         # The AWS CLI also reads AWS_REGION, and first; the SDK does not.
@@ -150,14 +155,14 @@ def load_caller(target: TargetOptions) -> Caller:
         # only if the main thread has asked.
         if credentials := session.get_credentials():
             credentials.get_frozen_credentials()
-    sts_calls = AwsCalls(clients={"sts": sts}.__getitem__, budget=retry_budget(clock))
+    sts_calls = AwsCalls(clients={"sts": sts}.__getitem__, budget=retry_budget(target.clock))
     pool = ThreadPoolExecutor(max_workers=1)
     identity = pool.submit(sts_calls.call, _GET_CALLER_IDENTITY)
     return Caller(
         session=session,
         region=region,
         wait_for_identity=identity.result,
-        clock=clock,
+        clock=target.clock,
         profile=target.profile,
     )
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 
+from common.clock import Clock
 from common.untrusted import ACCOUNT_ID, printable
 from root_tasks.model.outcome import Outcome
 
 from .command_errors import CommandError
-from .terminal import CSV, JSON, MARKDOWN, PROGRAM, TABLE, Environment
+from .terminal import CSV, JSON, MARKDOWN, PROGRAM, TABLE
 
 # What click makes a command of, and what adds options to it.
 CommandFunction = Callable[..., Any]
@@ -30,9 +31,9 @@ _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """The target of a command: the machine, and profile, Region and stack, if they are given."""
+    """The target of a command: the time, and profile, Region and stack, if they are given."""
 
-    environment: Environment
+    clock: Clock
     profile: str | None
     region: str | None
     stack: str | None
@@ -210,10 +211,10 @@ def caller_options(function: CommandFunction) -> CommandFunction:
     @click.option("--region", metavar="REGION", help="The Region. Default: the profile's.")
     @click.pass_obj
     @functools.wraps(function)
-    def wrapper(environment: Environment, /, **options: Any) -> Any:
+    def wrapper(clock: Clock, /, **options: Any) -> Any:
         # A command without target_options has no stack.
         given = {name: options.pop(name, None) for name in ("profile", "region", "stack")}
-        return function(target=TargetOptions(environment=environment, **given), **options)
+        return function(target=TargetOptions(clock=clock, **given), **options)
 
     return wrapper
 

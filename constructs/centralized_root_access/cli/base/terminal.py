@@ -1,21 +1,18 @@
-"""The machine and the terminal of a command: time, randomness, notes to its reader, progress."""
+"""The terminal of a command: names that people can read, notes to its reader, progress."""
 
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from common.clock import Clock
 from common.untrusted import printable
 
 if TYPE_CHECKING:
@@ -31,25 +28,15 @@ _SUFFIX_LENGTH = 4
 UNWRAPPED = 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    """The machine: the time in UTC, a clock that never goes back, waiting, and random numbers."""
+def run_name(prefix: str, *, clock: Clock) -> str:
+    """Return a name for a run that people can read, say and sort: audit-20261125-0432-x7k2.
 
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = random.random
-
-    def run_name(self, prefix: str) -> str:
-        """Return a name for a run that people can read, say and sort: audit-20261125-0432-x7k2.
-
-        Args:
-            prefix: What the run is for.
-        """
-        suffix = "".join(
-            _ALPHABET[int(self.random() * len(_ALPHABET))] for _ in range(_SUFFIX_LENGTH)
-        )
-        return f"{prefix}-{self.now():%Y%m%d-%H%M}-{suffix}"
+    Args:
+        prefix: What the run is for.
+        clock: The time, and the chance.
+    """
+    suffix = "".join(_ALPHABET[int(clock.random() * len(_ALPHABET))] for _ in range(_SUFFIX_LENGTH))
+    return f"{prefix}-{clock.utc_now():%Y%m%d-%H%M}-{suffix}"
 
 
 def print_note(note: str) -> None:

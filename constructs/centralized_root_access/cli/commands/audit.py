@@ -15,7 +15,7 @@ from ..base.options import (
     selection_options,
     target_options,
 )
-from ..base.terminal import TABLE, print_note, progress_bar
+from ..base.terminal import TABLE, print_note, progress_bar, run_name
 
 
 @click.command(
@@ -86,7 +86,7 @@ def _audit_from_here(
         from ..runs.report_output import end_with_report, print_steps, show_report
         from ..runs.stored_report import StoredReport
 
-        name = target.environment.run_name("audit")
+        name = run_name("audit", clock=target.clock)
         try:
             with progress_bar(name, of="accounts") as update:
                 report = audit_from_here(caller, input_, name=name, show=update)

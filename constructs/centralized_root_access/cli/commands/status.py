@@ -95,11 +95,8 @@ def status(
             features=features,
             delegated_administrators=delegated_administrators if delegates_managed else None,
         )
-        caller = find_caller(target)
         observed = Organization(
-            aws=caller.calls(),
-            account_id=caller.account_id,
-            delegates_managed=delegates_managed,
+            aws=find_caller(target).calls(), delegates_managed=delegates_managed
         ).observe()
         if observed.management_account_id in delegated_administrators:
             raise click.UsageError(

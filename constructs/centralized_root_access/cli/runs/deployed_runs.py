@@ -15,7 +15,7 @@ from root_tasks.tasks.task_input import REQUESTED_BY, end_of_recovery
 from ..base.caller import Caller, find_caller
 from ..base.command_errors import InterruptedRunError, RunNotFoundError
 from ..base.options import TargetOptions
-from ..base.terminal import print_note, progress_bar
+from ..base.terminal import print_note, progress_bar, run_name
 from .deployment import AUDIT_FOLDER, Deployment, find_deployment
 from .step_functions import REFUSED_STATUS, Executions, RunExecution, run_failed_error
 from .stored_report import Doubt
@@ -63,14 +63,14 @@ class Runs:
             CommandError: It ended without a report.
             InterruptedRunError: A person interrupted the command.
         """
-        name = self.target.environment.run_name(prefix)
+        name = run_name(prefix, clock=self.target.clock)
         with_requester = {**input_, REQUESTED_BY: self.caller.arn}
         # By the function's own check, because each run that it refuses stays in the list of runs.
         # Only the function knows the tasks of its stack.
         if folder == AUDIT_FOLDER:
             request = parse_request(with_requester, tasks=tuple(Task))
             if request.until is not None:
-                end_of_recovery(request.until, now=self.target.environment.now())
+                end_of_recovery(request.until, now=self.target.clock.utc_now())
         else:
             parse_plan_request(with_requester)
         # If the response to the start is lost, no one knows whether the run was started.

@@ -105,7 +105,7 @@ def find_plan_state(runs: Runs, report: Report) -> PlanState | None:
     expires_at = executable_until(report)
     if expires_at is None:
         return None
-    now = runs.target.environment.now()
+    now = runs.target.clock.utc_now()
     claimed_by = _find_execution_of_plan(runs, report.run_id)
     return PlanState(now=now, expires_at=expires_at, claimed_by=claimed_by)
 
@@ -118,7 +118,7 @@ def find_plan_states(runs: Runs, executions: Sequence[RunExecution]) -> dict[str
     expiries = {
         run.run_id: run.plan_expires_at for run in executions if run.plan_expires_at is not None
     }
-    now = runs.target.environment.now()
+    now = runs.target.clock.utc_now()
 
     def find_state_of(plan: str) -> PlanState:
         # Only a plan without a listed execution costs a call.
