@@ -167,7 +167,7 @@ def require_outcomes(
     """
     found = {result["accountId"]: result["outcome"] for result in results}
     if found != expected or len(results) != len(expected):
-        wrong = sorted(id_ for id_ in {**found, **expected} if found.get(id_) != expected.get(id_))
+        wrong = sorted(dict(found.items() ^ expected.items()))
         raise AuditFailedError(
             f"{len(results)} results for {len(expected)} accounts; wrong outcomes: {wrong}"
         )

@@ -157,10 +157,8 @@ class MemberDirectory:
     def _pages_of_all(self) -> Iterator[dict[str, Account]]:
         """Yield every account, in pages as AWS lists them; it may list one of them twice."""
         accounts = self._list_accounts()
-        page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
-        while page:
-            yield page
-            page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
+        # Up to the first page that is empty.
+        yield from iter(lambda: _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)), {})
 
     def _list_accounts(self) -> Iterator[AccountTypeDef]:
         """Yield every account as AWS lists it, which is a call for every 20 of them."""

@@ -30,7 +30,10 @@ def with_unit_names(units: UnitTree, members: Mapping[str, Account]) -> dict[str
         _read_names_of(reader, [member.unit_ids or () for member in members.values()])
     except CallError as error:
         aws.log(event="organizational_units_unread", reason=str(error))
-    return {id_: _with_names_of_units(units, member) for id_, member in members.items()}
+    return {
+        id_: replace(member, organizational_unit=units.known_path(member.unit_ids))
+        for id_, member in members.items()
+    }
 
 
 def _read_names_of(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
@@ -54,10 +57,3 @@ def _read_names_of(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
             list(pool.map(units.names_in, sorted(parent_ids)))
         else:
             list(pool.map(units.read_name, [unit_id for _, unit_id in unread]))
-
-
-def _with_names_of_units(units: UnitTree, member: Account) -> Account:
-    """Return an account with the names of its units, if all of them are known by now."""
-    if member.unit_ids is None:
-        return member
-    return replace(member, organizational_unit=units.known_path(member.unit_ids))

@@ -157,8 +157,10 @@ class UnitTree:
             raise RunRefusedError(RefusalReason.SEVERAL_UNITS, unit=value, candidates=candidates)
         return found[0].id
 
-    def known_path(self, unit_ids: Sequence[str]) -> str | None:
+    def known_path(self, unit_ids: Sequence[str] | None) -> str | None:
         """Return the names of units from the root down; None if one of them is not known."""
+        if unit_ids is None:
+            return None
         names = [ROOT_NAME]
         for unit_id in unit_ids[1:]:
             if unit_id not in self.names:
