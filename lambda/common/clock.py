@@ -1,4 +1,4 @@
-"""The time, and the chance in how long is waited."""
+"""The time and the random numbers of a process, which tests replace."""
 
 from __future__ import annotations
 

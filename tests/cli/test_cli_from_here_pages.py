@@ -5,7 +5,9 @@ Its report is that of a deployment.
 
 import json
 import re
+import signal
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -21,7 +23,7 @@ from centralized_root_access.cli.base.caller import Caller
 from centralized_root_access.cli.runs.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import LocalOrganization, mock_organization
 from root_tasks.report.render import as_json
-from support.accounts import MANAGEMENT
+from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import (
     ROOT_CREDENTIALS_MANAGEMENT,
     ROOT_SESSIONS,
@@ -443,3 +445,29 @@ def test_audits_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(
         thread.join(timeout=5)
     assert [thread.name for thread in threads if thread.is_alive()] == []
     assert call_counts(organization)["AssumeRoot"] == MAX_ACCOUNTS_IN_PARALLEL
+
+
+@pytest.mark.parametrize("named", [{"accounts": [MEMBER]}, {"organizationalUnits": ["Root"]}])
+def test_reads_of_named_accounts_are_not_waited_for_after_an_interrupt(
+    organization: LocalOrganization, interruptible: None, named: Mapping[str, object]
+) -> None:
+    add_members(organization, [])
+    threads_before = set(threading.enumerate())
+    go_on, first_call = threading.Event(), threading.Lock()
+    # The calls that ended before the interrupt did.
+    ended: list[bool] = []
+
+    def interrupt_once_and_wait() -> None:
+        # Not while the threads start, but while their results are waited for.
+        time.sleep(0.3)
+        if first_call.acquire(blocking=False):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        ended.append(go_on.wait(20))
+
+    calls = ("organizations.DescribeAccount", "organizations.ListAccountsForParent")
+    with pytest.raises(KeyboardInterrupt):
+        audit_here(input_=named, before=dict.fromkeys(calls, interrupt_once_and_wait))
+    assert ended == []
+    go_on.set()
+    for thread in set(threading.enumerate()) - threads_before:
+        thread.join(timeout=5)

@@ -59,7 +59,7 @@ def run(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
 
     Args:
         arguments: The command line, without the program's name.
-        clock: The time. Default: the system's.
+        clock: The time, and the random numbers. Default: the system's.
     """
     stdout = sys.stdout
     try:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Set
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import replace
 
 from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, ignoring
-from root_tasks.aws.invocation import (
-    LIST_ROOTS,
-    MAX_ENTRIES_PER_PAGE,
-    MAX_ORGANIZATIONS_CALLS_IN_PARALLEL,
-    Aws,
-)
+from root_tasks.aws.invocation import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, Aws, reading_threads
 
 from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from .documents import Policy, PolicyType, parse_policy
@@ -24,16 +17,6 @@ _LIST_TARGETS = "organizations:ListTargetsForPolicy"
 _LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
 _DESCRIBE_POLICY = "organizations:DescribePolicy"
 _UNREAD = "The policies that are attached to it could not be read. {}"
-
-
-@contextmanager
-def _pool() -> Iterator[Executor]:
-    """Yield a pool of threads; at an interrupt or a failure, none is waited for: they only read."""
-    pool = ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class PolicyReader:
@@ -147,7 +130,7 @@ class PolicyReader:
                 # there is another one.
                 targets_to_ask = attached.keys() & target_ids
         problems: dict[str, str] = {}
-        with _pool() as pool:
+        with reading_threads() as pool:
             reads = {
                 target_id: pool.submit(self._policy_ids_of, target_id, policy_type)
                 for target_id in sorted(targets_to_ask)
@@ -168,7 +151,7 @@ class PolicyReader:
         ids = [require(summary, "Id", operation=_LIST_POLICIES) for summary in summaries]
         ids = [id_ for id_ in ids if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)]
         attached: dict[str, list[str]] = {}
-        with _pool() as pool:
+        with reading_threads() as pool:
             listed = pool.map(self._target_ids_of, ids)
             for policy_id, target_ids in zip(ids, listed, strict=True):
                 for target_id in target_ids:

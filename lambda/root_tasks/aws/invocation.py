@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ LIST_ROOTS = "organizations:ListRoots"
 # The maximum that Organizations allows.
 MAX_ENTRIES_PER_PAGE = 20
 # Organizations allows eight concurrent calls for most List APIs.
-MAX_ORGANIZATIONS_CALLS_IN_PARALLEL = 8
+_MAX_ORGANIZATIONS_CALLS_IN_PARALLEL = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +53,16 @@ class Aws(Invocation):
         if not roots:
             raise incomplete_response(LIST_ROOTS, "root")
         return roots
+
+
+@contextmanager
+def reading_threads() -> Iterator[Executor]:
+    """Yield threads that read from Organizations.
+
+    At an interrupt or a failure none is waited for, because they change nothing.
+    """
+    threads = ThreadPoolExecutor(max_workers=_MAX_ORGANIZATIONS_CALLS_IN_PARALLEL)
+    try:
+        yield threads
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from common.untrusted import ACCOUNT_ID
 from root_access.organization import LIST_FEATURES, OrganizationIdentity, identify_organization
 from root_access.steps import ENABLE_FEATURE, Operation, Step
 
-from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL, Aws
+from ..aws.invocation import MAX_ENTRIES_PER_PAGE, Aws, reading_threads
 from ..model.report_schema import Task
 from ..model.run_documents import Account
 from ..refusals import RefusalReason, RunRefusedError
@@ -178,7 +177,7 @@ class MemberDirectory:
 
     def _describe_each(self, account_ids: Collection[str]) -> dict[str, Account]:
         """Return some accounts by a call for each, without those that are not members."""
-        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
+        with reading_threads() as pool:
             described = pool.map(self._describe, sorted(account_ids))
             members = (account for account in described if account is not None)
             return _by_id(members, operation=_DESCRIBE_ACCOUNT)
@@ -202,7 +201,7 @@ class MemberDirectory:
         # Only the IDs of the units below these are needed, so an ID may stand for the path.
         units_below = self.units.units_under(Unit(id=id_, path=id_) for id_ in sorted(unit_ids))
         # The accounts are listed while the units are.
-        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
+        with reading_threads() as pool:
             listed = pool.map(self.units.accounts_in, (unit.id for unit in units_below))
             members = itertools.chain.from_iterable(listed)
             return _by_id(members, operation=LIST_ACCOUNTS_OF_PARENT)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from aws_calls.failures import CallError
 
-from ..aws.invocation import MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
+from ..aws.invocation import reading_threads
 from ..model.run_documents import Account
 from .units import UnitTree
 
@@ -52,7 +51,7 @@ def _read_names_of(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
         if parent_id not in units.names_by_parent
     ]
     parent_ids = {parent_id for parent_id, _ in unread}
-    with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
+    with reading_threads() as pool:
         if len(parent_ids) < len(unread):
             list(pool.map(units.names_in, sorted(parent_ids)))
         else:

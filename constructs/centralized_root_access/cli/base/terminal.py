@@ -33,7 +33,7 @@ def run_name(prefix: str, *, clock: Clock) -> str:
 
     Args:
         prefix: What the run is for.
-        clock: The time, and the chance.
+        clock: The time, and the random numbers.
     """
     suffix = "".join(_ALPHABET[int(clock.random() * len(_ALPHABET))] for _ in range(_SUFFIX_LENGTH))
     return f"{prefix}-{clock.utc_now():%Y%m%d-%H%M}-{suffix}"
