@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import require
+from aws_calls.calls import Response, require
 from aws_calls.failures import CallError, FailureKind, ignoring
 from common.untrusted import ACCOUNT_ID
 from root_access.organization import LIST_FEATURES, OrganizationIdentity, identify_organization
@@ -66,8 +67,10 @@ class MemberDirectory:
                 deploy. While the pages are read: there is no such unit, or more than one.
             CallError: A read failed, also while the pages are read.
         """
-        organization = self.identify()
-        self._refuse_if_feature_is_missing(request.task, organization)
+        with reading_threads() as threads:
+            features = threads.submit(self.aws.call, LIST_FEATURES)
+            organization = self.identify()
+            self._refuse_if_feature_is_missing(request.task, organization, features)
         pages = self.pages(
             all_accounts=request.selection.all_accounts,
             organizational_units=request.selection.organizational_units,
@@ -87,12 +90,14 @@ class MemberDirectory:
             raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id)
         return identity
 
-    def _refuse_if_feature_is_missing(self, task: Task, organization: OrganizationIdentity) -> None:
+    def _refuse_if_feature_is_missing(
+        self, task: Task, organization: OrganizationIdentity, features: Future[Response]
+    ) -> None:
         """Refuse a task whose feature is not enabled, by AWS's list of the enabled features."""
         data = {"management_account_id": organization.management_account_id}
         enable_access = Step(operation=Operation.ENABLE_TRUSTED_ACCESS).command
         try:
-            enabled = self.aws.call(LIST_FEATURES).require("EnabledFeatures")
+            enabled = features.result().require("EnabledFeatures")
         except CallError as error:
             if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
                 account_id = self.aws.account_id
