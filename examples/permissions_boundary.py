@@ -61,7 +61,6 @@ class Boundary(Stack):
                         "organizations:ListAccounts",
                         "organizations:ListAccountsForParent",
                         "organizations:ListOrganizationalUnitsForParent",
-                        "organizations:ListParents",
                         "organizations:ListRoots",
                         "s3:GetObject",
                         "s3:GetObjectVersion",
