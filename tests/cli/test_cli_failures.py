@@ -286,8 +286,8 @@ def test_an_interrupt_ends_an_audit_from_here_while_the_network_is_silent(
             stderr=subprocess.PIPE,
             text=True,
         )
-        # The identity, the organization and the features are asked for at once.
-        connections = [silent.accept()[0] for _ in range(3)]
+        # The identity, the features, the organization and its accounts are asked for at once.
+        connections = [silent.accept()[0] for _ in range(4)]
         # Python loses a signal that arrives right before it waits; a person presses Ctrl-C again.
         time.sleep(1)
         process.send_signal(signal.SIGINT)

@@ -305,6 +305,19 @@ def test_accounts_are_audited_before_the_next_page_is_listed(
     assert call_counts(organization)["AssumeRoot"] == 43
 
 
+def test_the_next_page_is_listed_while_the_audits_of_a_page_begin(
+    organization: LocalOrganization,
+) -> None:
+    add_members(organization, [Member()] * 40)
+    second_page_is_listed = threading.Event()
+
+    def show(done: int, begun: int) -> None:
+        # The audits of the first page do not all begin before the second page is listed.
+        assert begun >= ACCOUNTS_PER_PAGE or second_page_is_listed.wait(timeout=20)
+
+    audit_here(lambda page: second_page_is_listed.set() if page == 2 else None, show=show)
+
+
 def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrganization) -> None:
     add_members(organization, [Member()] * 40)
     listed: list[dict[str, Any]] = []
@@ -364,8 +377,18 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
 ) -> None:
     add_members(organization, [Member()])
     attach_policy(organization, organization.root_id, statement(Action="ec2:*"))
+    # Each of the three waits until the others are called, too.
+    all_are_called = threading.Barrier(3, timeout=20)
+    at_once = (
+        "organizations.DescribeAccount",
+        "organizations.DescribeOrganization",
+        "iam.ListOrganizationsFeatures",
+    )
     organization.clear_calls()
-    audit_here(input_={"accounts": [generated_account_id(0)]})
+    audit_here(
+        input_={"accounts": [generated_account_id(0)]},
+        before=dict.fromkeys(at_once, all_are_called.wait),
+    )
     assert sorted(call.operation for call in organization.calls) == [
         "AssumeRoot",
         "DescribeAccount",
@@ -379,10 +402,10 @@ def test_the_organization_is_read_and_no_session_opened_until_it_is_known_who_ca
     organization: LocalOrganization,
 ) -> None:
     add_members(organization, [Member()])
-    organization_is_read, opened = threading.Event(), threading.Event()
+    listed, opened = threading.Event(), threading.Event()
 
     def respond() -> Response:
-        assert organization_is_read.wait(20)
+        assert listed.wait(20)
         # A session that does not wait for this response is opened by then.
         assert not opened.wait(0.3)
         return IDENTITY
@@ -390,10 +413,8 @@ def test_the_organization_is_read_and_no_session_opened_until_it_is_known_who_ca
     with ThreadPoolExecutor(max_workers=1) as pool:
         report = audit_here(
             wait_for_identity=pool.submit(respond).result,
-            before={
-                "iam.ListOrganizationsFeatures": organization_is_read.set,
-                "sts.AssumeRoot": opened.set,
-            },
+            change_page=lambda accounts: listed.set(),
+            before={"sts.AssumeRoot": opened.set},
         )
     assert report["requestedBy"] == f"arn:aws:iam::{MANAGEMENT}:user/one"
     assert opened.is_set()

@@ -10,12 +10,14 @@ from common.arn import Arn
 from common.untrusted import ACCOUNT_ID
 from root_access.organization import OrganizationIdentity, list_delegated_administrators
 from root_tasks.aws.invocation import Aws
+from root_tasks.model.report_schema import PlanSelection
 from root_tasks.model.run_documents import Account
 from root_tasks.model.task import Task
 from root_tasks.organization.directory import MemberDirectory, merged
 from root_tasks.organization.unit_names import with_unit_names
 from root_tasks.organization.units import ROOT_NAME
 from root_tasks.run.prepare import with_skip_reasons
+from root_tasks.tasks.request import Request
 
 from .attachments import OrganizationPolicies
 from .documents import PolicyType
@@ -156,12 +158,14 @@ def judge_organization(
         RunRefusedError: There is no organization, or no such unit.
     """
     directory = MemberDirectory.of(aws)
-    is_whole_organization = not organizational_units and not account_ids
+    selection = PlanSelection(
+        all_accounts=not organizational_units and not account_ids,
+        accounts=tuple(account_ids),
+        organizational_units=tuple(organizational_units),
+    )
 
     # Read the accounts to check, and find out who opens root sessions in them.
-    organization, members = _read_members(
-        directory, organizational_units=organizational_units, account_ids=account_ids
-    )
+    organization, members = _read_members(directory, selection)
     opener = _opener(directory, organization, session_roles)
     members = with_unit_names(directory.units, members)
     # As an audit does: no root session is possible in the management account, for example.
@@ -174,7 +178,7 @@ def judge_organization(
 
     # Read what is attached on their paths. A change is checked only where it changes something.
     reader = PolicyReader(aws)
-    attachments = reader.attachments(scope.target_ids, everywhere=is_whole_organization)
+    attachments = reader.attachments(scope.target_ids, everywhere=selection.all_accounts)
     unjudged_delegates: tuple[str, ...] = ()
     if change is not None:
         change = _with_target_ids(change, directory, scope)
@@ -234,20 +238,12 @@ def _judge(
 
 
 def _read_members(
-    directory: MemberDirectory,
-    *,
-    organizational_units: Sequence[str],
-    account_ids: frozenset[str],
+    directory: MemberDirectory, selection: PlanSelection
 ) -> tuple[OrganizationIdentity, dict[str, Account]]:
-    """Return the organization, and the chosen accounts by their IDs; all if none are chosen."""
+    """Return the organization, and the selected accounts by their IDs."""
     try:
         organization = directory.identify()
-        pages = directory.pages(
-            all_accounts=not organizational_units and not account_ids,
-            organizational_units=organizational_units,
-            account_ids=account_ids,
-        )
-        members = merged(pages)
+        members = merged(directory.pages(Request(task=Task.AUDIT, selection=selection)))
     except CallError as error:
         # A missing permission has "not authorized" in its message; AWS denies an account that may
         # not see the organization without these words.
@@ -258,7 +254,7 @@ def _read_members(
             f"Account {directory.aws.account_id} is neither the management account nor a delegated "
             "administrator of its organization. Use credentials of one of these."
         ) from error
-    strangers = sorted(account_ids - members.keys())
+    strangers = sorted(set(selection.accounts) - members.keys())
     if strangers:
         raise PreflightError(
             f"{', '.join(strangers)}: not in organization {organization.organization_id}."

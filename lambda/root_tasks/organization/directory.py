@@ -56,27 +56,19 @@ class MemberDirectory:
         """Return the organization as an account sees it."""
         return cls(aws=aws, units=UnitTree(aws=aws))
 
-    def survey(self, request: Request) -> tuple[OrganizationIdentity, Iterator[Page]]:
-        """Return the organization, and a run's accounts by their IDs, which are read page by page.
-
-        Args:
-            request: What the run is to do. Accounts that are not members are left out.
+    def survey(self, task: Task) -> OrganizationIdentity:
+        """Return the organization, in which a task is possible.
 
         Raises:
             RunRefusedError: The task is not possible from this account; the message says what to
-                deploy. While the pages are read: there is no such unit, or more than one.
-            CallError: A read failed, also while the pages are read.
+                deploy.
+            CallError: A read failed.
         """
         with reading_threads() as threads:
             features = threads.submit(self.aws.call, LIST_FEATURES)
             organization = self.identify()
-            self._refuse_if_feature_is_missing(request.task, organization, features)
-        pages = self.pages(
-            all_accounts=request.selection.all_accounts,
-            organizational_units=request.selection.organizational_units,
-            account_ids=request.member_ids,
-        )
-        return organization, pages
+            self._refuse_if_feature_is_missing(task, organization, features)
+            return organization
 
     def identify(self) -> OrganizationIdentity:
         """Return which organization it is, also if nothing is enabled in it.
@@ -129,33 +121,25 @@ class MemberDirectory:
 
     # The accounts
 
-    def pages(
-        self,
-        *,
-        all_accounts: bool,
-        organizational_units: Collection[str] = (),
-        account_ids: Collection[str] = (),
-    ) -> Iterator[Page]:
+    def pages(self, request: Request) -> Iterator[Page]:
         """Yield the accounts that a run is about, by their IDs.
 
         All accounts come page by page, others at once. An ID that is not a member's is left out.
 
         Args:
-            all_accounts: Whether it is every account of the organization.
-            organizational_units: Units whose accounts are meant, by ID, path or the end of their
-                path.
-            account_ids: Accounts that are named.
+            request: What the run is to do.
 
         Raises:
             RunRefusedError: There is no such unit, or more than one.
             CallError: A read failed.
         """
-        if all_accounts:
+        selection = request.selection
+        if selection.all_accounts:
             yield from self._pages_of_all()
             return
-        members = self.find_by_ids(account_ids)
-        if organizational_units:
-            members |= self.in_units(organizational_units)
+        members = self.find_by_ids(request.member_ids)
+        if selection.organizational_units:
+            members |= self.in_units(selection.organizational_units)
         yield members
 
     def _pages_of_all(self) -> Iterator[dict[str, Account]]:

@@ -61,8 +61,8 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
     )
     directory = MemberDirectory.of(aws.with_budget(patient_budget))
-    organization, pages = directory.survey(request)
-    members = merged(pages)
+    organization = directory.survey(request.task)
+    members = merged(directory.pages(request))
     require_members(request, organization=organization, members=members)
     members = directory.without(request.selection.exclude, members)
     members = with_unit_names(directory.units, members)
@@ -116,13 +116,14 @@ def start_execution(
 
     # Its accounts, as they are now.
     directory = MemberDirectory.of(aws)
-    organization, pages = directory.survey(request)
+    organization = directory.survey(request.task)
+    members = merged(directory.pages(request))
     run, work = prepare(
         request,
         execution=execution,
         account_id=aws.account_id,
         organization=organization,
-        members=with_unit_names(directory.units, merged(pages)),
+        members=with_unit_names(directory.units, members),
         plan=plan,
         expires_at=expires_at,
         protected_accounts=settings.protected_accounts,

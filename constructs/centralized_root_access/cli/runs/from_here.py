@@ -60,12 +60,16 @@ def audit_from_here(
     audits = _Audits(aws, run_id=name, show=show)
     try:
         with closing(audits):
-            organization, pages = directory.survey(request)
+            # Each page is read while the audits of the one before begin.
+            threads, pages = audits.call_threads, directory.pages(request)
+            following = threads.submit(next, pages, None)
+            organization = directory.survey(request.task)
             # The organization was read while AWS said whose the credentials are. Nothing else is
             # done before that is known.
             request = replace(request, requested_by=caller.arn)
             members: dict[str, Account] = {}
-            for page in pages:
+            while page := following.result():
+                following = threads.submit(next, pages, None)
                 # AWS may list an account twice while others are added or removed: the first time
                 # counts.
                 new = {id_: page[id_] for id_ in page if id_ not in members}
@@ -86,7 +90,7 @@ def audit_from_here(
                 members=members,
             )
             # What only the report needs is read while the accounts are audited.
-            own_root_user = audits.call_threads.submit(read_own_root_user, aws, run)
+            own_root_user = threads.submit(read_own_root_user, aws, run)
             accounts = {account.account_id: account for account in run.accounts}
             accounts_with_units = with_unit_names(directory.units, accounts)
             findings = audits.findings()
