@@ -56,7 +56,7 @@ class MemberDirectory:
         """Return the organization as an account sees it."""
         return cls(aws=aws, units=UnitTree(aws=aws))
 
-    def survey(self, task: Task) -> OrganizationIdentity:
+    def identify_for(self, task: Task) -> OrganizationIdentity:
         """Return the organization, in which a task is possible.
 
         Raises:

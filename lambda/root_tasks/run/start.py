@@ -61,7 +61,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
     )
     directory = MemberDirectory.of(aws.with_budget(patient_budget))
-    organization = directory.survey(request.task)
+    organization = directory.identify_for(request.task)
     members = merged(directory.pages(request))
     require_members(request, organization=organization, members=members)
     members = directory.without(request.selection.exclude, members)
@@ -116,7 +116,7 @@ def start_execution(
 
     # Its accounts, as they are now.
     directory = MemberDirectory.of(aws)
-    organization = directory.survey(request.task)
+    organization = directory.identify_for(request.task)
     members = merged(directory.pages(request))
     run, work = prepare(
         request,

@@ -63,7 +63,7 @@ def audit_from_here(
             # Each page is read while the audits of the one before begin.
             threads, pages = audits.call_threads, directory.pages(request)
             following = threads.submit(next, pages, None)
-            organization = directory.survey(request.task)
+            organization = directory.identify_for(request.task)
             # The organization was read while AWS said whose the credentials are. Nothing else is
             # done before that is known.
             request = replace(request, requested_by=caller.arn)
